@@ -190,7 +190,7 @@ def write_sbom(python: Path) -> None:
 
 
 def check_tools(folder: Path) -> None:
-    """Install the wheel with `uv tool` and `pipx`, each in a HOME of its own, and uninstall it again."""
+    """Install the wheel with `uv tool` and `pipx`, each in a fresh HOME, and uninstall it again."""
     for tool, install, uninstall in (
         ("uv", ("uv", "tool", "install"), ("uv", "tool", "uninstall")),
         ("pipx", ("pipx", "install"), ("pipx", "uninstall")),
@@ -206,11 +206,14 @@ def check_tools(folder: Path) -> None:
         expect(f"{' '.join(install)}: nlapi {__version__}", __version__ in shown, done.stderr)
         asked = run([str(program), "ask", "list the campaigns", "-a", "ads", "--dry-run"]) if shown else done
         expect(f"{' '.join(install)}: a first answer", "/campaigns" in asked.stdout + asked.stderr, asked.stderr)
+        parts = json.loads(run([str(program), "doctor", "-o", "json"]).stdout) if shown else []
+        named = tuple(part["finding"] for part in parts if part["part"].endswith(" folder"))
         run([*uninstall, "nlapi"])
         left = [str(path) for path in home.rglob("*") if "nlapi" in path.name and "tools/lib" not in str(path)]
         # pipx keeps an empty lock file for each name that it has installed.
-        left = [path for path in left if "/cache/" not in path and not path.endswith(".nlapi.lock")]
-        expect(f"{' '.join(uninstall)}: nothing is left but its cache and pipx's lock file", not left, str(left))
+        left = [path for path in left if not path.startswith(named) and not path.endswith(".nlapi.lock")]
+        left = [path for path in left if "/cache/" not in path]
+        expect(f"{' '.join(uninstall)}: nothing is left but the folders that nlapi doctor names", not left, str(left))
 
 
 def check_container() -> None:

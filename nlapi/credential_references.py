@@ -39,7 +39,7 @@ def read_variable(name: str, option: str) -> str:
     """Return the value of an environment variable that an option names. MissingCredentialError when it has none."""
     value = os.environ.get(name)
     if not value:
-        raise MissingCredentialError(f"the environment has no {name}, which {option} names", hint=f"export {name}=...")
+        raise MissingCredentialError(f"the variable {name} is not set, which {option} reads", hint=f"export {name}=...")
     return value
 
 

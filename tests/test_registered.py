@@ -88,10 +88,10 @@ def test_what_the_caller_gives_goes_over_what_is_registered(home: Path, api: Ech
 def test_a_registered_variable_that_is_not_set_is_named(home: Path, api: Echo) -> None:
     add("mine", notes(home, **BEARER), "--base-url", api.url, "--auth", "token=env:NOT_SET_HERE")
     spec = nlapi.load("mine")
-    with pytest.raises(CredentialError, match="the environment has no NOT_SET_HERE"):
+    with pytest.raises(CredentialError, match="the variable NOT_SET_HERE is not set"):
         nlapi.call(spec, "listNotes")
     told = nlapi.answer(nlapi.tools(spec), "listNotes", {})
-    assert told.startswith("not sent: the environment has no NOT_SET_HERE")
+    assert told.startswith("not sent: the variable NOT_SET_HERE is not set")
     assert api.received == []
 
 

@@ -166,7 +166,7 @@ def exchange(request: Request, scope: NetworkScope) -> Result:
     except OutcomeUnknownError as error:
         # The caller has sent nothing to the API yet, so that no change of its is in doubt.
         message = error.message.removesuffix("; it may or may not have been carried out")
-        raise SendError(f"no login could be had: {message}", hint="try again; `nlapi auth login` begins anew") from None
+        raise SendError(f"the login failed: {message}", hint="try again; `nlapi auth login` begins anew") from None
 
 
 def _object_of(result: Result, site: str, name: str, secrets: tuple[str, ...]) -> dict[str, Any]:

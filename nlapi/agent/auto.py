@@ -391,7 +391,7 @@ def _choice_reason(decision: Decision, plan: Plan, routes: PlannerRoutes) -> str
     assessment = _assessment(plan, routes.min_confidence)
     if decision.version.version == EMBEDDED_VERSION:
         if decision.rule == "no-key" and (plan.missing or plan.confidence < routes.min_confidence):
-            return f"it {assessment}, and there is no ANTHROPIC_API_KEY, or --model, to ask a model with"
+            return f"it {assessment}, and neither ANTHROPIC_API_KEY nor --model is set"
         return f"it {assessment}"
     if routes.trust is not None and not plan.missing and plan.confidence >= routes.min_confidence:
         least, kind = routes.trust.of_plan(plan), "read" if plan.effect is Effect.READ else "change"

@@ -292,7 +292,9 @@ def explain_error(error: Exception, endpoint: ModelEndpoint) -> PlannerError:
     if isinstance(error, AnswerSizeError):
         message = f"{endpoint.address} sent {error} as one answer; nothing of it was run"
         return PlannerError(message, hint="is it a server of models? ask again, or use --planner offline")
-    reason = f"{endpoint.address} sent what is not an answer of {endpoint.protocol_name}; nothing of it was run"
+    reason = (
+        f"{endpoint.address} sent something other than an answer of {endpoint.protocol_name}; nothing of it was run"
+    )
     is_chat = endpoint.protocol is ModelProtocol.CHAT
     hint = "does it serve /chat/completions? models.toml sets the protocol" if is_chat else "ask again"
     return PlannerError(reason, hint=hint)

@@ -54,7 +54,7 @@ def inverse_of(step: Step, changes: Sequence[Mapping[str, Any]] = ()) -> Call:
     name = step.call.operation_id
     reason = f"the API has no call that undoes {name}, or its state before is not known"
     if step.is_uncertain:
-        reason = f"nobody knows whether {name} was carried out: look first"
+        reason = f"nobody knows whether {name} was carried out: check the item first"
     elif change_outcome(step) is not ChangeOutcome.SUCCEEDED:
         reason = f"{name} was not carried out"
     elif (call := _opposite(step) or _deletion(step) or _fields_back(step, changes)) is not None:

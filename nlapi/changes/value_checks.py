@@ -300,8 +300,7 @@ def check_origin(case: Case) -> Iterator[str]:
             yield f"{source.argument}: {shorten(source.value)} comes from an answer of the API, and nobody said it"
         # The embedded planner fills in defaults unasked; a model that writes one has chosen it.
         elif source.origin is Origin.DESCRIPTION and not case.account.traced and _is_default(case, source):
-            stands_for = "is the description's default"
-            yield f"nobody said {source.argument}: {shorten(source.value)} {stands_for}"
+            yield f"nobody said {source.argument}: {shorten(source.value)} is the description's default"
         elif _is_flag(source) and source.origin in (Origin.WORDS, Origin.VERB) and not _mentions_flag(case, source):
             yield f"nobody said {source.argument}: {shorten(source.value)}"
 
@@ -315,7 +314,7 @@ def check_meaning(case: Case) -> Iterator[str]:
         doubts = (*_DOUBTS, *_DOUBTS_ABOUT_MODELS) if case.account.traced else _DOUBTS
         is_unsure = source.sure < MIN_CONFIDENCE and not any(is_plain(case, source) for is_plain in _PLAIN)
         if is_unsure or any(is_doubtful(case, source) for is_doubtful in doubts):
-            yield f"it is not plain that {source.words!r} is meant as {source.argument}"
+            yield f"{source.words!r} may not be meant as {source.argument}"
 
 
 def _is_entailed(case: Case, source: ValueSource) -> bool:
@@ -397,7 +396,7 @@ def check_exact_name(case: Case) -> Iterator[str]:
     """Yield an item whose name is only similar to the words of the sentence."""
     for source in case.account.sources:
         if source.name and source.words and not are_same_names(source.name, source.words):
-            yield f"{source.words!r} was said, and what was found is called {source.name!r}"
+            yield f"{source.words!r} is the name in the sentence, and the item is called {source.name!r}"
 
 
 def _is_flag(source: ValueSource) -> bool:
@@ -500,8 +499,7 @@ def _is_of_unnamed_kind(case: Case, source: ValueSource) -> bool:
 
 
 def _is_default(case: Case, source: ValueSource) -> bool:
-    """Return whether a field of a body is a default and not a constant, so that another may be wanted; null does not
-    count."""
+    """Return whether a field of a body is a default, not null or a constant: another value may be wanted."""
     schema = schema_of(case.call, source.argument)
     choices = schema.get("enum")
     is_constant = "const" in schema or (isinstance(choices, list) and len(choices) == 1)

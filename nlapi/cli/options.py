@@ -88,10 +88,7 @@ BaseUrl = Annotated[str | None, option("--base-url URL", "Where the API runs. De
 Env = Annotated[str | None, option("--env NAME", "An environment of the API, such as staging; see `nlapi api show`.")]
 Auth = Annotated[
     list[str] | None,
-    option(
-        "--auth SCHEME=VALUE",
-        "A credential; SCHEME=env:NAME reads it. header:NAME=... sends one that no scheme describes.",
-    ),
+    option("--auth SCHEME=VALUE", "A credential; SCHEME=env:NAME reads it. header:NAME=... needs no scheme for it."),
 ]
 Headers = Annotated[
     list[str] | None,
@@ -152,11 +149,7 @@ Deadline = Annotated[
 ]
 Wait = Annotated[
     float | None,
-    option(
-        "--wait SECONDS",
-        "How long to wait for work that continues after the answer. Default: 60 if the API describes it.",
-        min=0,
-    ),
+    option("--wait SECONDS", "How long to wait for work after the answer. Default: 60 if the API describes it.", min=0),
 ]
 NoWait = Annotated[bool, flag("--no-wait", "Do not wait for work that continues after the answer.")]
 Events = Annotated[int | None, option("--events N", "Stop after N items of a streamed answer.", min=1)]

@@ -105,7 +105,7 @@ def _load(registered: Registration, overlays: Sequence[str] | None, root: str | 
             console.note(str(issue))
     store_operations(spec)
     if not spec.operations:
-        raise DescriptionError(f"{spec.source} describes no operation", hint=str(spec.issues[0]))
+        raise DescriptionError(f"{spec.source} has no operations", hint=str(spec.issues[0]).removeprefix("error: "))
     return accepted, spec
 
 

@@ -81,7 +81,7 @@ def _last_change(conversation: Conversation) -> Step:
         if step.is_uncertain or (step.outcome is Outcome.ANSWERED and change_outcome(step) is ChangeOutcome.SUCCEEDED)
     ]
     if not candidates:
-        raise UsageError("this conversation has changed nothing", hint="`nlapi log list` names the others")
+        raise UsageError("this conversation has changed nothing", hint="`nlapi log list` lists the others")
     return candidates[-1]
 
 

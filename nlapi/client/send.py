@@ -132,7 +132,7 @@ class _SendCall:
             if self.body is not None and self.body.can_end(EndReason.DEADLINE) and (self.is_safe or self.body.items):
                 return self._mask_secrets(self.body.cut(EndReason.DEADLINE, self._elapsed()))
             is_endless = self.body is not None and self.body.may_be_endless
-            hint = "it had begun; if it never ends, --events N takes what comes of it" if is_endless else ""
+            hint = "it had begun; if it never ends, --events N takes its first N items" if is_endless else ""
             raise self._send_error(f"timed out after {self.limits.deadline:g} s", self.first_request, hint) from None
 
     async def _through_redirects(self, client: HttpClient) -> Result:
@@ -277,7 +277,7 @@ class _SendCall:
             return self._send_error(error.reason, request, hint=hint if error.is_hangup else "")
         return SendError(
             self._mask.text(f"cannot connect to {target.site}: {error.reason}"),
-            hint=error.hint or "is it running and reachable from here? --base-url URL sends to another place",
+            hint=error.hint or "is it running and reachable from here? --base-url URL sets another address",
         )
 
     def _send_error(self, reason: str, request: Request, hint: str = "") -> SendError:

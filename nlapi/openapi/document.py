@@ -313,9 +313,7 @@ class Document:
                 # `$anchor` only.
                 return resolve_pointer(self.tree, ref)
             return self._resolver.lookup(ref).contents
-        except (
-            Exception
-        ) as error:  # referencing raises KeyError, TypeError, ValueError and its own errors, by the cause
+        except Exception as error:  # referencing raises KeyError, TypeError, ValueError and its own errors
             raise LookupError(f"{ref!r} leads nowhere") from error
 
 

@@ -225,7 +225,7 @@ def _redirect_target(url: str, location: str) -> str:
     try:
         target = urljoin(url, location)
     except ValueError:
-        raise FetchError(f"{redact_url(url)} redirects to what is not a URL") from None
+        raise FetchError(f"{redact_url(url)} redirects to something that is not a URL") from None
     if not is_http_url(target):
         raise FetchError(f"{redact_url(url)} redirects to {redact_url(target)}, which is not http(s)")
     if url.lower().startswith("https://") and target.lower().startswith("http://"):
@@ -400,7 +400,7 @@ class DescriptionFiles:
             real = ""
         if not (self._is_inside(full) and self._is_inside(real)):
             raise LookupError(
-                f"{path!r} is outside the folder of {self.root}; if it is meant, name a folder above both with --root"
+                f"{path!r} is outside the folder of {self.root}; to allow it, name a folder above both with --root"
             )
         location = posixpath.relpath(full, self.folder)
         if any(

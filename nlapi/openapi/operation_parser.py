@@ -355,7 +355,7 @@ def _report_refused_header(parser: OperationParser, node: Mapping[str, Any], loc
         parser.add_issue(Level.INFO, location, message)
         return
     level = Level.ERROR if node.get("required") is True else Level.WARNING
-    parser.add_issue(level, location, message, "call the operation that has the method which is meant", REFUSED_RULE)
+    parser.add_issue(level, location, message, "call the operation with the method that you mean", REFUSED_RULE)
 
 
 def _parameter_schema(parser: OperationParser, node: Mapping[str, object]) -> tuple[str | None, Schema]:

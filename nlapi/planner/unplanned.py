@@ -142,7 +142,7 @@ def sweeping_plan(
 def valueless_plan(best: OperationCandidate, rivals: Sequence[OperationCandidate]) -> Plan:
     """Return the plan of an update whose sentence names no field to set."""
     fields = [name for name, place in best.tool.places.items() if place[0] == "body"]
-    text = f"{best.operation.id} needs a value, and the sentence does not say what is set: {', '.join(fields[:8])}"
+    text = f"{best.operation.id} needs a value, and the sentence does not name the field: {', '.join(fields[:8])}"
     return empty_plan(text, rivals, 0.05)
 
 

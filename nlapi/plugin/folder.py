@@ -231,14 +231,14 @@ def _stale_files(folder: Path, files: Mapping[str, bytes], *, force: bool) -> tu
     user_files = select_user_files(existing)
     if not (folder / MANIFEST).is_file():
         if not force and not (folder / STAGING).is_dir() and existing.keys() != user_files.keys():
-            hint = "name an empty folder, or write among what is there with --force"
+            hint = "name an empty folder, or add to this one with --force"
             raise UsageError(f"{folder} is not empty, and no plugin that nlapi built", hint=hint)
         return ()
     try:
         recorded = read_manifest((folder / MANIFEST).read_bytes(), str(folder / MANIFEST))
     except NlapiError as error:
         if not force:
-            raise NlapiError(error.message, hint="--force writes over what is there") from None
+            raise NlapiError(error.message, hint="--force overwrites it") from None
         return ()
     recorded = _with_interrupted_build(folder, recorded, existing)
     changed = _edited_files(existing, recorded).keys() - user_files.keys()

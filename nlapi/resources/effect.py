@@ -894,8 +894,8 @@ def issues_of_effect(operation: Operation) -> Iterator[Issue]:
 ENOUGH = 3.0
 """The weight of evidence from which a POST is a read.
 
-Of the 419 reads of the dev set (`python -m benchmarks.effects --set dev`) it finds 377, 3.5 some 14 fewer and 2.5 two more;
-none of them gives a false read there. The value therefore errs towards asking.
+Of the 419 reads of the dev set (`python -m benchmarks.effects --set dev`) it finds 377, 3.5 some 14 fewer and 2.5
+two more; none of them gives a false read there. The value therefore errs towards asking.
 """
 
 

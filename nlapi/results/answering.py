@@ -126,7 +126,7 @@ def _find_tool(tools: Iterable[Tool], name: str) -> Tool:
     for tool in tools:
         if tools_by_name.setdefault(tool.name, tool).operation is not tool.operation and tool.name == name:
             hint = "give one of them another name: dataclasses.replace(tool, name=...)"
-            raise UsageError(f"two of these tools are called {name}, and which one is meant cannot be told", hint=hint)
+            raise UsageError(f"two of these tools are called {name}, so the name does not identify one", hint=hint)
     if name not in tools_by_name:
         raise ArgumentError(f"there is no tool {name[:64]!r}", hint=suggestion(name, tools_by_name))
     return tools_by_name[name]

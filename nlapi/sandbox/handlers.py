@@ -316,7 +316,7 @@ def _resolve_cursor(part: PageWindow, rows: list[StoredItem]) -> PageWindow:
     position = next((position for position, row in enumerate(rows) if row.key == part.after_id), None)
     if position is None:
         location = ".".join(part.parameters[PageRole.CURSOR].place)
-        raise RequestProblem(400, f"{location}: there is nothing {part.after_id!r} to go on after")
+        raise RequestProblem(400, f"{location}: there is no item {part.after_id!r} to continue after")
     return part.at_offset(position + 1)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from nlapi.client.safe_text import single_line
+from nlapi.client.safe_text import shorten, single_line
 from nlapi.english.words import name_words, singular
 from nlapi.errors import ArgumentError
 from nlapi.json_text import parse_json
@@ -356,7 +356,7 @@ def _unknown_arguments(tool: Tool, arguments: Mapping[str, object]) -> list[tupl
 def _missing_arguments(tool: Tool, arguments: Mapping[str, object]) -> list[tuple[str, str]]:
     properties = tool.input_schema["properties"]
     return [
-        (f"argument {name!r} is missing", " ".join(properties[name].get("description", "").split())[:MAX_MESSAGE])
+        (f"argument {name!r} is missing", shorten(single_line(properties[name].get("description", "")), MAX_MESSAGE))
         for name in tool.required
         if name not in arguments
     ]

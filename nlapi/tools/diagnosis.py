@@ -124,7 +124,7 @@ def _page_note(result: Result, *, redirected: bool) -> str:
     if redirected:
         url = single_line(redact_url(result.url))
         return f"It was redirected to {url}, a web page{title_note}: perhaps one to sign in on."
-    return f"The answer is a web page{title_note}, of which the description says nothing."
+    return f"The answer is a web page{title_note}, which the description does not mention."
 
 
 def _was_redirected(result: Result, operation: Operation, base_url: str) -> bool:

@@ -192,7 +192,7 @@ class WorkflowRun:
         step: WorkflowStep | None,
     ) -> None:
         if len(self.frames) >= MAX_FRAMES:
-            self._end(f"{path}: workflows stand in each other more than {MAX_FRAMES} deep")
+            self._end(f"{path}: workflows are nested more than {MAX_FRAMES} deep")
             return
         scope = Scope(
             workflow=workflow,

@@ -425,7 +425,7 @@ class _Planned:
                 state, f"the description of {listing.operation_id} does not say where its answer has the list"
             )
         if state.place and state.place != ONLY_RESOURCE:
-            raise _unsaid(state, "it is told by its place in a list, which may change until the workflow runs")
+            raise _unsaid(state, "only its place in a list identifies it, and that may change before the workflow runs")
         answered = answered_call(_previewed(listing), self.conversation, (), len(self.conversation.turns) - 1)
         choice = ItemChoice(keys=part.keys)
         if not state.place:
@@ -592,7 +592,7 @@ def _drafts(nodes: object, tools: OperationTools) -> Iterator[StepDraft]:
         node = node if isinstance(node, Mapping) else {}
         id, name = str(node.get("id") or f"step{number}"), node.get("operation")
         if not re.fullmatch(r"\w{1,40}", id, re.A) or id in drafts:
-            raise UsageError(f"the step {number} needs an id of its own", hint="letters, digits and _")
+            raise UsageError(f"the step {number} needs its own id", hint="letters, digits and _")
         if not isinstance(name, str):
             raise UsageError(f"the step {id} needs an operation")
         arguments = node.get("arguments") or {}

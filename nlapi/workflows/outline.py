@@ -205,7 +205,7 @@ class _Outliner:
         """
         if depth > MAX_FRAMES:
             raise UsageError(
-                f"{path.rstrip('/')}: workflows stand in each other more than {MAX_FRAMES} deep",
+                f"{path.rstrip('/')}: workflows are nested more than {MAX_FRAMES} deep",
                 hint="`nlapi workflow check` names the circle",
             )
         if len(self.entries) + len(workflow.steps) > MAX_ENTRIES:

@@ -88,7 +88,7 @@ class WorkflowPlanner:
             return True
         if step.call.effect is not Effect.READ:
             raise UsageError(
-                f"the answer to {step.call.id} has a secret in it, which no transcript has: the run cannot go on"
+                f"the answer to {step.call.id} has a secret in it, which no transcript has: the run cannot continue"
             )
         return False
 
@@ -150,7 +150,7 @@ def _answered(round: Round) -> list[Step]:
         if step.result.is_cut or body_size(step.result) >= MAX_BODY - 3:
             if step.call.effect is Effect.READ:
                 break
-            raise UsageError(f"the answer to {step.call.id} was too long for the transcript: the run cannot go on")
+            raise UsageError(f"the answer to {step.call.id} was too long for the transcript: the run cannot continue")
         steps.append(step)
     return steps
 

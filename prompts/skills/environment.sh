@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the nlapi that lies in this plugin into an environment of its own, once, and prints the environment's Python.
+# Installs the nlapi in this plugin into a separate environment, once, and prints the environment's Python.
 # Written by `nlapi plugin build --bundle`; nothing is fetched: @about@.
 set -eu
 umask 077
@@ -22,7 +22,7 @@ fi
 say 'nlapi is not on the PATH: installing the one of this plugin (@about@) into'
 say "$ready, once"
 if [ -t 0 ] && [ -t 2 ]; then
-  printf 'Go on? [Y/n] ' >&2
+  printf 'Continue? [Y/n] ' >&2
   read -r answer
   case $answer in [nN]*) fail ;; esac
 fi
@@ -30,13 +30,13 @@ trap 'rm -rf -- "$new"' EXIT
 mkdir -p -- "$home"
 # The folder that this is called from may hold settings of an installer, or modules with the names of Python's own.
 cd -- "$home"
+# The newest Python may not be the one that the wheels are for. Some systems have Python without pip, and an installer takes long:
+# wheels that fit are unpacked.
 for python in python3.14 python3.13 python3.12 python3.11 python3 ''; do
-  [ -n "$python" ] || { say 'Python 3.11 or newer is not there either'; fail; }
-  "$python" -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break
-done
-# Some systems have Python without pip, and an installer takes long: wheels that fit this Python are unpacked.
-"$python" -I -m venv --without-pip "$new" >&2 || fail
-"$new/bin/python" -I - "$root/runtime/wheels" >&2 <<'END' || fail
+  [ -n "$python" ] || { say 'it needs Python 3.11 or newer that its wheels fit'; fail; }
+  "$python" -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue
+  "$python" -I -m venv --without-pip --clear "$new" >&2 || continue
+  "$new/bin/python" -I - "$root/runtime/wheels" >&2 <<'END' && break
 import glob, os, sys, sysconfig, zipfile
 
 paths = glob.glob(os.path.join(sys.argv[1], "*.whl"))
@@ -56,6 +56,7 @@ for name, fitting in wheels.items():
     if name != "pip":
         zipfile.ZipFile(min(fitting)[1]).extractall(sysconfig.get_path("purelib"))
 END
+done
 : >"$new/complete"
 # Of two that install at once one is kept.
 [ -e "$ready/complete" ] || rm -rf -- "$ready"

@@ -139,7 +139,7 @@ def test_without_a_key_the_embedded_planners_question_is_asked_and_the_stream_sa
     cards = call(spec, "listCards")
     plan = Plan(calls=(cards,), confidence=0.9, missing=(Missing(tool=cards.tool, argument="board"),))
     chosen, planned, needed = events(AutoPlanner(Named("offline", plan), None, routes=routes()), [spec])
-    assert chosen.why == "it lacks board, and there is no ANTHROPIC_API_KEY, or --model, to ask a model with"
+    assert chosen.why == "it lacks board, and neither ANTHROPIC_API_KEY nor --model is set"
     assert planned.planner == "offline"
     assert isinstance(needed, InputNeeded)
 

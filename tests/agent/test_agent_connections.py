@@ -410,7 +410,9 @@ def test_a_call_with_bytes_that_are_no_text_is_not_run() -> None:
     whole = sse(streamed(tool_use("deleteCard", '{"card": "ö"}', "toolu_1")))
     damaged = whole.replace("ö".encode(), b"\xc3(", 1)
     assert reply_of(whole).content[0]["input"] == {"card": "ö"} and damaged != whole
-    with pytest.raises(PlannerError, match="sent what is not an answer of the Messages API; nothing of it was run"):
+    with pytest.raises(
+        PlannerError, match="sent something other than an answer of the Messages API; nothing of it was run"
+    ):
         reply_of(damaged)
 
 

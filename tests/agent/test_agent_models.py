@@ -127,7 +127,7 @@ def test_arguments_that_are_nested_too_deep_are_no_json(spec: Spec) -> None:
         (Response(500, b"oops"), "answered 500: oops"),
         (Response(400, {"error": {"message": "This model's maximum context length is 8192"}}), "too long for gpt"),
         (stream('{"choices": [], "usage": {"prompt_tokens": "many"}}'), "not an answer of Chat Completions"),
-        (stream("{not json"), "sent what is not an answer of Chat Completions"),
+        (stream("{not json"), "sent something other than an answer of Chat Completions"),
         (stream({"error": {"message": "out of memory"}}), "failed: out of memory"),
         (stream({"error": {"message": f"bad key {KEY}"}}), r"failed: bad key \*\*\*"),
         (Response(500, f"{'x' * 290} {KEY}".encode()), "answered 500"),

@@ -74,7 +74,7 @@ def test_at_a_terminal_a_number_chooses(api: Echo, tmp_path: Path) -> None:
     words = ("ask", AMBIGUOUS, "-a", notes(tmp_path, api.url, paths=TWINS), "--planner", "offline")
     second = run(*words, "-o", "ndjson").lines[-1]["choices"][1]["path"]
     with dialogue(*words) as terminal:
-        terminal.expect("Which of these is meant?")
+        terminal.expect("Which of these do you mean?")
         terminal.expect("1 to 2, or nothing: ")
         terminal.type("2\n")
         terminal.end()

@@ -204,7 +204,7 @@ def test_of_a_description_from_an_url_its_own_host_is_tried_and_doubted() -> Non
         lines = run("ask", "list the notes", "-a", source, "--planner", "offline", "-o", "ndjson")
         right = run("call", source, "listNotes", "--base-url", f"{site.url}/api")
     note = (
-        "The answer is a web page titled 'Kitchen', of which the description says nothing. Is the base URL right? "
+        "The answer is a web page titled 'Kitchen', which the description does not mention. Is the base URL right? "
         f"It was {site.url}, where the description came from, as it names no server. --base-url gives another, such as "
         f"--base-url {site.url}/api\n"
     )

@@ -116,7 +116,7 @@ def test_two_canaries_on_the_same_requests_are_refused(talk: Talk) -> None:
     start(talk)
     problem = talk.refused(422, "POST", "/v1/canaries", V8 | {"version": "v9"})
     assert problem["errors"][0]["rule"] == "overlapping-canaries"
-    assert "revision 2 goes on serving" in problem["hint"]
+    assert "revision 2 is still served" in problem["hint"]
 
 
 def test_canaries_go_on_and_back_by_themselves_and_a_rollback_undoes_their_start(talk: Talk) -> None:

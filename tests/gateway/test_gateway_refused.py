@@ -59,7 +59,7 @@ def test_a_faulty_configuration_is_refused_with_its_issue(talk: Talk, rule: str)
         problem = talk.refused(422, "PUT", "/v1/configuration", proposed)
         found = [one["rule"] for one in problem["errors"] if one["level"] == "error"]
         assert rule in found or (rule == "too-much" and found), problem
-        assert problem["hint"] == "nothing was changed; revision 1 goes on serving"
+        assert problem["hint"] == "nothing was changed; revision 1 is still served"
     assert talk.ok("GET", "/v1/revisions")["page"]["total"] == 1
     assert talk.ok("GET", "/ready")["revision"] == 1
     served = talk.as_("web").ok("POST", "/v1/objectives/continue-watching/serve", {"input": {}})

@@ -177,7 +177,7 @@ def test_a_revision_that_cannot_be_kept_decides_no_request(tmp_path: Path) -> No
             problem = one.result()
             assert problem.status == 503
             assert "revision 2 cannot be kept" in problem.json()["detail"]
-            assert "revision 1 goes on serving" in problem.json()["hint"]
+            assert "revision 1 is still served" in problem.json()["hint"]
         assert set(seen) <= {(1, "v7")}
         assert talk.ok("GET", "/v1/objectives/continue-watching")["version"] == "v7"
         assert [entry["outcome"] for entry in talk.ok("GET", "/v1/audit", limit=1)["data"]] == ["refused"]

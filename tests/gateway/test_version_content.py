@@ -85,7 +85,7 @@ def test_one_name_never_gets_other_content(talk: Talk, tmp_path: Path) -> None:
     problem = talk.refused(409, "POST", VERSIONS, {"version": "v10", "source": "ranker-v9"})
     assert problem["type"].endswith("version_changed")
     assert problem["detail"].startswith("ranker@v10 is registered with the content ")
-    assert "a version name of its own" in problem["hint"]
+    assert "a new version name" in problem["hint"]
     talk.refused(409, "PATCH", V7, {"source": "ranker-v8"})
     assert talk.ok("POST", VERSIONS, {"version": "v11", "source": "ranker-v9"})["version"] == "v11"
     rewrite(tmp_path, "ranker-v9", "v9")

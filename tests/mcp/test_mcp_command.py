@@ -26,7 +26,7 @@ from tests.cli.kit import run
         (("ads", "--http", "127.0.0.1:0", "--pass-header", "a b"), "not the name of a header"),
         (("ads", "--watch"), "ads is not a file and no URL"),
         (("ads", "--include", "id:create*", "--consent", "never"), "no read operation left"),
-        (("ads", "--auth", "bearer=env:NOT_THERE"), "the environment has no NOT_THERE"),
+        (("ads", "--auth", "bearer=env:NOT_THERE"), "the variable NOT_THERE is not set"),
         (("no-such-file.yaml",), "no such file"),
         (("-",), "standard input is for the client"),
     ],

@@ -96,6 +96,14 @@ def test_what_fits_no_python_here_says_so_and_leaves_nothing(tmp_path: Path, whe
     assert environments(tools) == []
 
 
+def test_a_python_that_does_not_fit_is_passed_over(plugin: Path, tools: Path) -> None:
+    (tools / "python3.14").unlink()
+    (tools / "python3.14").write_text('#!/bin/sh\ncase "$*" in *venv*) exit 1 ;; esac\nexec python3.13 "$@"\n')
+    (tools / "python3.14").chmod(0o755)
+    assert call(plugin, tools).stdout.startswith("RAN find")
+    assert len(environments(tools)) == 1
+
+
 def test_the_nlapi_that_is_installed_goes_before(plugin: Path, tools: Path) -> None:
     (tools / "nlapi").write_text("#!/bin/sh\necho installed\n")
     (tools / "nlapi").chmod(0o755)

@@ -320,7 +320,7 @@ FAULTS: dict[str, tuple[Any, str, str, str, str]] = {
         "overlapping-canaries",
         "canaries.wallets",
         "canaries 'second' and 'wallets' both move the same requests",
-        "finish or roll back the one before the other starts, or narrow what it matches",
+        "finish or roll back the one before the other starts, or let it match fewer requests",
     ),
     "a canary from a version to itself": (
         canary(base=version("ranker@v8")),

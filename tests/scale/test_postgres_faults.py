@@ -51,7 +51,7 @@ def refused(plane: ControlPlane, version: str) -> str:
     assert answer.status == 503, answer.content
     problem = answer.json()
     assert problem["type"] == "urn:nlapi:problem:not_kept"
-    assert "goes on serving" in problem["hint"]
+    assert "is still served" in problem["hint"]
     return str(problem["detail"])
 
 

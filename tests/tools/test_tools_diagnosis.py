@@ -116,7 +116,7 @@ def test_a_web_page_is_no_answer(status: int) -> None:
     for kind in ("text/html; charset=utf-8", ""):
         note = said(result(status, HTML, kind))
         assert note.startswith(
-            "The answer is a web page titled 'Welcome & hello', of which the description says nothing."
+            "The answer is a web page titled 'Welcome & hello', which the description does not mention."
         )
         assert "--base-url" in note
 

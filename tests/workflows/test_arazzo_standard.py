@@ -48,7 +48,7 @@ FAULTS: list[tuple[tuple[str | int, ...], Any, str]] = [
     (("$self",), "https://x.example/a#b", "$self: a URI without a fragment"),
     (("info",), None, "info is missing"),
     (("sourceDescriptions",), [], "sourceDescriptions: it is empty"),
-    (("sourceDescriptions", 0, "type"), "wsdl", "sourceDescriptions.shop.type: type: 'wsdl' is none of"),
+    (("sourceDescriptions", 0, "type"), "wsdl", "sourceDescriptions.shop.type: type: 'wsdl' is not one of"),
     (("workflows", 0, "steps", 0, "workflowId"), "buy", "steps.create: a step needs one of operationId"),
     (("workflows", 0, "steps", 0, "successCriteria"), [], "steps.create.successCriteria: it is empty"),
     (("workflows", 0, "steps", 0, "dependsOn"), ["$steps.x"], "dependsOn[0]: a stepId is wanted"),

@@ -155,9 +155,9 @@ def test_a_plan_at_fault_goes_back_to_the_model(ads: Spec, sandbox: Running) -> 
     ("steps", "fault"),
     [
         ([], "needs steps"),
-        ([{**AD_SET, "id": "a b"}], "an id of its own"),
+        ([{**AD_SET, "id": "a b"}], "its own id"),
         ([AD_SET, CAMPAIGN], "is not before it"),
-        ([CAMPAIGN, CAMPAIGN], "an id of its own"),
+        ([CAMPAIGN, CAMPAIGN], "its own id"),
         ([{**CAMPAIGN, "operation": "createCampagn"}], "did you mean 'createCampaign'"),
         ([{**CAMPAIGN, "arguments": {"name": "$inputs.name", "objective": "REACH"}}], "not a value of an answer"),
         ([{**CAMPAIGN, "arguments": {"name": "Autumn"}}], "objective"),

@@ -227,7 +227,7 @@ def check(
     if foreign:
         from nlapi.tools.names import join_names
 
-        success = f"what was built is as it was; {len(foreign)} besides: {join_names(foreign, 5)}"
+        success = f"the built files are unchanged; {len(foreign)} besides: {join_names(foreign, 5)}"
     console.note(f"{folder}: {console.count_noun(errors, 'error')}" if errors else f"{folder}: {success}")
     if errors:
         raise typer.Exit(1)

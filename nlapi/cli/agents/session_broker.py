@@ -246,7 +246,7 @@ MESSAGE_S = 10.0
 FOLDER_CHANGED = "the folder of this session, or a hook of the plugin, was changed; start a new session"
 TOUCHED = "a folder of this session was moved or changed since the question about it"
 NESTED = "the client that asked runs in the session of another one, whose user was not asked"
-SENT_BEFORE = "This request was sent before in this session: look what came of it before it is sent again."
+SENT_BEFORE = "This request was sent before in this session: check its result before you send it again."
 UNATTESTED = "it cannot be told whether this event is the client's"
 
 Answerer = Callable[[dict[str, Any]], tuple[dict[str, Any], tuple[str, ...], Owner]]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nlapi.tools.tool import Call
 
 HELP: Mapping[str, str] = {
-    "/cost": "what models took so far, and what is left of --max-usd",
+    "/cost": "the cost of models so far, and the rest of --max-usd",
     "/tools [WORDS]": "the areas of the API, or the operations that fit words",
     "/model [NAME]": "what plans; or plan with a model, auto or offline from now on",
     "/plan [QUESTION]": "the plan of the last question; or plan one and send nothing",

@@ -155,7 +155,7 @@ class TextRenderer:
             case InputNeeded():
                 self._show_incomplete(event)
             case ChoiceOffered():
-                console.write("Which of these is meant?\n" + "\n".join(menu_lines(event)))
+                console.write("Which of these do you mean?\n" + "\n".join(menu_lines(event)))
             case TurnAnswered():
                 self.understood = ""
                 self._show_answer(event)

@@ -81,8 +81,8 @@ class GatewayClient:
 
         if not self._target.credentials:
             raise CredentialError(
-                f"the gateway wants a token, and the environment has no {TOKEN}",
-                hint=f"export {TOKEN}=..., which `nlapi gateway serve` shows once, or `nlapi gateway token NAME` makes",
+                f"the gateway needs a token, and the variable {TOKEN} is not set",
+                hint=f"export {TOKEN}=...: `nlapi gateway serve` shows one once, `nlapi gateway token NAME` makes one",
             )
 
         async def consent(prepared: Prepared) -> bool:

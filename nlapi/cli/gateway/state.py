@@ -295,7 +295,7 @@ def _check_issues(plan: Mapping[str, Any], file: Path) -> None:
     errors = sum(issue["level"] == "error" for issue in plan["issues"])
     if errors:
         faults = console.count_noun(errors, "fault")
-        raise RefusedCallError(f"{file} has {faults}; nothing was changed", hint="mend what is listed above")
+        raise RefusedCallError(f"{file} has {faults}; nothing was changed", hint="fix the problems listed above")
 
 
 def _ask(plan: Mapping[str, Any]) -> None:

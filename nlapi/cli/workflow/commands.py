@@ -151,7 +151,7 @@ def repair(
     elif repairs:
         console.note(f"{console.count_noun(len(repairs), 'repair')}; -o FILE writes the mended document")
     if not repairs:
-        console.note("nothing is to be repaired")
+        console.note("nothing needs repair")
 
 
 def _write_document(text: str, target: str) -> None:

@@ -152,7 +152,7 @@ async def create_object(kind: Kind, call: ApiCall) -> ApiResponse:
         if kind.id_of(item) in kind.of(configuration):
             hint = "update it, or take another name"
             if kind.name == "version":  # its description may be updated, its content never
-                hint = "a version never changes: give other content a version name of its own"
+                hint = "a version never changes: give other content a new version name"
             raise GatewayProblem(
                 409, f"there is a {kind.name} {str(kind.id_of(item))!r} already", code="exists", hint=hint
             )

@@ -85,7 +85,7 @@ class Access:
     ) -> tuple[TokenRecord, str]:
         """Create a token; return it with its secret of 256 random bits. GatewayProblem 409 when the name is in use."""
         if name in RESERVED_NAMES:
-            hint = "take another name: this one stands for what is done without a token"
+            hint = "take another name: this one marks changes that were made without a token"
             raise GatewayProblem(409, f"no token can be called {name!r}", code="reserved", hint=hint)
         secret = SECRET_PREFIX + secrets.token_urlsafe(32)
         created = self._clock()

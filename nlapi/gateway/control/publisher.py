@@ -617,7 +617,7 @@ class Publisher:
             raise self._not_kept(error) from error
 
     def _unchanged_hint(self) -> str:
-        return f"nothing was changed; revision {self.revision} goes on serving"
+        return f"nothing was changed; revision {self.revision} is still served"
 
     async def _publish(
         self, revision: CurrentRevision, commit: Commit | None = None, tolerates: Tolerance = tolerate_none

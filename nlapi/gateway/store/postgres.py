@@ -309,7 +309,7 @@ class PostgresWatch:
         self.is_leader = False
         if self.is_connected and not self._stopping.is_set():
             reason = str(error).split("\n")[0]
-            _log.warning("serving goes on with the last revision, and changes are refused: %s", reason)
+            _log.warning("the last revision is still served, and changes are refused: %s", reason)
         self.is_connected = False
 
 

@@ -47,7 +47,7 @@ class SqliteDatabase(StoreDatabase):
         self._data_version = 0
         self._checked_at = 0.0
         # Two gateways would each decide by revisions that the other does not see.
-        hint = "stop it first, give this one a --database of its own, or let both use one of PostgreSQL"
+        hint = "stop it first, give this one another --database, or let both use one of PostgreSQL"
         self._claim = FileLock(f"{self.name}-serving", f"another gateway serves from {self.name}", hint)
         if self.name != IN_MEMORY:
             _create_private_file(Path(path))

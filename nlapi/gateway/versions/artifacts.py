@@ -53,7 +53,7 @@ class ArtifactStore:
         # Absolute: worker processes may have another working directory.
         self.folder = folder.absolute()
         # Another gateway would take what this one is storing for the remains of a killed process.
-        hint = "give each gateway an --artifacts folder of its own"
+        hint = "give each gateway its own --artifacts folder"
         self._claim = FileLock(self.folder / ".lock", f"another gateway keeps versions in {self.folder}", hint)
 
     @classmethod

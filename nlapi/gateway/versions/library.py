@@ -295,7 +295,7 @@ class VersionLibrary:
                     Issue.warning(where, "it is not copied, and can change", "reload the version", "not-copied")
                 )
             elif digest != version.digest:
-                message = f"its files have changed since {ref} was registered, and what was registered is served"
+                message = f"its files have changed since {ref} was registered, and the registered ones are served"
                 issues.append(
                     Issue.warning(where, message, "register them as a new version, or restore them", "source-changed")
                 )
@@ -437,6 +437,6 @@ def _changed_problem(version: Version, digest: str, bound: Collection[str]) -> G
         409,
         f"{version.ref} is registered with the content {names}, and its source now has {short_digest(digest)}",
         code="version_changed",
-        hint="a version never changes: give the new content a version name of its own, or restore the source",
+        hint="a version never changes: give the new content a new version name, or restore the source",
         path=f"versions.{version.ref}.source",
     )

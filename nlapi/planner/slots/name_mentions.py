@@ -76,9 +76,8 @@ _CODED_FORMS = lexicon.words("planner/slots/words", "coded_forms")
 def is_wrong_sort(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
     """Return whether a mention is of a sort that a slot does not take.
 
-    A slot of an id takes neither a date nor a bound (more than 20); a page's length neither a sum of money nor the
-    number of a resource (task 771220). A name is never a cursor, nor the field of an order or of groups (by repo count)
-    a value.
+    An id is neither a date nor a bound (more than 20), the length of a page neither a sum of money nor the number of a
+    resource (task 771220), a cursor never a name, and a value never the field of an order or of groups (by repo count).
     """
     excluded = (_is_other_name, _is_bound_or_too_small, _is_share_of_time, _is_no_reason)
     if is_month(context, mention) or any(is_excluded(context, slot, mention) for is_excluded in excluded):

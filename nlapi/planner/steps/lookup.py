@@ -245,9 +245,9 @@ def choice_plan(
 def _choice_reason(state: LookupState, *, several: bool, matched: bool, unread: int) -> str:
     name, kind = state.name, state.kind
     if state.place == ONLY_RESOURCE:
-        return f"There are several, and the question does not say which {kind} is meant"
+        return f"There are several, and the question does not say which {kind} you mean"
     if state.place:
-        refused = f"A change is made to what is called by its name or id, and not by its place; {name} may be"
+        refused = f"A change needs the name or id of its item, not its place; {name} may be"
         return refused if matched else f"Nothing in the answer tells which is {name}; there are"
     if matched and several:
         return f"Several answer to {name!r}"
