@@ -377,7 +377,7 @@ class Pretalx(Unseen):
     version = "2025.2.2"
     further = ("drf-spectacular",)
     described_at = ""
-    ready_at = "/api/"
+    ready_at = "/api/events/"
     token = ""
 
     SEED = """\

@@ -199,10 +199,8 @@ def _parse_token(data: Mapping[str, Any], site: str) -> TokenResponse:
         raise TokenError(f"the token endpoint of {site} answered without a usable access token")
     # RFC 6749 §7.1: a client must not use a token of a type that it does not understand.
     if not isinstance(kind, str) or kind.lower() != "bearer":
-        kind_text = single_line(str(kind))[:40]
-        message = (
-            f"the token endpoint of {site} gave a token of the type {kind_text!r}, and nlapi sends bearer tokens only"
-        )
+        shown = repr(single_line(str(kind))[:40])
+        message = f"the token endpoint of {site} gave a token of the type {shown}, and nlapi sends bearer tokens only"
         raise TokenError(message, hint="`nlapi auth login API SCHEME --reference env:NAME` takes a token of your own")
     refresh = data.get("refresh_token")
     scope = data.get("scope")

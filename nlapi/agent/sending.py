@@ -74,18 +74,14 @@ class CallTerms:
 
     async def end_of_work(self, step: Step, *, for_model: bool) -> WorkEnded | None:
         """Return the end of the work that the answer to a change tells of; None without any to wait for."""
-        is_waited = self.limits is not None and self.limits.wait > 0 and not self.dry_run
-        if not is_waited or step.result is None or step.effect is Effect.READ or step.message:
+        if self.dry_run or step.result is None or step.effect is Effect.READ or step.message:
             return None
-        from nlapi.tools.waiting import AcceptedChange, await_work, is_pending
+        from nlapi.tools.waiting import AcceptedChange, await_work
 
-        assert self.limits is not None
-        change = AcceptedChange(call=step.call, effect=step.effect, result=step.result)
-        if not is_pending(change, self.limits):
+        change, target = AcceptedChange(call=step.call, effect=step.effect, result=step.result), self.target(step.call)
+        outcome = await await_work(change, target, limits=self.limits, client=self.client, for_model=for_model)
+        if outcome is None:
             return None
-        outcome = await await_work(
-            change, self.target(step.call), limits=self.limits, client=self.client, for_model=for_model
-        )
         failed = outcome.state is WorkState.FAILED
         message = "" if outcome.state is WorkState.DONE else f"{'' if failed else UNFINISHED}{outcome.message}"
         changed = replace(step, result=outcome.result, message=message)

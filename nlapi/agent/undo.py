@@ -11,6 +11,7 @@ from nlapi.agent.events import ChangeOutcome, FieldState, change_outcome, field_
 from nlapi.english import lexicon
 from nlapi.english.command_verbs import are_plain_opposites
 from nlapi.english.words import name_key, split_words, stem
+from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.answers import extract_item, extract_list
 from nlapi.resources.collection_index import collection_index
@@ -25,14 +26,6 @@ NAME = "undo"
 
 _CREATED = 201
 _UPSERTS = lexicon.text("resources/words", "upserts").split()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inverse:
-    """The call that undoes a change; None with the `reason` why none exists."""
-
-    call: Call | None = None
-    reason: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,19 +46,22 @@ class UndoPlanner:
         yield Plan(text=text, failure="" if done else text)
 
 
-def inverse_of(step: Step, changes: Sequence[Mapping[str, Any]] = ()) -> Inverse:
-    """Return what undoes a change. `changes` are the fields of an update before and after, as its proposal has them."""
+def inverse_of(step: Step, changes: Sequence[Mapping[str, Any]] = ()) -> Call:
+    """Return the call that undoes a change. UsageError with the reason where none exists.
+
+    `changes` are the fields of an update before and after, as its proposal has them.
+    """
     name = step.call.operation_id
+    reason = f"the API has no call that undoes {name}, or its state before is not known"
     if step.is_uncertain:
-        return Inverse(reason=f"nobody knows whether {name} was carried out: check the item first")
-    if change_outcome(step) is not ChangeOutcome.SUCCEEDED:
-        return Inverse(reason=f"{name} was not carried out")
-    call = _opposite(step) or _deletion(step) or _fields_back(step, changes)
-    if call is not None:
-        return Inverse(call=call)
-    if step.effect is Effect.DESTROY:
-        return Inverse(reason=f"{name} took something away, and the API has nothing that brings it back")
-    return Inverse(reason=f"the API has no call that undoes {name}, or its state before is not known")
+        reason = f"nobody knows whether {name} was carried out: check the item first"
+    elif change_outcome(step) is not ChangeOutcome.SUCCEEDED:
+        reason = f"{name} was not carried out"
+    elif (call := _opposite(step) or _deletion(step) or _fields_back(step, changes)) is not None:
+        return call
+    elif step.effect is Effect.DESTROY:
+        reason = f"{name} took something away, and the API has nothing that brings it back"
+    raise UsageError(f"there is nothing to undo: {reason}", hint="`nlapi log show last` has the change")
 
 
 def _opposite(step: Step) -> Call | None:

@@ -44,13 +44,11 @@ def undo(
         session = open_session(resumed_setup(setup, records))
         earlier = resume(records, tool_finder(records, tuple(session.targets)))
         step = _last_change(earlier)
-        inverse = inverse_of(step, _changes_of(records, step) or changes_seen(step, earlier.steps))
-        if inverse.call is None:
-            raise UsageError(f"there is nothing to undo: {inverse.reason}", hint="`nlapi log show last` has the change")
+        call = inverse_of(step, _changes_of(records, step) or changes_seen(step, earlier.steps))
         _check_place(step, session.targets)
         log.hide(session.policy.secrets)
         session.log = log
-        session.planner = UndoPlanner(call=inverse.call)
+        session.planner = UndoPlanner(call=call)
         # The call is the inverse of one that was agreed to, and no reading of a sentence.
         session.policy = replace(session.policy, spelled_out=True)
         question = f"undo {step.call.operation_id}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from nlapi.english import lexicon
@@ -86,12 +86,7 @@ def _object_reasons(data: Mapping[str, object], depth: int) -> Iterator[str]:
 
 def _top_message(fields: Mapping[str, Any]) -> str:
     """Return the message of an error at its own level: title and detail, which are often the same."""
-    title = next(
-        (_single_line(fields[name]) for name in _TITLE_NAMES if isinstance(fields.get(name), str) and fields[name]), ""
-    )
-    detail = next(
-        (_single_line(fields[name]) for name in _DETAIL_NAMES if isinstance(fields.get(name), str) and fields[name]), ""
-    )
+    title, detail = _first_text(fields, _TITLE_NAMES), _first_text(fields, _DETAIL_NAMES)
     fault_position = _fault_position(fields)
     if detail and fault_position:
         return (
@@ -99,16 +94,19 @@ def _top_message(fields: Mapping[str, Any]) -> str:
             if title and fault_position.startswith("/")
             else f"{fault_position}: {detail}"
         )
-    if not title or not detail or title == detail or _is_status(title, fields):
-        return detail or title
+    # Spring sends {"status": 404, "error": "Not Found"} with the reason in `message`.
+    is_status = (
+        isinstance(fields.get("status", fields.get("code")), int) and "error" in fields and "title" not in fields
+    )
+    if not title or not detail or title == detail or is_status:
+        # GitHub's validation errors have no message: `title missing_field`.
+        field, code = _first_text(fields, ("field",)), _first_text(fields, ("code",))
+        return detail or title or (f"{field} {code}" if field and code else "")
     return f"{title.rstrip('.')}: {detail}"
 
 
-def _is_status(title: str, fields: Mapping[str, object]) -> bool:
-    """Return whether a title only repeats the status beside it."""
-    status = fields.get("status", fields.get("code"))
-    # Spring sends {"status": 404, "error": "Not Found"} with the reason in `message`.
-    return isinstance(status, int) and "error" in fields and "title" not in fields
+def _first_text(fields: Mapping[str, object], names: Iterable[str]) -> str:
+    return next((_single_line(text) for name in names if isinstance(text := fields.get(name), str) and text), "")
 
 
 def _fault_position(fields: Mapping[str, Any]) -> str:
@@ -124,20 +122,9 @@ def _fault_position(fields: Mapping[str, Any]) -> str:
 def _list_reasons(value: object, depth: int) -> Iterator[str]:
     if isinstance(value, list):
         for entry in value:
-            if isinstance(entry, Mapping) and (coded := _code_reason(entry)):
-                yield coded
-            else:
-                yield from _reasons(entry, depth + 1)
+            yield from _reasons(entry, depth + 1)
     elif isinstance(value, Mapping):
         yield from _field_reasons(value)
-
-
-def _code_reason(entry: Mapping[str, object]) -> str:
-    """Return a fault of a field and a code: `title missing_field`."""
-    # GitHub's validation errors have no message.
-    field, code = entry.get("field"), entry.get("code")
-    has_no_message = not any(isinstance(entry.get(name), str) for name in ("message", "detail", "msg"))
-    return f"{field} {code}" if has_no_message and isinstance(field, str) and isinstance(code, str) else ""
 
 
 def _field_reasons(data: Mapping[str, Any]) -> Iterator[str]:

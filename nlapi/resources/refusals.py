@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from nlapi.english import lexicon
 from nlapi.openapi.spec import as_list
@@ -35,10 +36,8 @@ class RefusedField:
 def refused_fields(data: object) -> tuple[RefusedField, ...]:
     """Return the fields that an error names, each once."""
     fields: dict[tuple[str, ...], RefusedField] = {}
-    for entry in _entries(data, _MAX_DEPTH):
+    for entry in islice(_entries(data, _MAX_DEPTH), _MAX_FIELDS):
         fields.setdefault(entry.path, entry)
-        if len(fields) >= _MAX_FIELDS:
-            break
     return tuple(fields.values())
 
 
@@ -47,8 +46,8 @@ def is_refused(text: str, name: str, value: object) -> bool:
     if isinstance(value, str) and len(value) > 2 and re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text):
         return True
     field = rf"(?<![\w.]){re.escape(name)}\b"
-    quoted = rf"[`'\"“]{field}[`'\"”]"
-    return re.search(rf"{quoted}|{_BEFORE}{field}|{field}{_AFTER}", text, re.IGNORECASE) is not None
+    forms = rf"[`'\"“]{field}[`'\"”]|{_BEFORE}{field}|{field}{_AFTER}"
+    return re.search(forms, text, re.IGNORECASE) is not None
 
 
 def _entries(node: object, depth: int) -> Iterator[RefusedField]:

@@ -139,16 +139,11 @@ def next_arguments(
     `before` is the number of entries on the pages before it, where it is known. {} where there is another page and no
     argument asks for it; None where the answer reports no further page.
     """
-    places = call.tool.places
-    names = {place: name for name, place in places.items()}
+    names = {place: name for name, place in call.tool.places.items()}
     body_argument = names.get(_WHOLE_BODY)
-    values: dict[Place, Any] = {}
-    for name, value in call.arguments.items():
-        # A body that is one argument hides its properties, and some APIs page by a cursor in the body.
-        if name == body_argument and isinstance(value, Mapping):
-            values |= {("body", inner): field for inner, field in value.items()}
-        elif name in places:
-            values[places[name]] = value
+    # A body that is one argument hides its properties, and some APIs page by a cursor in the body.
+    fields: dict[Place, Any] = {("body", name): value for name, value in call.body_fields.items()}
+    values = fields | {place: value for place, value in call.values.items() if place[0] != "body"}
     parsed = result.data if data is None else data
     changed = next_page(call.tool.operation, values, parsed, lowercase_headers(result), before)
     if not changed:

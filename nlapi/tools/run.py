@@ -575,13 +575,13 @@ async def finish_work(
     for_model: bool = False,
 ) -> Result:
     """Return the answer about the work that a change began, once it is over or the time is; else `result` itself."""
-    if on_work is None or limits is None or limits.wait <= 0 or prepared.effect is Effect.READ:
+    if on_work is None or prepared.effect is Effect.READ:
         return result
-    from nlapi.tools.waiting import AcceptedChange, await_work, is_pending
+    from nlapi.tools.waiting import AcceptedChange, await_work
 
     change = AcceptedChange(call=prepared.call, effect=prepared.effect, result=result)
-    if not is_pending(change, limits):
-        return result
     outcome = await await_work(change, target, limits=limits, for_model=for_model)
+    if outcome is None:
+        return result
     on_work(outcome)
     return outcome.result

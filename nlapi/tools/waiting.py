@@ -112,27 +112,23 @@ def answered(result: Result) -> AnsweredRequest:
     return AnsweredRequest(method=result.method, url=result.url, status=status, headers=headers, data=data)
 
 
-def is_pending(change: AcceptedChange, limits: Limits | None) -> bool:
-    """Return whether the answer to a change tells of work that is waited for."""
-    return limits is not None and change.pending_work(limits) is not None
-
-
 async def await_work(
     change: AcceptedChange,
     target: Target,
     *,
-    limits: Limits,
+    limits: Limits | None,
     client: HttpClient | None = None,
     for_model: bool = False,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-) -> WorkOutcome:
-    """Wait up to `limits.wait` seconds for the work that the answer to a change tells of (`is_pending`).
+) -> WorkOutcome | None:
+    """Wait up to `limits.wait` seconds for the work that the answer to a change tells of; return None without any.
 
     Only reads are sent, to the API's own servers, and each as its policy allows. Work does not end with a
     failed read, unless that happens five times.
     """
-    work = change.pending_work(limits)
-    assert work is not None
+    work = change.pending_work(limits) if limits is not None else None
+    if limits is None or work is None:
+        return None
     wait = _Wait(
         target=target, limits=limits, client=client, for_model=for_model, sleep=sleep, started=time.monotonic()
     )

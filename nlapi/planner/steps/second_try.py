@@ -140,7 +140,7 @@ def _may_tell(plan: Plan, account: Account) -> bool:
         return False  # revision 9 is not a limit of 9
     noun = set(map(stem, noun_of(call.tool.operation)))
     uses_all = not other.unused and _stems_used(account) - noun <= _stems_used(other)
-    return uses_all or _is_list(call.tool.operation)
+    return uses_all or collection_index(call.tool.operation.spec).is_list(call.tool.operation)
 
 
 def is_answered(attempt: Turn, end: Plan) -> bool:
@@ -190,7 +190,8 @@ def may_answer(operation: Operation, asked: frozenset[str]) -> bool:
     they name: no description tells the states that items have.
     """
     noun = tuple(map(stem, noun_of(operation)))
-    return asked <= _answer_stems(operation) or (_is_list(operation) and not asked.isdisjoint(noun[-1:]))
+    is_list = collection_index(operation.spec).is_list(operation)
+    return asked <= _answer_stems(operation) or (is_list and not asked.isdisjoint(noun[-1:]))
 
 
 def _answer_stems(operation: Operation) -> frozenset[str]:
@@ -210,11 +211,6 @@ def _asked_stems(account: Account) -> frozenset[str]:
 def _stems_used(account: Account) -> frozenset[str]:
     """Return the stems of the words of the sentence that the values of a call come from."""
     return frozenset(stem(word) for source in account.sources for word in split_words(source.words))
-
-
-def _is_list(operation: Operation) -> bool:
-    """Return whether an operation lists items, by whose fields its answer may be filtered."""
-    return collection_index(operation.spec).is_list(operation)
 
 
 def _final_call(plan: Plan) -> Call | None:
@@ -245,10 +241,8 @@ def _rival_try(
     if goal is None or goal.tool.operation.id != step.call.operation_id:
         return None
     goal = replace(goal, tool=tool)
-    rival = _by_name(turn, goal, catalogue, step) or next(
-        (r for r in goal.rivals if _may_be_meant(r, goal, step)), None
-    )
-    if rival is None:
+    others = (rival for rival in goal.rivals if _may_be_meant(rival, goal, step))
+    if (rival := _by_name(turn, goal, catalogue, step) or next(others, None)) is None:
         return None
     plan = plan_goal(_with_rival(goal, rival, failure, step), catalogue, known_values)
     return plan if plan.calls and not plan.missing else None
