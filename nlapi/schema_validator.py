@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import reprlib
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -137,6 +137,55 @@ def _any_choice(validator: Any, choices: Any, value: Any, _: object) -> Faults:
     yield ValidationError(f"{value!r} is not valid under any of the given schemas", context=context)
 
 
+def whole_object_keywords(described: Callable[[Any, Any], Collection[str]]) -> dict[str, Any]:
+    """Return keywords that read `additionalProperties` as a statement about the whole of an `allOf`, as tools do.
+
+    By the letter of JSON Schema nothing would fit an `allOf` one part of which forbids the properties of another.
+    `described` returns the names that a schema and the schemas in it describe.
+    """
+    check = _pattern_keywords(pattern_matches)["additionalProperties"]
+
+    def all_of(validator: Any, parts: Any, value: Any, schema: Any) -> Faults:
+        for index, part in enumerate(parts):
+            for error in validator.descend(value, part, schema_path=index):
+                name = next(iter(error.path), getattr(error, "closed_name", None))
+                if not _is_additional(error) or name not in described(validator, schema):
+                    yield error
+
+    def additional_properties(validator: Any, additional: Any, value: Any, schema: Any) -> Faults:
+        names = described(validator, schema) if additional is False and "allOf" in schema else ()
+        yield from check(
+            validator, additional, value, {**schema, "properties": dict.fromkeys(names)} if names else schema
+        )
+
+    return {"allOf": all_of, "additionalProperties": additional_properties}
+
+
+def _is_additional(error: Any) -> bool:
+    """Return whether a fault is one of `additionalProperties` at the top of a schema, and not of a property in it."""
+    keys = (
+        key for key in error.schema_path if key in ("properties", "patternProperties", "items", "additionalProperties")
+    )
+    return next(keys, "") == "additionalProperties"
+
+
+def _described_names(validator: Any, schema: Any, depth: int = 0) -> set[str]:
+    """Return the names of the properties that a schema, its parts and what it refers to describe."""
+    if not isinstance(schema, dict) or depth > MAX_REFERENCES:
+        return set()
+    names = set(schema.get("properties", {}))
+    for part in schema.get("allOf", ()):
+        names |= _described_names(validator, part, depth + 1)
+    if "$ref" in schema:
+        try:
+            resolved = validator._resolver.lookup(schema["$ref"])
+        except LookupError:
+            return names
+        target = validator.evolve(schema=resolved.contents, _resolver=resolved.resolver)
+        names |= _described_names(target, resolved.contents, depth + 1)
+    return names
+
+
 def _mismatch(matches: Callable[[str, str], bool], expression: str, value: str) -> str:
     """Return the reason why `value` does not match, or "". What cannot be decided is a fault."""
     try:
@@ -193,7 +242,7 @@ def local_resolver(tree: Any) -> Any:
     return Registry[Any]().with_resource("", DRAFT202012.create_resource(tree)).resolver()
 
 
-# jsonschema's class for Draft 2020-12, with choices that may overlap.
+# jsonschema's class for Draft 2020-12, with choices that may overlap, and parts that describe one object.
 VALIDATOR: Any = validator_class(
     Draft202012Validator,
     {
@@ -201,5 +250,6 @@ VALIDATOR: Any = validator_class(
         "uniqueItems": _unique_items,
         "oneOf": _any_choice,
         **_pattern_keywords(pattern_matches),
+        **whole_object_keywords(_described_names),
     },
 )

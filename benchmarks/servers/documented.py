@@ -19,6 +19,9 @@ from benchmarks.servers.unseen import PASSWORD, Unseen
 class Documented(Unseen):
     """A server that is seeded over its API once it serves, and is not restored."""
 
+    secret = ""
+    """The name and the password of a user, where a login begins with them."""
+
     def start(self) -> None:
         self.data.mkdir(parents=True, exist_ok=True)
         self.prepare()
@@ -55,9 +58,7 @@ class Kinto(Documented):
     def base_url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v1"
 
-    @property
-    def secret(self) -> str:
-        return f"ada:{PASSWORD}"
+    secret = f"ada:{PASSWORD}"
 
     @property
     def login(self) -> Mapping[str, str]:
@@ -242,9 +243,7 @@ export()
     def login(self) -> Mapping[str, str]:
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
-    @property
-    def secret(self) -> str:
-        return f"ada:{PASSWORD}"
+    secret = f"ada:{PASSWORD}"
 
     @property
     def credentials(self) -> Mapping[str, str]:

@@ -374,7 +374,7 @@ class Pretalx(Unseen):
     """A conference, with Django: a token in `Authorization`, which its description does not name."""
 
     name = package = "pretalx"
-    version = "2026.1.2"
+    version = "2025.2.2"
     further = ("drf-spectacular",)
     described_at = ""
     ready_at = "/api/"

@@ -111,7 +111,7 @@ def request_token_by_password(
         result = exchange(
             Request(method="POST", url=url, headers=headers, content=content), NetworkScope(source.network)
         )
-        data = {"token_type": "bearer", **_object_of(result, site, _TOKEN_ENDPOINT, secrets)}
+        data = _object_of(result, site, _TOKEN_ENDPOINT, secrets)
     return _parse_token(data, site)
 
 
@@ -193,13 +193,16 @@ def _object_of(result: Result, site: str, name: str, secrets: tuple[str, ...]) -
 
 def _parse_token(data: Mapping[str, Any], site: str) -> TokenResponse:
     """Return the tokens of an answer. TokenError where they cannot be used as bearer tokens."""
-    token, kind = data.get("access_token"), data.get("token_type")
+    # Airflow's answer leaves out the type, which RFC 6749 §5.1 requires.
+    token, kind = data.get("access_token"), data.get("token_type", "bearer")
     if not is_token(token):
         raise TokenError(f"the token endpoint of {site} answered without a usable access token")
     # RFC 6749 §7.1: a client must not use a token of a type that it does not understand.
     if not isinstance(kind, str) or kind.lower() != "bearer":
-        shown = single_line(str(kind))[:40] if kind is not None else "none"
-        message = f"the token endpoint of {site} gave a token of the type {shown!r}, and nlapi sends bearer tokens only"
+        kind_text = single_line(str(kind))[:40]
+        message = (
+            f"the token endpoint of {site} gave a token of the type {kind_text!r}, and nlapi sends bearer tokens only"
+        )
         raise TokenError(message, hint="`nlapi auth login API SCHEME --reference env:NAME` takes a token of your own")
     refresh = data.get("refresh_token")
     scope = data.get("scope")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 
 from nlapi.agent.events import FieldChange, field_changes
@@ -57,7 +57,7 @@ def _is_collection_read(change: Operation, reader: Operation) -> bool:
 def _list_evidence(step: Step, call: Call, result: Result) -> str:
     operation = call.tool.operation
     items = extract_list(result.data, operation, lowercase_headers(result))
-    body, noun = _body_fields(step.call), singular_noun(operation)
+    body, noun = step.call.body_fields, singular_noun(operation)
     if items is None or not body:
         return ""
     name = name_of(body, noun)
@@ -83,7 +83,7 @@ def _item_evidence(step: Step, call: Call, result: Result) -> str:
         return f"{reader} still shows it"
     if item is None:
         return ""
-    body = _body_fields(step.call)
+    body = step.call.body_fields
     comparable = {name: value for name, value in body.items() if name in item}
     differences = _differences(comparable, item)
     if comparable and not differences:
@@ -91,20 +91,6 @@ def _item_evidence(step: Step, call: Call, result: Result) -> str:
     fields = differences or [name for name in item if not body and label_rank(name) is FieldRank.STATE]
     values_text = ", ".join(f"{single_line(name)[:MAX_VALUE_CHARS]} {_quote_value(item[name])}" for name in fields[:3])
     return f"{reader} shows {values_text}" if values_text else ""
-
-
-def _body_fields(call: Call) -> dict[str, object]:
-    """Return the fields of the body of a call."""
-    return dict(_iterate_body_fields(call))
-
-
-def _iterate_body_fields(call: Call) -> Iterator[tuple[str, object]]:
-    for name, value in call.arguments.items():
-        location, wire_name = call.tool.places.get(name, ("body", name))
-        if location == "body" and wire_name:
-            yield wire_name, value
-        elif location == "body" and isinstance(value, Mapping):
-            yield from value.items()
 
 
 def _differences(body: Mapping[str, object], item: Mapping[str, object]) -> list[str]:

@@ -12,7 +12,6 @@ from nlapi.client.safe_text import json_line, single_line
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.answers import extract_item
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step, WorkflowProposal
-from nlapi.tools.run import locate_arguments
 from nlapi.tools.tool import Call, Missing
 
 if TYPE_CHECKING:
@@ -68,8 +67,8 @@ def field_changes(call: Call, current: Result, reader: Operation) -> tuple[Field
     if not current.ok or not isinstance(current.data, Mapping):
         return ()
     item = extract_item(current.data, reader)
-    body = _body(call)
-    if body is None:
+    body: Mapping[str, object] = call.body_fields
+    if not body:
         return ()
     before: Mapping[str, Any] = item if isinstance(item, Mapping) else current.data
     # {"card": {...}}: some APIs wrap the resource in the request and not in the answer.
@@ -80,15 +79,6 @@ def field_changes(call: Call, current: Result, reader: Operation) -> tuple[Field
     # An answer without any of the fields is of another form, and "unknown" for each would only be noise.
     fields = tuple(_compare_fields(body, before, ""))
     return fields if any(field.state is not FieldState.UNKNOWN for field in fields) else ()
-
-
-def _body(call: Call) -> Mapping[str, object] | None:
-    """Return the fields in the body of a call, by their names on the wire."""
-    values = locate_arguments(call.tool, call.arguments)
-    body = values.get(("body", ""))
-    if isinstance(body, Mapping):
-        return body
-    return {name: value for (location, name), value in values.items() if location == "body" and name} or None
 
 
 def _compare_fields(body: Mapping[str, object], before: Mapping[str, Any], prefix: str) -> Iterator[FieldChange]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -16,10 +16,9 @@ from nlapi.resources.answers import extract_item, extract_list
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.identity import id_of
 from nlapi.resources.nouns import singular_noun
-from nlapi.resources.paths import Path, segments, shape
-from nlapi.tools.compile import compile_tool
+from nlapi.resources.paths import segments, shape
 from nlapi.tools.plan import Conversation, Plan, Step
-from nlapi.tools.state_reads import updates_item
+from nlapi.tools.state_reads import call_beside, updates_item
 from nlapi.tools.tool import Call
 
 NAME = "undo"
@@ -84,7 +83,7 @@ def _opposite(step: Step) -> Call | None:
         is_opposite = route[-1].parameter is None and any(
             are_plain_opposites(verb, stem(word)) for word in split_words(route[-1].text)
         )
-        if (is_toggle or is_opposite) and (call := _call(other, path, step, {})) is not None:
+        if (is_toggle or is_opposite) and (call := call_beside(other, step.call)) is not None:
             return call
     return None
 
@@ -101,7 +100,7 @@ def _is_toggle(step: Step, other: Operation) -> bool:
     if other.method == "PUT":
         return other.body is None
     is_new = step.result is not None and step.result.status == _CREATED
-    return is_new or all(step.call.tool.places.get(name, ("", ""))[0] != "body" for name in step.call.arguments)
+    return is_new or not step.call.body_fields
 
 
 def _is_new(step: Step) -> bool:
@@ -128,7 +127,7 @@ def _deletion(step: Step) -> Call | None:
         return None
     last = segments(delete.route)[-1].parameter or ""
     id = id_of(item, last, singular_noun(delete))
-    return _call(delete, path, step, {("path", last): id}) if id is not None else None
+    return call_beside(delete, step.call, {("path", last): id}) if id is not None else None
 
 
 def changes_seen(step: Step, steps: Sequence[Step]) -> list[dict[str, Any]]:
@@ -137,8 +136,7 @@ def changes_seen(step: Step, steps: Sequence[Step]) -> list[dict[str, Any]]:
     Under `--yes` nothing is read beforehand, and a look-up has often listed the item.
     """
     path = segments(step.call.tool.operation.route)
-    ids = dict(_matched_values(step.call.tool.operation, path, step))
-    id = ids.get(("path", path[-1].parameter or "")) if path else None
+    id = step.call.values.get(("path", path[-1].parameter or "")) if path else None
     earlier = steps[: steps.index(step)] if step in steps else steps
     for read in reversed([entry for entry in earlier if entry.effect is Effect.READ]) if id is not None else ():
         result, reader = read.result, read.call.tool.operation
@@ -175,18 +173,3 @@ def _with_value(whole: Any, path: Sequence[str], value: Any) -> Any:
     if not path or not isinstance(whole, Mapping):
         return value
     return {**whole, path[0]: _with_value(whole.get(path[0]), path[1:], value)}
-
-
-def _call(operation: Operation, path: Path, step: Step, values: Mapping[tuple[str, str], object]) -> Call | None:
-    """Return a call of an operation with the ids in the path of a change; None where it wants more."""
-    tool = compile_tool(operation)
-    values_by_place = {**dict(_matched_values(operation, path, step)), **values}
-    arguments = {name: values_by_place[place] for name, place in tool.places.items() if place in values_by_place}
-    return Call(tool=tool, arguments=arguments, id=NAME) if set(tool.required) <= arguments.keys() else None
-
-
-def _matched_values(operation: Operation, path: Path, step: Step) -> Iterator[tuple[tuple[str, str], object]]:
-    sent = {step.call.tool.places.get(name, ("", "")): value for name, value in step.call.arguments.items()}
-    for segment, other in zip(segments(operation.route), path, strict=False):
-        if segment.parameter and other.parameter and ("path", other.parameter) in sent:
-            yield ("path", segment.parameter), sent["path", other.parameter]

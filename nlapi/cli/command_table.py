@@ -51,6 +51,8 @@ tools apis.tools:tools
   Turn a description into tools for an LLM.
 mcp agents.mcp:mcp
   Serve an API as an MCP server, over stdio or HTTP.
+approve agents.approve:approve
+  Answer a change that an MCP server asks about, where its client cannot ask.
 plugin agents.plugin:app
   Build a plugin that operates an API from Claude Code and other clients.
 # Serve and check

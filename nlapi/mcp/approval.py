@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -19,40 +19,36 @@ import mcp_types as types
 from mcp.server.apps import APP_MIME_TYPE, EXTENSION_ID, client_supports_apps
 
 from nlapi.agent.events import FieldState
-from nlapi.client.safe_text import json_line, shorten, single_line
+from nlapi.client.safe_text import json_line, single_line
 from nlapi.mcp.answers import AnswerOwner
-from nlapi.mcp.consent import OUTCOME, ApprovedCall, Context, can_elicit
-from nlapi.mcp.tickets import Ticket, Tickets, TicketState
+from nlapi.mcp.consent import OUTCOME, Context, can_elicit, is_local
+from nlapi.mcp.tickets import Sender, Ticket, Tickets, TicketState
+from nlapi.mcp.tool_listing import LIST_ROOM, ToolCatalogue, definition_size, offered_tools
 
 REVIEW, DECIDE = "nlapi_review", "nlapi_decide"
 APPROVAL_TOOLS = (REVIEW, DECIDE, OUTCOME)
 PANEL_URI = "ui://nlapi/consent"
 EXTENSIONS: dict[str, dict[str, Any]] = {EXTENSION_ID: {}}
 
-# Characters of a value before and after, and of the line that says what came of it.
+# Characters of a value before and after.
 MAX_SHOWN = 2_000
-MAX_LINE = 300
 
 Definition = dict[str, Any]
-Sender = Callable[[ApprovedCall], Awaitable[types.CallToolResult | types.InputRequiredResult]]
-
-_SAYS = {
-    TicketState.WAITING: "Nothing is sent yet: the user has not answered.",
-    TicketState.SENDING: "The user agreed, and the API has not answered yet. Do not call it again.",
-    TicketState.DECLINED: "The user declined; nothing was sent. Do not try again unless the user asks for it.",
-    TicketState.WITHDRAWN: "The question was withdrawn, as somebody without its token answered; nothing was sent.",
-    TicketState.EXPIRED: "The user did not answer in time; nothing was sent. Call the tool again to ask again.",
-    TicketState.UNKNOWN: "It was cancelled while it was sent, and may or may not have been carried out. Look first.",
-}
 
 
-def uses_panel(context: Context) -> bool:
-    """Return whether a client is asked in a panel: it can show one, and has no form."""
-    return client_supports_apps(context) and not can_elicit(context)
+def offered_definitions(catalogues: tuple[ToolCatalogue, ...], context: Context) -> Sequence[Definition]:
+    """Return the definitions of tools for a client, with those by which it asks its user where it has no forms."""
+    has_panel = client_supports_apps(context)
+    if can_elicit(context) or not (has_panel or is_local(context)):
+        return offered_tools(catalogues).definitions
+    tools = offered_tools(catalogues, LIST_ROOM - definition_size(_OUTCOME_TOOL))
+    if not tools.may_change:
+        return offered_tools(catalogues).definitions
+    return _with_panel(tools.definitions) if has_panel else (*tools.definitions, _OUTCOME_TOOL)
 
 
-def with_approval(definitions: tuple[Definition, ...]) -> list[Definition]:
-    """Return the definitions of tools for a client with panels: a change opens one, and the tools of it are there."""
+def _with_panel(definitions: Sequence[Definition]) -> list[Definition]:
+    """Return the definitions of tools with those of the panel, which each change opens."""
     link = {"ui": {"resourceUri": PANEL_URI}, "ui/resourceUri": PANEL_URI}
     opening = [
         definition
@@ -62,11 +58,10 @@ def with_approval(definitions: tuple[Definition, ...]) -> list[Definition]:
     ]
     text = {"type": "string"}
     decision = {"ticket": text, "digest": text, "token": text, "answer": {"enum": ["yes", "no"]}}
-    outcome = _definition(OUTCOME, "Learn what became of a change that waited for the user", {"ticket": text}, {})
     only_app = {"ui": {"resourceUri": PANEL_URI, "visibility": ["app"]}}
     return [
         *opening,
-        outcome,
+        _OUTCOME_TOOL,
         _definition(REVIEW, "Show the user a change that waits", {"ticket": text}, only_app),
         _definition(DECIDE, "Take the user's answer", decision, only_app),
     ]
@@ -77,6 +72,11 @@ def _definition(name: str, about: str, properties: Mapping[str, Any], meta: Mapp
     hints = {"readOnlyHint": name != DECIDE, "openWorldHint": name == DECIDE}
     definition = {"name": name, "title": about, "description": f"{about}.", "inputSchema": schema, "annotations": hints}
     return {**definition, "_meta": dict(meta)} if meta else definition
+
+
+_OUTCOME_TOOL = _definition(
+    OUTCOME, "Learn what became of a change that waited for the user", {"ticket": {"type": "string"}}, {}
+)
 
 
 @lru_cache(maxsize=1)
@@ -118,24 +118,15 @@ async def answer_approval(
             agrees=values.get("answer") == "yes",
         )
         if ticket.state is TicketState.SENDING:
-            await _send(ticket, send)
-        return _structured(_result_line(ticket), state=ticket.state.value)
+            await ticket.carry_out(send)
+        return _structured(ticket.result_line, state=ticket.state.value)
     ticket = tickets.find(id, owner)
     return _review(ticket) if params.name == REVIEW else _outcome(ticket)
 
 
-async def _send(ticket: Ticket, send: Sender) -> None:
-    params = ticket.params
-    call = ApprovedCall(name=params.name, arguments=params.arguments, fingerprint=ticket.subject.fingerprint)
-    ticket.state = TicketState.UNKNOWN  # until an answer comes, also where this is cancelled
-    answer = await send(call)
-    assert isinstance(answer, types.CallToolResult), "an approved call asks no question"
-    ticket.state, ticket.answer = TicketState.ANSWERED, answer
-
-
 def _review(ticket: Ticket) -> types.CallToolResult:
     if ticket.state is not TicketState.WAITING:
-        return _structured(_result_line(ticket), state=ticket.state.value)
+        return _structured(ticket.result_line, state=ticket.state.value)
     ticket.was_shown = True
     subject = ticket.subject
     rows = [
@@ -160,23 +151,11 @@ def _review(ticket: Ticket) -> types.CallToolResult:
 def _outcome(ticket: Ticket) -> types.CallToolResult:
     if ticket.answer is not None:
         return ticket.answer
-    text = _SAYS[ticket.state]
+    text = ticket.state_text
     if ticket.state is TicketState.WAITING and not ticket.was_shown:
         # A client that declares panels need not show them.
-        text += f" The panel was not opened. The user can run in a terminal, where nlapi asks: {ticket.subject.command}"
+        text += f" No panel was opened. {ticket.terminal_text}"
     return _structured(text, state=ticket.state.value)
-
-
-def _result_line(ticket: Ticket) -> str:
-    """Return what the user reads once the question is answered."""
-    if ticket.answer is None:
-        return f"{_SAYS[ticket.state].split('. ')[0].rstrip('.')}."
-    data = ticket.answer.structured_content
-    status = data.get("status") if isinstance(data, Mapping) else None
-    if status is not None:
-        return f"Sent: the API answered {status}."
-    texts = [block.text for block in ticket.answer.content if isinstance(block, types.TextContent)]
-    return shorten(single_line(texts[0]), MAX_LINE) if ticket.answer.is_error and texts else "Done."
 
 
 def _structured(text: str, **data: object) -> types.CallToolResult:

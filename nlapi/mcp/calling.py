@@ -28,7 +28,7 @@ from nlapi.errors import ConsentError, NlapiError, UsageError
 from nlapi.mcp.answers import answer_pages, answer_uri
 from nlapi.mcp.approval import APPROVAL_TOOLS, answer_approval
 from nlapi.mcp.audit import CallOutcome, CallRecord, ConsentKind
-from nlapi.mcp.consent import Context, request_consent
+from nlapi.mcp.consent import ConsentRequest, Context, request_consent
 from nlapi.mcp.consent_subject import ConsentSubject, call_subject, wrap_question
 from nlapi.mcp.server_state import ServerState, answer_owner, caller_of, session_id
 from nlapi.mcp.settings import Consent
@@ -105,8 +105,7 @@ async def call_workflow(
     repetition = ledger.run_reason(key)
     if repetition or _needs_question(tree, targets, state.settings.consent):
         subject = _subject(state, entry, tree, inputs, targets, repetition)
-        owner = answer_owner(context, state.settings)
-        question = await request_consent(context, params, subject, state.tickets, owner)
+        question = await request_consent(_consent_request(state, context, params), subject)
         if question is not None:
             return question
     run = WorkflowRun(
@@ -390,8 +389,7 @@ async def _call_operation(
     if prepared.requires_question or must_ask:
         record.consent = ConsentKind.NONE
         changes = await _current_changes(state, prepared, target)
-        owner = answer_owner(context, state.settings)
-        question = await request_consent(context, params, call_subject(prepared, changes), state.tickets, owner)
+        question = await request_consent(_consent_request(state, context, params), call_subject(prepared, changes))
         if question is not None:
             record.outcome = CallOutcome.ASKED
             return question
@@ -403,6 +401,16 @@ async def _call_operation(
     result = await _perform_with_progress(state, context, prepared, target, works.append)
     record.outcome, record.status = CallOutcome.ANSWERED, result.status
     return _api_answer(state, context, call, result, works[0] if works else None)
+
+
+def _consent_request(state: ServerState, context: Context, params: types.CallToolRequestParams) -> ConsentRequest:
+    return ConsentRequest(
+        context=context,
+        params=params,
+        tickets=state.tickets,
+        owner=answer_owner(context, state.settings),
+        send=partial(call_tool, (state,), context),
+    )
 
 
 async def _current_changes(state: ServerState, prepared: Prepared, target: Target) -> tuple[FieldChange, ...]:

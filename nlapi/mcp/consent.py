@@ -5,6 +5,7 @@ Nothing is sent between them, and only a plain yes sends.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import mcp_types as types
@@ -16,7 +17,8 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from nlapi.errors import ConsentError, RepetitionError
 from nlapi.mcp.answers import AnswerOwner
 from nlapi.mcp.consent_subject import ConsentSubject
-from nlapi.mcp.tickets import Ticket, Tickets
+from nlapi.mcp.terminal_consent import ask_in_terminal
+from nlapi.mcp.tickets import ApprovedCall, Sender, Ticket, Tickets
 
 Context = ServerRequestContext[Any, Any]
 
@@ -31,24 +33,33 @@ APPROVAL_KEY = "nlapi/approval"
 """where the metadata of an answer, which no model reads, has the first half of a ticket's token"""
 
 
-class ApprovedCall(types.CallToolRequestParams):
-    """A call that a person agreed to by its ticket. Only the server makes one: nothing on the wire is read as this."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentRequest:
+    """A call of a client that may need its user's consent. `send` makes it once the user has agreed."""
 
-    fingerprint: str
+    context: Context
+    params: types.CallToolRequestParams
+    tickets: Tickets
+    owner: AnswerOwner
+    send: Sender
+
+    def open(self, subject: ConsentSubject, *, is_form: bool = False) -> Ticket:
+        """Return a ticket for the call. Where client and server run on one machine, a terminal can answer it too."""
+        ticket = self.tickets.open(subject, self.params, self.owner, is_form=is_form)
+        if is_local(self.context) and not is_form:
+            ask_in_terminal(self.tickets, ticket, self.send)
+        return ticket
 
 
 async def request_consent(
-    context: Context,
-    params: types.CallToolRequestParams,
-    subject: ConsentSubject,
-    tickets: Tickets,
-    owner: AnswerOwner,
+    request: ConsentRequest, subject: ConsentSubject
 ) -> types.InputRequiredResult | types.CallToolResult | None:
     """Return None when the user has agreed to the subject, else the question that the client has to put first, or the
     answer that the user is asked in a panel.
 
     ConsentError when the user did not agree, or cannot be asked.
     """
+    context, params = request.context, request.params
     if isinstance(params, ApprovedCall):
         if params.fingerprint == subject.fingerprint:
             return None
@@ -58,8 +69,8 @@ async def request_consent(
         )
     if not can_elicit(context):
         if client_supports_apps(context):
-            return _waiting_answer(tickets.open(subject, params, owner))
-        raise _consent_error(subject)
+            return _waiting_answer(request.open(subject))
+        raise _consent_error(subject, ticket=request.open(subject) if is_local(context) else None)
     form = _form(subject.title)
     question = types.ElicitRequestFormParams(message=subject.lines, requested_schema=form)
     if context.protocol_version not in MODERN_PROTOCOL_VERSIONS:
@@ -71,10 +82,8 @@ async def request_consent(
         return None
     if params.request_state is None:
         requests: types.InputRequests = {CONSENT_KEY: types.ElicitRequest(params=question)}
-        return types.InputRequiredResult(
-            input_requests=requests, request_state=tickets.open(subject, params, owner, is_form=True).id
-        )
-    asked = tickets.take(params.request_state, owner)
+        return types.InputRequiredResult(input_requests=requests, request_state=request.open(subject, is_form=True).id)
+    asked = request.tickets.take(params.request_state, request.owner)
     if asked is None or asked.fingerprint != subject.fingerprint:
         raise ConsentError("this answer belongs to another request, or was used; nothing was sent", hint="call again")
     _require_acceptance((params.input_responses or {}).get(CONSENT_KEY), subject)
@@ -110,25 +119,33 @@ def _require_acceptance(answer: object, subject: ConsentSubject) -> None:
     )
 
 
-def _consent_error(subject: ConsentSubject, reason: str = CANNOT_ASK) -> ConsentError:
+def is_local(context: Context) -> bool:
+    """Return whether the client has started the server on its own machine, over stdio."""
+    return context.request is None
+
+
+def _consent_error(subject: ConsentSubject, reason: str = CANNOT_ASK, *, ticket: Ticket | None = None) -> ConsentError:
     """Return the error where nobody can be asked, with what would be sent and the ways to send it."""
     message = f"nothing was sent: {subject.question}\n\n{reason}"
+    command = subject.command
+    if ticket is not None and ticket.code:
+        learn = f'{OUTCOME} {{"ticket": "{ticket.id}"}} says what became of it'
+        command = f"nlapi approve {ticket.code}\nDo not call it again: {learn}."
     if subject.repetition:
         return RepetitionError(
             message,
             hint=f"it may be a repetition: {subject.repetition}. Look at the state of the API first, and do not call "
             "it again by yourself. The user can have it sent again in a client that asks (MCP elicitation), or in a "
-            f"terminal: {subject.command}",
+            f"terminal: {command}",
         )
     if subject.is_ruled:
         return ConsentError(
-            message,
-            hint=f"the user's policy wants a question each time; in a terminal nlapi asks it: {subject.command}",
+            message, hint=f"the user's policy wants a question each time; in a terminal nlapi asks it: {command}"
         )
     return ConsentError(
         message,
         hint="the user can start `nlapi mcp` with --consent client, if the client itself asks before each call; or run "
-        f"in a terminal, where nlapi asks (--yes agrees in advance): {subject.command}",
+        f"in a terminal, where nlapi asks: {command}",
     )
 
 

@@ -36,7 +36,7 @@ from nlapi.client.safe_text import strip_all
 from nlapi.client.send import open_client
 from nlapi.errors import NlapiError, UsageError
 from nlapi.mcp.answers import ANSWER_PREFIX, answer_page, answer_pages, answer_uri, call_text
-from nlapi.mcp.approval import EXTENSIONS, PANEL_URI, panel, uses_panel, with_approval
+from nlapi.mcp.approval import EXTENSIONS, PANEL_URI, offered_definitions, panel
 from nlapi.mcp.calling import call_tool
 from nlapi.mcp.consent import Context
 from nlapi.mcp.server_state import ServerState, answer_owner
@@ -279,9 +279,8 @@ class _Handlers:
         self.offer.states(context)[0].remember_session(context)
 
     async def list_tools(self, context: Context, params: PageParams) -> types.ListToolsResult:
-        tools = offered_tools(tuple(state.catalogue for state in self.offer.states(context)))
-        shows_panel = uses_panel(context) and not tools.reads_only
-        definitions = with_approval(tools.definitions) if shows_panel else tools.definitions
+        catalogues = tuple(state.catalogue for state in self.offer.states(context))
+        definitions = offered_definitions(catalogues, context)
         return types.ListToolsResult(tools=[types.Tool.model_validate(entry) for entry in definitions])
 
     async def call_tool(

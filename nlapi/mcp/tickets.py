@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 import mcp_types as types
 
+from nlapi.client.safe_text import shorten, single_line
 from nlapi.errors import ConsentError
 from nlapi.mcp.answers import AnswerOwner
 from nlapi.mcp.consent_subject import ConsentSubject
@@ -19,8 +21,20 @@ from nlapi.mcp.consent_subject import ConsentSubject
 # In seconds. A person who comes back later is asked again.
 LIFETIME_S = 600.0
 
+# Characters of the line that says what came of it.
+MAX_LINE = 300
+
 # A client that abandons questions must not fill the memory: the oldest is dropped, and asked again when it comes.
 MAX_TICKETS = 1_000
+
+
+class ApprovedCall(types.CallToolRequestParams):
+    """A call that a person agreed to by its ticket. Only the server makes one: nothing on the wire is read as this."""
+
+    fingerprint: str
+
+
+Sender = Callable[[ApprovedCall], Awaitable[types.CallToolResult | types.InputRequiredResult]]
 
 
 class TicketState(StrEnum):
@@ -42,6 +56,16 @@ class TicketState(StrEnum):
     """it was cancelled while it was sent"""
 
 
+_STATE_TEXTS = {
+    TicketState.WAITING: "Nothing is sent yet: the user has not answered.",
+    TicketState.SENDING: "The user agreed, and the API has not answered yet. Do not call it again.",
+    TicketState.DECLINED: "The user declined; nothing was sent. Do not try again unless the user asks for it.",
+    TicketState.WITHDRAWN: "The question was withdrawn, as somebody without its token answered; nothing was sent.",
+    TicketState.EXPIRED: "The user did not answer in time; nothing was sent. Call the tool again to ask again.",
+    TicketState.UNKNOWN: "It was cancelled while it was sent, and may or may not have been carried out. Look first.",
+}
+
+
 @dataclass(slots=True, kw_only=True)
 class Ticket:
     """A change under question. `halves` are of the token with which a panel answers: the first travels in the metadata
@@ -59,6 +83,44 @@ class Ticket:
     state: TicketState = TicketState.WAITING
     was_shown: bool = False
     answer: types.CallToolResult | None = None
+    code: str = ""
+    """of the question in a terminal, where this machine's user is asked there"""
+
+    async def carry_out(self, send: Sender) -> None:
+        """Make the call that a person agreed to, and store what came of it."""
+        params = self.params
+        call = ApprovedCall(name=params.name, arguments=params.arguments, fingerprint=self.subject.fingerprint)
+        try:
+            answer = await send(call)
+        except BaseException:
+            self.state = TicketState.UNKNOWN
+            raise
+        assert isinstance(answer, types.CallToolResult), "an approved call asks no question"
+        self.state, self.answer = TicketState.ANSWERED, answer
+
+    @property
+    def state_text(self) -> str:
+        """How far it is, in words for a model."""
+        return _STATE_TEXTS[self.state]
+
+    @property
+    def result_line(self) -> str:
+        """What a person reads once the question is answered."""
+        if self.answer is None:
+            return f"{_STATE_TEXTS[self.state].split('. ')[0].rstrip('.')}."
+        data = self.answer.structured_content
+        status = data.get("status") if isinstance(data, Mapping) else None
+        if status is not None:
+            return f"Sent: the API answered {status}."
+        texts = [block.text for block in self.answer.content if isinstance(block, types.TextContent)]
+        return shorten(single_line(texts[0]), MAX_LINE) if self.answer.is_error and texts else "Done."
+
+    @property
+    def terminal_text(self) -> str:
+        """How the user can answer in a terminal."""
+        if self.code:
+            return f"The user can answer in a terminal on this machine: nlapi approve {self.code}"
+        return f"The user can run in a terminal, where nlapi asks: {self.subject.command}"
 
 
 class Tickets:
@@ -67,6 +129,7 @@ class Tickets:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._tickets: OrderedDict[str, Ticket] = OrderedDict()
         self._clock = clock
+        self._watches: set[asyncio.Task[None]] = set()
 
     def open(
         self,
@@ -85,6 +148,12 @@ class Tickets:
             settled = (id for id, entry in self._tickets.items() if entry.state is not TicketState.SENDING)
             del self._tickets[next(settled)]
         return ticket
+
+    def watch(self, watching: Coroutine[None, None, None]) -> None:
+        """Run what waits for an answer elsewhere, beside the client's calls."""
+        task = asyncio.ensure_future(watching)
+        self._watches.add(task)
+        task.add_done_callback(self._watches.discard)
 
     def take(self, id: str, owner: AnswerOwner) -> ConsentSubject | None:
         """Return what a caller's form was about, and forget it; None without such a form, or after its answer."""

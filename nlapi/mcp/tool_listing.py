@@ -121,6 +121,8 @@ class OfferedTools:
     """
 
     catalogues: tuple[ToolCatalogue, ...]
+    room: int = LIST_ROOM
+    """bytes of the definitions"""
 
     @cached_property
     def operation_tools(self) -> OperationTools:
@@ -135,6 +137,12 @@ class OfferedTools:
     @property
     def reads_only(self) -> bool:
         return all(catalogue.settings.consent is Consent.NEVER for catalogue in self.catalogues)
+
+    @cached_property
+    def may_change(self) -> bool:
+        """Whether anything that is offered is no read."""
+        operations = (operation for entry in self.catalogues for operation in entry.operations)
+        return not self.reads_only and any(operation.effect is not Effect.READ for operation in operations)
 
     @cached_property
     def definitions(self) -> tuple[Definition, ...]:
@@ -165,25 +173,25 @@ class OfferedTools:
     def _fitting(self, catalogues: Sequence[ToolCatalogue]) -> list[tuple[Tool, Definition]]:
         if sum(map(_count, catalogues)) <= MAX_COMPLETE:
             every = [(tool, _definition(tool, catalogue)) for catalogue in catalogues for tool in _tools(catalogue)]
-            room = LIST_ROOM - _size(self._search_definitions[-1])
-            if sum(_size(definition) for _, definition in every) <= room:
+            room = self.room - definition_size(self._search_definitions[-1])
+            if sum(definition_size(definition) for _, definition in every) <= room:
                 return every
-        room = LIST_ROOM - sum(map(_size, self._search_definitions))
+        room = self.room - sum(map(definition_size, self._search_definitions))
         chosen = []
         # One of each API in turn.
         ranked = zip_longest(*(list(islice(_most_used(catalogue), MAX_CANDIDATES)) for catalogue in catalogues))
         for tool, catalogue in filter(None, chain.from_iterable(ranked)):
             definition = _definition(tool, catalogue, is_brief=True)
-            if (size := _size(definition)) <= min(room, MAX_DEFINITION):
+            if (size := definition_size(definition)) <= min(room, MAX_DEFINITION):
                 room -= size
                 chosen.append((tool, definition))
         return chosen
 
 
 @lru_cache(maxsize=64)
-def offered_tools(catalogues: tuple[ToolCatalogue, ...]) -> OfferedTools:
+def offered_tools(catalogues: tuple[ToolCatalogue, ...], room: int = LIST_ROOM) -> OfferedTools:
     """Return the tools over the APIs of a caller, computed once for all callers that have the same."""
-    return OfferedTools(catalogues=catalogues)
+    return OfferedTools(catalogues=catalogues, room=room)
 
 
 def _count(catalogue: ToolCatalogue) -> int:
@@ -202,7 +210,7 @@ def _most_used(catalogue: ToolCatalogue) -> Iterator[tuple[Tool, ToolCatalogue]]
         yield catalogue.operation_tools.tool(operation), catalogue
 
 
-def _size(definition: Definition) -> int:
+def definition_size(definition: Definition) -> int:
     """Return the bytes of a definition in the list of tools, where texts are JSON with characters as they are."""
     return len(json.dumps(definition, ensure_ascii=False, separators=(",", ":"), default=str).encode())
 

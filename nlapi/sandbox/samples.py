@@ -207,7 +207,8 @@ class Sampler:
             if flat_property.get("writeOnly") is True:
                 continue
             ref = _reference_of(schema)
-            inner = context.child(name, ref)
+            # What a list holds is not yet above its items: else no list in an object would have any.
+            inner = context.child(name, schema.get("$ref") if isinstance(schema, Mapping) else None)
             if name in known_fields:
                 result[name] = self.generate(schema, inner, known_fields[name])
             elif name in required or (not sparse and self._is_filled(flat_property, ref, context)):

@@ -15,7 +15,7 @@ from uuid import UUID
 from nlapi.openapi.spec import Schema, Spec
 from nlapi.resources.schemas import SchemaReader
 from nlapi.sandbox.problem import Fault
-from nlapi.schema_validator import VALIDATOR, validator_class
+from nlapi.schema_validator import VALIDATOR, validator_class, whole_object_keywords
 
 if TYPE_CHECKING:
     from jsonschema import FormatChecker
@@ -137,8 +137,8 @@ class Schemas(SchemaReader):
                 if name not in instance and not self._may_lack(schema, name, hidden):
                     yield ValidationError(f"{name!r} is required")
 
-        closing = {"allOf": self._all_of, "additionalProperties": self._additional_properties}
-        return validator_class(VALIDATOR, {"$ref": ref, "required": required, **closing})
+        whole = whole_object_keywords(lambda _, schema: self.properties(schema))
+        return validator_class(VALIDATOR, {"$ref": ref, "required": required, **whole})
 
     def _may_lack(self, schema: Schema, name: str, hidden: str) -> bool:
         """Return whether an object may lack a required property: a `hidden` one, or in a request an undescribed one.
@@ -149,36 +149,6 @@ class Schemas(SchemaReader):
         if name in described:
             return self.flat(described[name]).get(hidden) is True
         return hidden == "readOnly" and bool(described) and not isinstance(schema.get("additionalProperties"), Mapping)
-
-    def _all_of(self, validator: Any, parts: Any, instance: Any, schema: object) -> Iterator[Any]:
-        """Yield the faults of an `allOf`, without those by which one part forbids the properties of another.
-
-        By the letter of JSON Schema nothing would fit such parts. Tools read `additionalProperties` as a statement
-        about the whole, and so does nlapi.tools.compile.
-        """
-        described = self.properties(schema)
-        for index, part in enumerate(parts):
-            for error in validator.descend(instance, part, schema_path=index):
-                name = next(iter(error.path), getattr(error, "closed_name", None))
-                if name not in described or not _is_additional(error):
-                    yield error
-
-    def _additional_properties(self, validator: Any, additional: Any, instance: Any, schema: Any) -> Iterator[Any]:
-        check = VALIDATOR.VALIDATORS["additionalProperties"]
-        if additional is not False or not isinstance(instance, dict):
-            yield from check(validator, additional, instance, schema)
-            return
-        yield from check(validator, False, instance, {**schema, "properties": self.properties(schema)})
-
-
-def _is_additional(error: Any) -> bool:
-    """Return whether a fault is one of `additionalProperties` at the top of a schema, and not of a property in it."""
-    for key in error.schema_path:
-        if key in ("properties", "patternProperties", "items"):
-            return False
-        if key == "additionalProperties":
-            return True
-    return False
 
 
 def _fault(error: Any, location: str) -> Fault:

@@ -9,7 +9,7 @@ from nlapi.english.words import name_key
 from nlapi.errors import ArgumentError
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import UPDATE_METHODS, Effect, Operation
-from nlapi.resources.paths import Path, segments, shape
+from nlapi.resources.paths import Place, segments, shape
 from nlapi.tools.arguments import check
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.request_changes import NO_CHANGES, RequestChanges
@@ -26,7 +26,7 @@ def updates_item(operation: Operation) -> bool:
 
 
 def matching_read(change: Call) -> Call | None:
-    """Return the READ that shows the resource of a change, with arguments of the change; None if no READ does.
+    """Return the READ that shows the resource of a change, with arguments of the change; None where there is none.
 
     It is the GET at the path of the change, or at the path of the resource that an action is on (`/jobs/{id}/stop`).
     """
@@ -34,34 +34,28 @@ def matching_read(change: Call) -> Call | None:
     path = segments(operation.route)
     is_action = len(path) > 1 and path[-1].parameter is None and path[-2].parameter is not None
     for read_path in (path, path[:-1]) if is_action else (path,):
-        for operation_candidate in operation.spec.operations:
-            if (
-                operation_candidate.method == "GET"
-                and operation_candidate.usable
-                and shape(segments(operation_candidate.route)) == shape(read_path)
-            ):
-                arguments = _reader_arguments(change, path, operation_candidate)
-                if arguments is not None:
-                    return Call(tool=compile_tool(operation_candidate), arguments=arguments)
+        for reader in operation.spec.operations:
+            is_reader = reader.method == "GET" and reader.usable and shape(segments(reader.route)) == shape(read_path)
+            if is_reader and (call := call_beside(reader, change)) is not None:
+                return call
     return None
 
 
-def _reader_arguments(change: Call, path: Path, reader: Operation) -> dict[str, object] | None:
-    """Return the arguments of a reader from those of a change; None where a required one is missing."""
-    tool = compile_tool(reader)
-    positions = {name: number for number, segment in enumerate(segments(reader.route)) if (name := segment.parameter)}
-    values = {change.tool.places.get(name, ("body", name)): value for name, value in change.arguments.items()}
-    arguments = {}
-    for name, (location, wire_name) in tool.places.items():
-        # The same path may name its parameters differently in each operation, so they are matched by position.
-        source = (
-            (location, path[positions[wire_name]].parameter or "")
-            if location == "path" and wire_name in positions
-            else (location, wire_name)
-        )
-        if source in values and (location == "path" or name in tool.required):
-            arguments[name] = values[source]
-    return arguments if set(tool.required) <= arguments.keys() else None
+def call_beside(operation: Operation, change: Call, known: Mapping[Place, object] | None = None) -> Call | None:
+    """Return a call of an operation with the ids in the path of a change; None where it requires more.
+
+    The same path may name its parameters differently in each operation, so they are matched by position. Other
+    arguments are those that it requires, of the change or `known`.
+    """
+    tool, sent = compile_tool(operation), change.values
+    values = {place: value for place, value in sent.items() if place[0] != "path"}
+    for own, other in zip(segments(operation.route), segments(change.tool.operation.route), strict=False):
+        if own.parameter and ("path", other.parameter) in sent:
+            values["path", own.parameter] = sent["path", str(other.parameter)]
+    values |= known or {}
+    wanted = {name: place for name, place in tool.places.items() if place[0] == "path" or name in tool.required}
+    arguments = {name: values[place] for name, place in wanted.items() if place in values}
+    return Call(tool=tool, arguments=arguments) if set(tool.required) <= arguments.keys() else None
 
 
 def state_read(update: Call) -> Call | None:
@@ -112,9 +106,7 @@ def named_by_path(call: Call, name: str) -> object:
     ends = ("", "id", "name", "key")
     if name_key(parameter or "") not in [name_key(name) + end for end in ends]:
         return None
-    return next(
-        (call.arguments.get(key) for key, place in call.tool.places.items() if place == ("path", parameter)), None
-    )
+    return call.values.get(("path", str(parameter)))
 
 
 def hidden_field(value: object, path: str = "") -> str:

@@ -180,12 +180,24 @@ class Call:
         return self.tool.operation.id
 
     @property
+    def values(self) -> dict[Place, Any]:
+        """The arguments by their places in the request."""
+        return {self.tool.places.get(name, ("body", name)): value for name, value in self.arguments.items()}
+
+    @property
+    def body_fields(self) -> dict[str, Any]:
+        """The fields of the body, by their names in the request."""
+        values = self.values
+        whole = values.get(("body", ""))
+        named = {name: value for (location, name), value in values.items() if location == "body" and name}
+        return {**whole, **named} if isinstance(whole, Mapping) else named
+
+    @property
     def effect(self) -> Effect:
         """Return the effect of the call: that of its operation, or a graver one that an argument has."""
-        values = {self.tool.places.get(name, ("body", name)): value for name, value in self.arguments.items()}
         # What an answer leads to is not the user's word.
         pages: list[dict[Place, Any]] = [{("query", name): value} for name, value in parse_qsl(self.page_query)]
-        return gravest(call_effect(self.tool.operation, each) for each in (values, *pages))
+        return gravest(call_effect(self.tool.operation, each) for each in (self.values, *pages))
 
     @property
     def part(self) -> str:

@@ -334,6 +334,7 @@ class _Repairer:
             fixed = self._argument(parameter.get("value"), operation, place, label)
             if fixed is not None:
                 parameter["value"] = fixed
+            self._only_choice(parameter, operation, place, label)
             self._input_type(parameter.get("value"), operation, place)
             if reason := self._unusable(parameter.get("value"), operation, place):
                 self._note(RepairKind.OMIT, label, parameter.get("value"), None, reason)
@@ -369,7 +370,7 @@ class _Repairer:
             del node["requestBody"]
 
     def _fields(self, payload: dict[str, Any], node: dict[str, Any], tool: Tool, where: str) -> None:
-        """Repair the fields of a payload: each stays, goes to the parameter of its name, is renamed or left out."""
+        """Repair the fields of a payload: each stays, goes to the parameter that is meant, or is left out."""
         operation = tool.operation
         is_flat = ("body", "") not in tool.places.values()
         for name in list(payload):
@@ -396,7 +397,7 @@ class _Repairer:
     ) -> None:
         """Give the value of a field that the body does not have to the parameter or the field that is meant."""
         operation = tool.operation
-        place = _free_place(name, value, tool, node) or _renamed_field(name, payload, tool)
+        place = _free_place(name, value, tool, node)
         fixed = self._argument(value, operation, place, where) if place is not None else None
         value = fixed if fixed is not None else value
         if place is not None and not self._unusable(value, operation, place):
@@ -409,16 +410,31 @@ class _Repairer:
             return
         self._note(RepairKind.OMIT, where, value, None, f"the body of {operation.id} does not take {name}")
 
+    def _only_choice(self, parameter: dict[str, Any], operation: Operation, place: Place, where: str) -> None:
+        """Give a parameter the one value that it takes: the `op` by which operations of one path are told apart."""
+        target = self.schemas.argument(operation, *place)
+        choices = target.reader.flat(target.schema).get("enum") if target is not None and target.reader else None
+        before = parameter.get("value")
+        if not isinstance(choices, list) or len(choices) != 1 or not isinstance(before, str) or before[:1] != "$":
+            return
+        parameter["value"] = choices[0]
+        self._note(RepairKind.FORM, where, before, choices[0], "it takes no other value")
+        self._release_input(before)
+
     def _set_parameter(self, node: dict[str, Any], place: Place, value: Any) -> None:
-        """Give a parameter a value; an input that stood there, and stands nowhere else, is required no more."""
+        """Give a parameter a value, in place of one that stands there."""
         parameters = list_in(node, "parameters")
         before = next((entry for entry in parameters if _place_of(entry) == place), None)
         if before is not None:
             parameters.remove(before)
         parameters.append({"name": place[1], "in": place[0], "value": value})
+        if before is not None:
+            self._release_input(str(before.get("value")))
+
+    def _release_input(self, text: str) -> None:
+        """Require an input no more whose expression stands nowhere else in the workflow."""
         workflow = workflow_node(self.tree, self.workflow.id)
-        text = str(before["value"]) if before is not None else ""
-        if text and text not in expressions_in({**workflow, "inputs": None}):
+        if text not in expressions_in({**workflow, "inputs": None}):
             required = list_of(workflow.get("inputs") or {}, "required")
             required[:] = [name for name in required if f"$inputs.{name}" != text]
 
@@ -497,16 +513,17 @@ class _Repairer:
 
 
 def _free_place(name: str, value: Any, tool: Tool, node: Mapping[str, Any]) -> Place | None:
-    """Return the parameter that the field of a payload is meant for, by its name or by the thing in the path.
+    """Return the place that the field of a payload is meant for, by its name or by the thing in the path.
 
-    None for none, or where the parameter has a value: but a value of an earlier step goes before a mere input.
+    None for none, or where the place has a value: but a value of an earlier step goes before a mere input.
     """
-    given = dict.fromkeys(given_places(node, tool))
-    given |= {_place_of(entry): entry.get("value") for entry in list_of(node, "parameters") if isinstance(entry, dict)}
+    values = dict.fromkeys(given_places(node, tool))
+    values |= {_place_of(entry): entry.get("value") for entry in list_of(node, "parameters") if isinstance(entry, dict)}
     is_mere_input = {
-        place: _is_step_reference(value) and str(text).startswith("$inputs.") for place, text in given.items()
+        place: _is_step_reference(value) and str(text).startswith("$inputs.") for place, text in values.items()
     }
-    places = [place for place in tool.places.values() if place[0] != "body" and _is_meant(name, place, tool.operation)]
+    meant = [place for place in tool.places.values() if place[1] and _is_meant(name, place, tool.operation)]
+    places = [place for place in meant if place[0] != "body"] or meant
     return places[0] if len(places) == 1 and is_mere_input.get(places[0], True) else None
 
 
@@ -521,13 +538,6 @@ def _is_meant(name: str, place: Place, operation: Operation) -> bool:
 
 def _place_of(parameter: Mapping[str, Any]) -> Place:
     return str(parameter.get("in", "")), str(parameter.get("name", ""))
-
-
-def _renamed_field(name: str, payload: Mapping[str, Any], tool: Tool) -> Place | None:
-    """Return the one field of a body that is nearly called so and has no value yet: `custom_field` for its `_gid`."""
-    fields = {place[1]: place for place in tool.places.values() if place[0] == "body" and place[1] not in payload}
-    found = _field_name(name, {field_name: {} for field_name in fields if field_name})
-    return fields[found] if found is not None else None
 
 
 def _field_name(name: str, known: Mapping[str, Any]) -> str | None:
@@ -646,16 +656,20 @@ class StepReferences:
             return None
         output = self.schemas.of(step.outputs[found[0]], self.workflow, step)
         if not output.fault:
-            part = find_argument_value(output, source, operation, place, hint=str(found[1][-1])) if found[1] else None
-            after = f"$steps.{step.id}.outputs.{found[0]}{pointer(part or ())}"
+            part = self._wanted_part(output, source, operation, place, found[1])
+            after = f"$steps.{step.id}.outputs.{found[0]}{pointer(part)}"
             if part:
                 self.note(RepairKind.FIND, where, node, after, f"{place[1]} wants it")
             return after if part else None
-        accessors = find_argument_value(self.schemas.answer(source), source, operation, place, hint=found[0])
-        if not accessors:
+        answer = self.schemas.answer(source)
+        whole = answer.part(found[1])
+        # `details.chapters[0].number` fits an answer that is the details themselves.
+        is_whole = bool(found[1]) and whole.is_described and not whole.fault
+        accessors = () if is_whole else find_argument_value(answer, source, operation, place, hint=found[0])
+        if not accessors and not is_whole:
             return None
-        before, after = step.outputs[found[0]], f"$response.body{pointer(accessors)}"
-        reference = f"$steps.{step.id}.outputs.{found[0]}"
+        before, after = step.outputs[found[0]], f"$response.body{pointer(accessors or ())}"
+        reference = f"$steps.{step.id}.outputs.{found[0]}{pointer(found[1] if is_whole else ())}"
         outputs = step_node(self.tree, self.workflow.id, step.id)["outputs"]
         if outputs[found[0]] == after:
             return reference
@@ -668,6 +682,18 @@ class StepReferences:
         if reference != node:
             self.note(RepairKind.FIND, where, node, reference, "the output is the value itself")
         return reference
+
+    def _wanted_part(
+        self, output: ValueSchema, source: Operation, operation: Operation, place: Place, accessors: Accessors
+    ) -> Accessors:
+        """Return the way to what an argument wants of an output, where the document's accessors lead nowhere."""
+        name = str(accessors[-1]) if accessors else ""
+        part = find_argument_value(output, source, operation, place, hint=name) if name else None
+        # The `key` of an episode is not the `podcastKey` that the document wants of it.
+        if not part:
+            return ()
+        is_named = name_key(str(part[-1])) in (name_key(place[1]), name_key(name))
+        return part if is_named or set(name_words(name)) <= ID_WORDS else ()
 
     def mend(self, node: Any, where: str, target: ValueSchema | None = None) -> str | None:
         """Return a reference to a step's output with its accessors mended; None where it is right, or cannot be."""
@@ -728,9 +754,12 @@ class StepReferences:
     def unfit_reason(self, node: Any, target: ValueSchema | None) -> str:
         """Return why a whole object or list cannot stand for one value; "" where it can, or nothing is known."""
         value = self.schemas.of(node, self.workflow) if _is_step_reference(node) else ValueSchema()
-        if target is None or not target.is_scalar or not value.is_described or value.fault:
+        if target is None or not value.is_described or value.fault:
             return ""
-        if set(value.types) & {"string", "number", "integer", "boolean"}:
+        given, taken = set(value.types), set(target.types)
+        is_plain = bool(given - {"object", "array", "null"})
+        # One value stands for a list of one, and a number for its text.
+        if not given or not taken or given & taken or (is_plain and (target.is_scalar or "array" in taken)):
             return ""
         return f"it is {' or '.join(value.types)}, and nothing in it is plainly the value"
 

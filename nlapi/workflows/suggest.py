@@ -270,8 +270,7 @@ class _RecipeChoice:
             chain for chain in chains if chain.kind is not ChainKind.CHANGE or chain.operations[-1] not in checked
         ]
         chains = [self._by_name(chain) if chain.kind is ChainKind.CHANGE else chain for chain in chains]
-        chains = [self._with_addition(chain) for chain in chains] + [*self._reports()]
-        ranked = _ranked(chains)
+        ranked = _ranked([*chains, *self._reports()])
         result: list[Chain] = []
         nouns: Counter[str] = Counter()
         for turn in range(max(_MAX_OF_KIND.values())):
@@ -345,14 +344,7 @@ class _RecipeChoice:
         if noun[-1] in _LATER_NOUNS:
             return False
         is_below = all(location == "path" for location, _ in step.values)
-        return self._is_named(step) or _adds(step) if is_below else True
-
-    def _with_addition(self, chain: Chain) -> Chain:
-        """Return a chain whose last step adds to the thing that was made, with a sentence that says so."""
-        *earlier, last = chain.steps
-        if chain.kind is not ChainKind.CREATE or len(earlier) != 1 or not _adds(last):
-            return chain
-        return replace(chain, summary=f"Create {with_article(earlier[0].noun)} and add {with_article(last.noun)} to it")
+        return self._is_named(step) if is_below else True
 
     def _is_named(self, step: ChainStep) -> bool:
         """Return whether a person gives the new thing a name."""
@@ -452,11 +444,6 @@ class _RecipeChoice:
 
     def _choices(self, operation: Operation) -> tuple[Place, ...]:
         return tuple(place for place in _query(operation) if _CHOICE_WORDS & set(name_words(place[1])))[:3]
-
-
-def _adds(step: ChainStep) -> bool:
-    """Return whether an operation adds something that exists to a thing, by its own words: addTracksToPlaylist."""
-    return step.operation.id.lower().startswith("add") and name_words(step.operation.id)[:1] == ("add",)
 
 
 def _query(operation: Operation) -> Sequence[Place]:

@@ -145,7 +145,7 @@ def test_what_would_make_another_request_is_no_credential(tmp_path: Path) -> Non
 
 
 class TokenServer(Echo):
-    """Gives a token for a password: by a form, or with JSON alone."""
+    """Gives a token for a password: by a form, or with JSON alone, and says of neither that it is a bearer token."""
 
     form = True
 
@@ -154,7 +154,7 @@ class TokenServer(Echo):
             return Reply(200, {"orders": []})
         if self.form != str(request.header("content-type")).startswith("application/x-www-form-urlencoded"):
             return Reply(422, {"detail": [{"loc": ["body"], "msg": "Input should be a valid dictionary"}]})
-        return Reply(201, {"access_token": KEY, **({"token_type": "bearer"} if self.form else {})})
+        return Reply(201, {"access_token": KEY})
 
 
 @pytest.mark.parametrize("form", [True, False])
@@ -162,8 +162,10 @@ def test_a_password_is_exchanged_for_a_token_and_forgotten(tmp_path: Path, confi
     with TokenServer() as server:
         server.form = form
         # Of a description in a file, a relative address is where the user says that the API runs.
-        register(tmp_path, {**description("", {"oauth": OAUTH}), "servers": []}, "--base-url", server.url)
-        ran = run("auth", "login", "shop", stdin="ada:hunter22\n")
+        schemes = {"bearer": {"type": "http", "scheme": "bearer"}, "oauth": OAUTH}
+        either = {"servers": [], "security": [{"bearer": []}, {"oauth": []}]}
+        register(tmp_path, {**description("", schemes), **either}, "--base-url", server.url)
+        ran = run("auth", "login", "shop", "--flow", "password", stdin="ada:hunter22\n")
         assert ran.code == 0, ran.err
         assert f"warning: Shop takes the password itself, which goes to {server.url}" in ran.err
         assert "hunter22" not in ran.err + "".join(file.read_text() for file in config.rglob("*.*") if file.is_file())

@@ -10,6 +10,7 @@ import select
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
@@ -146,9 +147,13 @@ class Dialogue:
 
 
 @contextmanager
-def dialogue(*words: str, stdout: Any = None) -> Iterator[Dialogue]:
-    """The real `nlapi` command at a terminal of its own; with `stdout` (a file), only its input and its errors."""
+def dialogue(*words: str, stdout: Any = None, lines: int = 0) -> Iterator[Dialogue]:
+    """The real `nlapi` command at a terminal of its own; with `stdout` (a file), only its input and its errors.
+
+    The terminal does not tell its size, unless it has a number of lines.
+    """
     terminal, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (lines, 80 if lines else 0))
     process = subprocess.Popen([NLAPI, *words], stdin=theirs, stdout=stdout or theirs, stderr=theirs)
     with _at_terminal(process, terminal, theirs) as talk:
         yield talk

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from nlapi.cli.call.result_output import arranged, arrangement, write_entries
 from nlapi.cli.options import Output
-from tests.cli.kit import BEARER, notes, run
+from tests.cli.kit import BEARER, dialogue, notes, run
 from tests.servers import Echo, Received, Reply
 
 ITEM = {"type": "object", "properties": {"id": {"type": "string"}, "name": {"type": "string"}}}
@@ -317,3 +317,16 @@ def test_an_order_keeps_every_entry(rows: list[dict[str, Any]], order: str) -> N
         key = json.dumps
         assert sorted(map(key, arranged(rows, chosen))) == sorted(map(key, rows))
         assert arranged(arranged(rows, chosen), chosen) == arranged(rows, chosen)
+
+
+def test_an_answer_that_is_longer_than_the_terminal_is_shown_in_the_pager(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAGER", f"cat > {tmp_path}/paged; echo in the pager")
+    with Echo(Reply(200, [{"id": number} for number in range(40)])) as api:
+        source = things(tmp_path, api.url)
+        for lines, is_paged in ((20, True), (200, False)):
+            with dialogue("call", source, "listThings", "-o", "json", lines=lines) as terminal:
+                assert terminal.end() == 0
+            assert ("in the pager" in terminal.seen, '"id": 39' in terminal.seen) == (is_paged, not is_paged)
+        assert len(json.loads((tmp_path / "paged").read_text())) == 40

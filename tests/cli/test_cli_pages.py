@@ -127,6 +127,7 @@ def test_a_next_page_leads_nowhere_else(tmp_path: Path) -> None:
     """No answer leads to another path or host, or in a circle; what is missing is said, with exit code 1."""
     astray = {
         "another path": lambda url: {"next": f"{url}/admin/reset?confirm=1"},
+        "another origin": lambda url: {"next": "https://elsewhere.example/admin?page=2"},
         "itself": lambda url: {"next": f"{url}/things"},
         "a change": lambda url: {"next": f"{url}/things?_method=DELETE"},
     }
@@ -136,6 +137,22 @@ def test_a_next_page_leads_nowhere_else(tmp_path: Path) -> None:
             assert {request.path for request in api.received} == {"/things"}, name
             assert all(request.method == "GET" and "_method" not in request.target for request in api.received), name
             assert (ran.code, len(ran.json)) == (1, 1), (name, ran.err)
+
+
+def test_a_total_that_lies_ends_it_plainly(tmp_path: Path) -> None:
+    """Too many are promised, or fewer than a next page has: all that there is comes, and what is missing is said."""
+    for total, code in ((99, 1), (1, 0)):
+
+        def reply(request: Received, total: int = total) -> Reply:
+            page = int(dict(request.query).get("page", 1))
+            rows = [{"id": f"t{page}.{number}"} for number in range(SIZE)] if page <= PAGES else []
+            more = {"next": f"/things?page={page + 1}"} if page < PAGES else {}
+            return Reply(200, {"value": rows, "total": total, **more})
+
+        with Echo(reply) as api:
+            ran = run("call", things(tmp_path, api.url, {"page": "integer"}), "listThings", "--all", "-o", "json")
+            assert (ran.code, len(ran.json)) == (code, PAGES * SIZE), (total, ran.err)
+            assert ("99" in ran.err) == (total == 99), ran.err
 
 
 @pytest.mark.parametrize("wait", ["0", "Wed, 21 Oct 2015 07:28:00 GMT"])

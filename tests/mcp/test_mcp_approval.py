@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -14,7 +15,8 @@ from nlapi.mcp.server import create_server
 from nlapi.mcp.server_state import ServerState
 from nlapi.mcp.tickets import LIFETIME_S, Tickets
 from nlapi.openapi.spec import Spec
-from tests.mcp.kit import ERAS, PANELS, SECRET, Panel, User, names, served, text
+from tests.cli.kit import dialogue, run
+from tests.mcp.kit import ERAS, PANELS, SECRET, Panel, User, names, served, started, text
 from tests.servers import Echo, Received, Reply
 
 NEW = {"campaign_id": "cmp_7h2k9q4m", "name": "Rain Boots"}
@@ -72,7 +74,7 @@ def test_a_yes_in_the_panel_sends_what_it_shows_once(ads: Spec, mode: str) -> No
 def test_without_a_yes_nothing_is_sent(ads: Spec, mode: str) -> None:
     async def says(panel: Panel) -> None:
         waiting = await panel.client.call_tool("updateCampaign", NEW)
-        assert "The panel was not opened" in text(await panel.outcome(waiting))
+        assert "No panel was opened" in text(await panel.outcome(waiting))
         assert (await panel.decide(waiting, "no")).structured_content["text"] == "The user declined; nothing was sent."
         assert "Do not try again" in text(await panel.outcome(waiting))
         assert (await panel.decide(waiting)).is_error
@@ -156,3 +158,34 @@ def test_the_tools_and_the_page_are_there_for_clients_with_panels_alone(ads: Spe
             elicitation_callback=more.get("user"),
         )
         assert not {"nlapi_review", "nlapi_decide", "outcome"} & set(names(tools))
+
+
+@pytest.mark.parametrize("mode", ERAS)
+@pytest.mark.parametrize(
+    ("typed", "says", "sent"), [("y", "Sent: the API answered 200.", 1), ("n", "The user declined", 0)]
+)
+def test_without_forms_and_panels_the_user_answers_in_a_terminal(mode: str, typed: str, says: str, sent: int) -> None:
+    async def talks() -> None:
+        async with started("ads", "--base-url", api.url, "--auth", f"bearer={SECRET}", mode=mode) as client:
+            refused = await client.call_tool("updateCampaign", NEW)
+            code, ticket = (
+                re.search(r"nlapi approve (\w+)", text(refused)),
+                re.search('"ticket": "(.+?)"', text(refused)),
+            )
+            assert refused.is_error and code and ticket
+            assert run("approve", "-o", "json").json[0]["code"] == code[1]
+            assert run("approve", code[1]).code == 6  # no terminal, no answer
+            assert api.changes == []
+            with dialogue("approve", code[1]) as terminal:
+                terminal.expect('name: "Winter Boots" -> "Rain Boots"')
+                terminal.expect("[y/N]")
+                terminal.type(f"{typed}\n")
+                await asyncio.to_thread(terminal.expect, says)
+                assert terminal.end() == 0
+            for _ in range(2):
+                assert says in text(await client.call_tool("outcome", {"ticket": ticket[1]})) or sent
+            assert run("approve", code[1]).code == 2
+
+    with Campaigns() as api:
+        asyncio.run(talks())
+        assert len(api.changes) == sent

@@ -44,7 +44,7 @@ def test_the_consent_of_a_client_covers_no_repetition(ads: Spec, mode: str, agai
         assert len(api.received) == 1
     said = text(answers[1])
     assert answers[1].is_error and "sent before" in said and f"answered {status}" in said
-    assert "Look at the state of the API first" in said and "nlapi call ads createCampaign" in said
+    assert "Look at the state of the API first" in said and "nlapi approve " in said
 
 
 def test_a_sibling_of_a_lost_change_is_one(ads: Spec) -> None:

@@ -123,7 +123,7 @@ def tools(offered: TeamOffer, mode: str = "legacy") -> list[str]:
     async def says(client: Client) -> list[str]:
         return names((await client.list_tools()).tools)
 
-    listed: list[str] = talk(offered, says, mode=mode)
+    listed: list[str] = talk(offered, says, mode=mode, user=User())
     return listed
 
 

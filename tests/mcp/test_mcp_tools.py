@@ -36,7 +36,7 @@ def many(count: int = 60) -> Spec:
 
 
 def test_each_operation_of_a_small_api_is_a_tool_with_its_title_and_effect(tmp_path: Path) -> None:
-    tools = {tool.name: tool for tool in talk(served(boards(tmp_path), "http://127.0.0.1:9"), listed)}
+    tools = {tool.name: tool for tool in talk(served(boards(tmp_path), "http://127.0.0.1:9"), listed, user=User())}
     assert {name: tool.title for name, tool in tools.items()} == {
         "result": "Read an earlier answer",
         "listBoards": "List boards",
@@ -52,7 +52,7 @@ def test_each_operation_of_a_small_api_is_a_tool_with_its_title_and_effect(tmp_p
 
 
 def test_every_operation_is_a_tool_with_its_effect_on_demand(ads: Spec) -> None:
-    tools = {tool.name: tool for tool in talk(served(ads, "http://127.0.0.1:9", all_tools=True), listed)}
+    tools = {tool.name: tool for tool in talk(served(ads, "http://127.0.0.1:9", all_tools=True), listed, user=User())}
     assert tools.pop("result").annotations.read_only_hint
     assert len(tools) == len(ads.operations)
     read, write, destroy = (tools[name].annotations for name in ("listCampaigns", "createCampaign", "deleteCampaign"))
@@ -62,10 +62,10 @@ def test_every_operation_is_a_tool_with_its_effect_on_demand(ads: Spec) -> None:
 
 
 def test_a_large_api_is_searched_and_all_tools_are_there_on_demand() -> None:
-    few = talk(served(many(), "http://127.0.0.1:9"), listed)
+    few = talk(served(many(), "http://127.0.0.1:9"), listed, user=User())
     assert names(few)[:5] == ["find", "describe", "read", "change", "result"]
     assert [bool(tool.annotations.read_only_hint) for tool in few[:5]] == [True, True, True, False, True]
-    every = talk(served(many(), "http://127.0.0.1:9", all_tools=True), listed)
+    every = talk(served(many(), "http://127.0.0.1:9", all_tools=True), listed, user=User())
     assert len(every) == 62
     assert "change" not in names(every)
 
@@ -74,10 +74,12 @@ def test_what_is_always_there_takes_1300_tokens_with_the_reads_and_changes_that_
     library = spec(library_paths())
     for api, used in ((ads, "listCampaigns"), (many(), "listThings0"), (library, "createBooks")):
         state = served(api, "http://127.0.0.1:9")
-        few = talk(state, listed)
+        without_forms, few = talk(state, listed), talk(state, listed, user=User())
+        assert names(without_forms)[-1] == "outcome"
         text_size = len(server_instructions(state.catalogue).encode())
-        sizes = [len(tool.model_dump_json(by_alias=True, exclude_none=True).encode()) for tool in few]
-        assert used in names(few) and (sum(sizes) + text_size) / 4 <= 1_300, names(few)
+        for tools in (without_forms, few):
+            sizes = [len(tool.model_dump_json(by_alias=True, exclude_none=True).encode()) for tool in tools]
+            assert used in names(tools) and (sum(sizes) + text_size) / 4 <= 1_300, names(tools)
     assert names(few)[5:9] == ["listBooks", "createBooks", "getBooks", "updateBooks"]
 
 
@@ -111,7 +113,7 @@ def test_operations_are_found_described_and_called_by_name() -> None:
 
 def test_where_nothing_may_change_no_change_is_there() -> None:
     api = served(many(120), "http://127.0.0.1:9", consent="never")
-    assert "change" not in names(talk(api, listed))
+    assert "change" not in names(talk(api, listed, user=User()))
     assert "addThing7" not in text(call(api, "find", {"words": "add thing 7"}))
     named = {"operation": "addThing7"}
     assert all(call(api, *one).is_error for one in (("addThing7",), ("read", named), ("change", named)))
@@ -124,12 +126,12 @@ def test_names_keep_to_the_length_that_was_asked_for_and_stay_apart() -> None:
     }
     described = spec({**paths, "/short": {"get": {"operationId": "short"}}})
     settings: Any = {"name_length": 24, "all_tools": True}
-    found = names(talk(served(described, "http://127.0.0.1:9", **settings), listed))
+    found = names(talk(served(described, "http://127.0.0.1:9", **settings), listed, user=User()))
     assert len(set(found)) == 11
     assert max(map(len, found)) == 24
     assert "short" in found
     one = next(name for name in found if name not in ("short", "result"))
-    assert names(talk(served(described, "http://127.0.0.1:9", **settings), listed)) == found
+    assert names(talk(served(described, "http://127.0.0.1:9", **settings), listed, user=User())) == found
     with Echo() as api:
         assert call(served(described, api.url, name_length=24), one).structured_content["status"] == 200
 
@@ -179,7 +181,7 @@ def test_a_credential_that_is_missing_is_named(ads: Spec) -> None:
 def test_values_that_the_user_registered_need_not_be_given(ads: Spec) -> None:
     with Echo(Reply(200, {})) as server:
         api = served(ads, server.url, registered={"campaign_id": "cmp_7h2k9q4m"}, all_tools=True)
-        tools = {tool.name: tool for tool in talk(api, listed)}
+        tools = {tool.name: tool for tool in talk(api, listed, user=User())}
         assert "campaign_id" not in tools["getCampaign"].input_schema["required"]
         call(api, "getCampaign")
         call(api, "getCampaign", {"campaign_id": "cmp_p3x8v5t1"})

@@ -207,6 +207,16 @@ def test_a_path_parameter_that_is_not_described_is_taken_as_text() -> None:
     assert "{id}" in messages(found)
 
 
+def test_an_expansion_of_rfc_6570_in_a_path_is_its_parameter() -> None:
+    """Google's `/v2/{+parent}/alerts` describes `parent`."""
+    get = {**OK, "operationId": "alerts", "parameters": [parameter("parent", "path")]}
+    found = spec({"/v2/{+parent}/alerts": {"get": get}})
+    assert not found.parse_issues
+    assert nlapi.build(found, "alerts", {"parent": "pub-1"}, base_url="http://127.0.0.1").url.endswith(
+        "/v2/pub-1/alerts"
+    )
+
+
 def test_a_path_parameter_that_is_not_in_the_path_is_left_out_and_told() -> None:
     found = operation({"parameters": [parameter("ghost", "path")]})
     assert found.parameters == ()

@@ -216,6 +216,9 @@ def test_no_other_method_is_a_read_by_evidence(tmp_path: Path, method: str) -> N
         ("/lock", post("getLock", "Lock the door"), Effect.READ),
         ("/parcels/{id}/track", post("trackParcel", "Track a parcel"), Effect.READ),
         ("/schedule", post("schedule", "The schedule of the week"), Effect.READ),
+        # A name that says neither, beside the command of a text.
+        ("/admin/testemail", post("TestEmail_admin_testemail_get", "", "send a test email to the admin"), Effect.WRITE),
+        ("/similar", post("similar", "Send a website to receive a list of others"), Effect.READ),
         # Name or text alone say nothing sure of a GET.
         ("/orders", post("deleteOrders", "List the orders that were deleted"), Effect.READ),
         ("/orders", post("listOrders", "Delete all orders"), Effect.READ),

@@ -57,6 +57,21 @@ def test_an_unknown_argument_names_the_nearest() -> None:
     assert "it takes none" in refusal(with_parameters(), x=1)
 
 
+def test_what_one_part_says_of_other_properties_is_not_said_of_another_part() -> None:
+    """Microsoft's Graph RBAC and ShipEngine: by the letter of JSON Schema nothing would fit such bodies."""
+    base = {"type": "object", "properties": {"surname": {"type": "string"}}}
+    for closed in ({"type": "object"}, False):
+        schema = {
+            "allOf": [{**base, "additionalProperties": closed}],
+            "required": ["enabled"],
+            "properties": {"enabled": {"type": "boolean"}},
+            "patternProperties": {"^x-": {}},
+        }
+        arguments = {"body": {"enabled": True, "surname": "Lovelace"}}
+        assert build(of_body(schema), **arguments).content == b'{"enabled":true,"surname":"Lovelace"}'
+        assert "age" in refusal(of_body(schema), body={"enabled": True, "age": 36})
+
+
 def test_a_missing_argument_is_named_and_described() -> None:
     spec = with_parameters(parameter("account", required=True, description="Whose campaigns."))
     said = refusal(spec)

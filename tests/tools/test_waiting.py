@@ -223,6 +223,16 @@ def test_work_that_fails_or_does_not_end_is_said_with_exit_code_1(tmp_path: Path
             assert said.format(url=api.url) in ran.err, (name, ran.err)
 
 
+def test_a_state_that_goes_back_is_waited_for_to_its_end(tmp_path: Path) -> None:
+    accepted = Reply(202, b"", {"Operation-Location": AT, **NOW})
+    looks = [Reply(200, {"status": state}, NOW) for state in ("running", "queued", "running", "notStarted")]
+    with Echo([accepted, *looks, Reply(200, {"status": "succeeded"})]) as api:
+        ran = run("call", exports(tmp_path, api.url), "createExport", "name=a", "--yes")
+        methods = [request.method for request in api.received]
+        assert (ran.code, methods) == (0, ["POST", *["GET"] * 5]), ran.err
+        assert "createExport is done (succeeded)" in ran.err
+
+
 def test_a_state_that_is_not_there_yet_is_no_end_of_a_deletion(tmp_path: Path) -> None:
     accepted, absent = Reply(202, b"", {"Location": AT, **NOW}), Reply(404, b"", NOW)
     going_on = Reply(200, {"status": "running"}, NOW)

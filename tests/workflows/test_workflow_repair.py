@@ -48,6 +48,23 @@ USES_WHOLE = {**ORDERED, **body({"customer_id": "$steps.create.outputs.customer"
             (CREATE, {**ORDERED, "successCriteria": [{"condition": "$statusCode == 200"}]}),
             {"customer_id": "c1", "sku": "tea"},
         ),
+        (
+            "omit",
+            (
+                {**CREATE, "outputs": {"id": "$response.body#/id", "customer": "$response.body"}},
+                {
+                    **ORDERED,
+                    **body(
+                        {
+                            "customer_id": "$steps.create.outputs.id",
+                            "sku": "tea",
+                            "lines": "$steps.create.outputs.customer",
+                        }
+                    ),
+                },
+            ),
+            {"customer_id": "c1", "sku": "tea"},
+        ),
     ],
 )
 def test_a_repaired_chain_passes_the_id_on(
@@ -65,6 +82,23 @@ def test_an_id_that_a_step_leaves_out_is_handed_on(shop: Shop, tmp_path: Path) -
     assert [entry.kind for entry in repair(linked(tmp_path, tree))[1]] == [RepairKind.HAND_ON]
     assert flow_run(tmp_path, shop, tree, "--repair").code == 0
     assert shop.log[-1] == "POST /orders/o2/pay"
+
+
+@pytest.mark.parametrize("name", ["order_id", "new_order_id", "id"])
+def test_the_id_of_an_earlier_step_in_a_payload_goes_before_an_input_in_the_path(
+    shop: Shop, tmp_path: Path, name: str
+) -> None:
+    pay = step(
+        "pay",
+        "payOrder",
+        parameters=[value("id", "$inputs.id")],
+        **body({name: "$steps.order.outputs.id", "method": "card"}),
+    )
+    inputs = {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]}
+    tree = document({**flow(CREATE, ORDERED, pay), "inputs": inputs})
+    ran = flow_run(tmp_path, shop, tree, "--repair")
+    assert (ran.code, shop.log[-1]) == (0, "POST /orders/o2/pay"), ran.err
+    assert shop.received[-1].json() == {"method": "card"}
 
 
 def test_a_required_value_that_nothing_gives_is_asked_for(shop: Shop, tmp_path: Path) -> None:
@@ -87,6 +121,22 @@ def test_the_id_of_something_deeper_is_not_the_one_that_is_wanted(tmp_path: Path
     mended, _ = repair(linked_again(tmp_path, source.document.tree))
     order = mended.document.tree["workflows"][0]["steps"][1]
     assert order["requestBody"]["payload"]["customer_id"] == "$steps.create.outputs.customer#/id"
+
+
+def test_a_parameter_that_takes_one_value_has_it(tmp_path: Path) -> None:
+    """The `op` by which EAN-Search tells its operations apart is no input."""
+    api = described("http://127.0.0.1:9")
+    only = {"name": "op", "in": "query", "required": True, "schema": {"type": "string", "enum": ["lookup"]}}
+    api["paths"]["/stock/{sku}"]["get"]["parameters"].append(only)
+    source = linked(tmp_path, document(flow(step("stock", "getStock", parameters=[value("sku", "tea")]))))
+    look = source.document.tree["workflows"][0]["steps"][0]
+    look["parameters"].append({"name": "op", "in": "query", "value": "$inputs.op"})
+    inputs = {"type": "object", "properties": {"op": {"type": "string"}}, "required": ["op"]}
+    source.document.tree["workflows"][0]["inputs"] = inputs
+    (tmp_path / "shop.json").write_text(json.dumps(api), encoding="utf-8")
+    mended, _ = repair(linked_again(tmp_path, source.document.tree))
+    workflow = mended.document.tree["workflows"][0]
+    assert (workflow["steps"][0]["parameters"][1]["value"], workflow["inputs"]["required"]) == ("lookup", [])
 
 
 def linked_again(folder: Path, tree: Any) -> Any:

@@ -149,6 +149,8 @@ def _way(spec: Spec, name: str | None, *, takes_token: bool, is_typed: bool, is_
         if (chosen := choose_way(ways)) is None:
             raise MissingCredentialError("no way to log in was chosen", hint=f"nothing is stored for {spec.title}")
         return chosen
+    if is_oauth:
+        ways = [way for way in ways if way.is_oauth] or ways
     ways = [way for way in ways if way.takes_token is is_typed or not way.is_oauth] or ways
     best = max(ways, key=lambda way: way.uses)
     if others := [way.label for way in ways if way.uses == best.uses and way is not best]:

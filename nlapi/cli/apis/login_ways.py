@@ -37,7 +37,8 @@ class LoginWay:
 
         first = self.schemes[0]
         if not self.takes_token:
-            return f"{_name(first)}: in the browser, with a client id"
+            is_password = set(first.flows) == {"password"}
+            return f"{_name(first)}: {'with user and password' if is_password else 'in the browser, with a client id'}"
         if self.is_oauth and len(self.schemes) == 1:
             return f"{_name(first)}: an access token that you have"
         return " and ".join(f"{_name(scheme)} ({credential_kind(scheme)})" for scheme in self.schemes)

@@ -55,10 +55,18 @@ def _written() -> Iterator[None]:
 
 
 def write(text: str, end: str = "\n") -> None:
-    """Write data to standard output."""
+    """Write data to standard output; at a terminal that is too small for it, in the user's pager, as git does."""
     # An API's answer may contain control sequences; a file or a pipe gets it unchanged.
     if is_terminal():
         text = strip_control(text)
+        # A terminal that does not tell its size has 0 lines.
+        if sys.stdin.isatty() and 0 < os.get_terminal_size(sys.stdout.fileno()).lines <= text.count("\n"):
+            from pydoc import pager
+
+            # The options that git sets where nobody has set others.
+            os.environ.setdefault("LESS", "FRX")
+            pager(text)
+            return
     with _written():
         sys.stdout.write(text if text.endswith("\n") else text + end)
 

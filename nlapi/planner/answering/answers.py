@@ -284,8 +284,7 @@ def _change_answer(call: Call, result: Result) -> AnswerView:
     if updates_item(operation):
         sources = call.account.sources if call.account is not None else ()
         same = {source.argument for source in sources if source.origin is Origin.CURRENT}
-        body = [name for name in call.arguments if call.tool.places.get(name, ("",))[0] == "body"]
-        changed = [name for name in body if name not in same and _is_plain(item.get(name))]
+        changed = [name for name in call.body_fields if name not in same and _is_plain(item.get(name))]
         if changed:
             now = (f"{field_words(key)} is now {format_value(operation, key, item[key], item)}" for key in changed)
             return replace(view, text=f"{name}: {' and '.join(now)}.")

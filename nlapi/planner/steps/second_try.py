@@ -230,11 +230,11 @@ def second_try(turn: Turn, catalogue: Catalogue, known_values: Mapping[str, obje
     tool = find_tool(catalogue, step.call.operation_id, step.call.tool.operation.spec)
     if tool is None:
         return None
-    named = _named_slots(catalogue.slots(tool), step)
-    if lacking := {slot: reason for slot, reason in named.items() if slot.path[0] not in step.call.arguments}:
+    refused = _named_slots(catalogue.slots(tool), step)
+    if lacking := {slot: reason for slot, reason in refused.items() if slot.path[0] not in step.call.arguments}:
         return _taught_try(step, lacking, tool, catalogue, known_values)
     plan = _rival_try(turn, tool, catalogue, step, failure, known_values)
-    return _taught_try(step, named, tool, catalogue, known_values) if plan is None and named else plan
+    return _taught_try(step, refused, tool, catalogue, known_values) if plan is None and refused else plan
 
 
 def _rival_try(
@@ -255,22 +255,22 @@ def _rival_try(
 
 
 def _taught_try(
-    step: Step, named: Mapping[Slot, str], tool: Tool, catalogue: Catalogue, known_values: Mapping[str, object]
+    step: Step, refused: Mapping[Slot, str], tool: Tool, catalogue: Catalogue, known_values: Mapping[str, object]
 ) -> Plan:
     """Return the plan with what an API says that a request lacks, or asks for in place of what it has."""
     slots, account = catalogue.slots(tool), step.call.account or Account()
-    lacking = [slot for slot in named if slot.path[0] not in step.call.arguments]
+    lacking = [slot for slot in refused if slot.path[0] not in step.call.arguments]
     # An update of what was said lacks what its item has besides, and the mask that says so.
     rest = [slot for slot in lacking if slot.location == "body" and _has_field(step.call, slot)]
     mask = next((slot for slot in slots if lacking and _update_mask(slot, step.call)), None)
-    named = {mask: ""} if mask is not None else {slot: named[slot] for slot in named if slot not in rest}
+    refused = {mask: ""} if mask is not None else {slot: refused[slot] for slot in refused if slot not in rest}
     values: dict[tuple[str, ...], object] = {(name,): value for name, value in step.call.arguments.items()}
     sources, unset, confidence = list(account.sources), [], 1.0
-    unused = account.unused if len(named) == 1 else ()
-    for slot, reason in named.items():
+    unused = account.unused if len(refused) == 1 else ()
+    for slot, reason in refused.items():
         name = argument_name(slot)
-        refused = values.pop(slot.path, None)
-        if name in known_values and (value := coerce(known_values[name], slot)) != refused:
+        refused_value = values.pop(slot.path, None)
+        if name in known_values and (value := coerce(known_values[name], slot)) != refused_value:
             values[slot.path] = value
             # The words of the value that was refused are not left over.
             sources = [
@@ -280,12 +280,12 @@ def _taught_try(
         elif slot is mask:
             values[slot.path] = _update_mask(slot, step.call)
             sources.append(ValueSource(argument=name, value=values[slot.path], origin=Origin.DESCRIPTION))
-        elif len(unused) == 1 and refused is None:
+        elif len(unused) == 1 and refused_value is None:
             values[slot.path], confidence = coerce(unused[0], slot), DOUBTED
             sources.append(ValueSource(argument=name, value=values[slot.path], origin=Origin.WORDS, words=unused[0]))
         else:
             unset.append(replace(slot, description=reason or slot.description))
-    names = ", ".join(".".join(slot.path) for slot in (*rest, *named))
+    names = ", ".join(".".join(slot.path) for slot in (*rest, *refused))
     status = step.result.status if step.result is not None else ""
     goal = Goal(
         tool=tool,
@@ -315,15 +315,15 @@ def _named_slots(slots: Sequence[Slot], step: Step) -> dict[Slot, str]:
     if result is None or result.status not in _TEACHING:
         return {}
     by_path = {tuple(map(name_key, slot.path)): slot for slot in slots}
-    named: dict[Slot, str] = {}
+    refused: dict[Slot, str] = {}
     for field in refused_fields(result.data):
         path = tuple(map(name_key, field.path))
         ends = [entry for key, entry in by_path.items() if path and key[-1] == path[-1]]
         slot = by_path.get(path) or (ends[0] if len(ends) == 1 else None)
         if slot is not None:
-            named.setdefault(slot, single_line(field.reason)[:_MAX_REASON])
+            refused.setdefault(slot, single_line(field.reason)[:_MAX_REASON])
     text = error_reason(result.data if result.data is not None else result.text)
-    return named or {
+    return refused or {
         slot: text for slot in slots if is_refused(text, slot.name, step.call.arguments.get(argument_name(slot)))
     }
 
@@ -332,10 +332,7 @@ def _update_mask(slot: Slot, call: Call) -> object:
     """Return the mask of an update: the names of the fields that its body has (AIP-134); None for another slot."""
     if name_key(slot.path[-1]) not in _MASKS or slot.path[0] in call.arguments:
         return None
-    places = call.tool.places
-    names = [places[name][1] for name in call.arguments if places.get(name, ("", ""))[0] == "body"]
-    body = call.arguments.get("body")
-    names = list(body) if names == [""] and isinstance(body, Mapping) else list(filter(None, names))
+    names = list(call.body_fields)
     return (names if slot.is_array else ",".join(names)) if names else None
 
 
