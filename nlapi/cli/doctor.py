@@ -100,7 +100,7 @@ def _installation() -> Iterator[Finding]:
         )
     missing = [extra for extra in MODULES if not has_extra(extra)]
     if missing:
-        hint = f"only where you need one, such as {install_hint(missing[0])}"
+        hint = f"install one if you need it, such as {install_hint(missing[0])}"
         yield Finding("extras", Health.OK, f"not installed: {', '.join(missing)}", hint)
     encoding = getattr(sys.stdout, "encoding", None) or "ascii"
     if not can_write("─→…", encoding):
@@ -117,7 +117,7 @@ def _folders() -> Iterator[Finding]:
         folder = registry.user_folder(kind)
         # Not `exists`, which raises for what may not be looked at.
         place = next(path for path in (folder, *folder.parents) if os.access(path, os.F_OK))
-        name, hint = f"{kind} folder", f"set NLAPI_{kind.upper()}_DIR to a folder of yours"
+        name, hint = f"{kind} folder", f"set NLAPI_{kind.upper()}_DIR to a folder that you can write to"
         if not os.access(place, os.W_OK):
             yield Finding(name, Health.ERROR, f"{place} cannot be written", hint)
         elif place == folder and others_can(folder.stat(), 0o022):
@@ -160,7 +160,7 @@ def _models() -> Iterator[Finding]:
             "model",
             Health.OK,
             "none: the embedded planner answers, without a network",
-            "where you want one: export ANTHROPIC_API_KEY=..., or name one in models.toml",
+            "to use one: export ANTHROPIC_API_KEY=..., or name one in models.toml",
         )
 
 
@@ -193,7 +193,7 @@ def _api(name: str) -> Iterator[Finding]:
         name,
         Health.OK if is_whole else Health.WARNING if usable else Health.ERROR,
         counted,
-        "" if is_whole else f"nlapi check {name} says what is wrong with the others",
+        "" if is_whole else f"nlapi check {name} lists the problems of the others",
     )
     try:
         with console.silenced():

@@ -426,7 +426,7 @@ def test_a_call_with_bytes_that_are_no_text_is_not_run() -> None:
     ],
 )
 def test_an_answer_that_is_no_stream_is_named(reply: Reply) -> None:
-    with Echo(reply) as server, pytest.raises(PlannerError, match="not an answer of the Messages API"):
+    with Echo(reply) as server, pytest.raises(PlannerError, match="other than an answer of the Messages API"):
         answer_of(endpoint(server.url))
 
 
@@ -462,13 +462,13 @@ def test_an_answer_without_an_end_is_read_up_to_a_bound(kind: str, piece: bytes,
 def test_a_usage_that_is_none_is_no_answer(tokens: object) -> None:
     start, *rest = json.loads(json.dumps(ANSWER))
     start["message"]["usage"]["input_tokens"] = tokens
-    with pytest.raises(PlannerError, match="not an answer of the Messages API"):
+    with pytest.raises(PlannerError, match="other than an answer of the Messages API"):
         reply_of(sse([start, *rest]))
 
 
 def test_a_number_of_a_block_that_is_none_is_no_answer() -> None:
     body = sse(ANSWER).replace(b'"index": 0', b'"index": 1e999')
-    with pytest.raises(PlannerError, match="not an answer of the Messages API"):
+    with pytest.raises(PlannerError, match="other than an answer of the Messages API"):
         reply_of(body)
 
 

@@ -17,7 +17,7 @@ from tests.cli.kit import run
         (("ads", "--http", "127.0.0.1:0", "--token", "s3cret-in-sight"), "--token takes env:NAME"),
         (
             ("ads", "--http", "127.0.0.1:0", "--token", "env:NOT_THERE"),
-            "has no NOT_THERE, which --token",
+            "the variable NOT_THERE is not set, which --token reads",
         ),
         (("ads", "--pass-header", "X-Tenant"), "are for --http"),
         (("ads", "--http", "127.0.0.1:0", "--pass-header", "Host"), "it belongs to one connection"),
