@@ -226,9 +226,6 @@ _MAX_OF_KIND = {
 # Recipes that are about one noun.
 _MAX_OF_NOUN = 2
 
-# Inputs that a person has to say: with more, the calls are made one by one.
-MAX_INPUTS = 14
-
 # Fields of one body that may be given beside those that it requires.
 MAX_OPTIONAL = 30
 
@@ -299,9 +296,7 @@ class _RecipeChoice:
     def _is_sensible(self, chain: Chain) -> bool:
         if not all(map(self._has_plain_noun, chain.steps)):
             return False
-        if self._input_count(chain) > MAX_INPUTS or any(
-            operation.effect is Effect.DESTROY for operation in chain.operations
-        ):
+        if any(operation.effect is Effect.DESTROY for operation in chain.operations):
             return False
         match chain.kind:
             case ChainKind.CREATE:
@@ -315,16 +310,6 @@ class _RecipeChoice:
     def _has_plain_noun(self, step: ChainStep) -> bool:
         words = step.noun.split()
         return bool(words) and words[-1] not in VAGUE_NOUNS and all(word.isalpha() and len(word) > 1 for word in words)
-
-    def _input_count(self, chain: Chain) -> int:
-        """Return the number of values that a person has to say: those above all paths are counted once."""
-        places = {
-            (place if place[0] == "path" else (step.noun, place))
-            for step in chain.steps
-            for place in (*self.values.required_places(step.operation), *step.asked)
-            if place not in step.values and place not in step.constants
-        }
-        return len(places)
 
     # --- creations
 
