@@ -236,9 +236,6 @@ _SCOPE_SHARE, _SCOPE_OPERATIONS = 0.3, 12
 # What is said about a thing, or who takes part in it, comes later and by itself, not when the thing is made.
 _LATER_NOUNS = lexicon.words("workflows/words", "later_nouns")
 
-# Whom one works for: they are there already when a task begins.
-_EXISTING_NOUNS = lexicon.words("workflows/words", "recipe_chains_existing_nouns")
-
 _REPORT_NOUNS = lexicon.words("workflows/words", "report_nouns")
 _START_WORDS = frozenset("start from since begin after starting".split())
 _END_WORDS = frozenset("end to until before ending".split())
@@ -301,8 +298,6 @@ class _RecipeChoice:
         match chain.kind:
             case ChainKind.CREATE:
                 return self._is_sensible_creation(chain)
-            case ChainKind.WAIT:
-                return self._is_sensible_wait(chain)
             case ChainKind.CHANGE:
                 return self._is_sensible_change(chain)
         return True
@@ -320,8 +315,7 @@ class _RecipeChoice:
         *earlier, last = chain.steps
         # An issue field and then a field: the same thing in two places.
         is_again = any(step.noun.split()[-1] == last.noun.split()[-1] for step in earlier)
-        is_existing = any(step.noun.split()[-1] in _EXISTING_NOUNS for step in earlier)
-        return not is_again and not is_existing and all(map(self._is_named, earlier)) and self._is_part(last)
+        return not is_again and all(map(self._is_named, earlier)) and self._is_part(last)
 
     def _is_part(self, step: ChainStep) -> bool:
         """Return whether the last thing is a part of the others, which one makes with them."""
@@ -357,15 +351,7 @@ class _RecipeChoice:
                 counts[parent] += 1
         return counts
 
-    # --- waits and changes
-
-    def _is_sensible_wait(self, chain: Chain) -> bool:
-        """Return whether a machine does the work: where the caller may set the state, it is a note of the caller's."""
-        resource, wait = self._resource(chain.steps[0].operation), next(step.wait for step in chain.steps if step.wait)
-        body = chain.steps[0].operation.body
-        names = self.values.reader.properties(body.schema) if body is not None else {}
-        is_set = name_key(wait.keys[-1]) in map(name_key, names)
-        return resource is not None and not self._is_scope(resource) and not is_set
+    # --- changes
 
     def _is_sensible_change(self, chain: Chain) -> bool:
         """Return whether an item is found by its very name: a search may find another thing first."""
