@@ -457,10 +457,6 @@ class _Binding:
             missing = Missing(tool=self.tool, argument=f"{self.step}.{name}", description=str(error), schema=schema)
             raise LostValueError(place, str(error), missing) from None
 
-    def _is_read_only(self, name: str) -> bool:
-        body = self.tool.operation.body
-        return body is not None and property_schema(self.tool.operation.spec, body.schema, name).get("readOnly") is True
-
     def _schema(self, name: str) -> Mapping[str, Any]:
         """Return the schema of an argument, whose name may have dots, or of what is inside of one."""
         argument = next((entry for entry in self.tool.places if name == entry or name.startswith(f"{entry}.")), name)
@@ -495,6 +491,27 @@ class _Binding:
         message = f"{operation.id} has no {parameter.location} parameter {parameter.name}"
         raise BindError(place, message, f"it has {known or 'none'}")
 
+    def _sendable(self, value: Any, schema: Any, path: str) -> Any:
+        """Return a value without what only answers have: an item that was read is sent back, or as part of another.
+
+        A request must not have it (JSON Schema Validation 2020-12 §9.4).
+        """
+        spec = self.tool.operation.spec
+        if isinstance(value, list):
+            items = spec.schema(schema).get("items", {})
+            return [self._sendable(item, items, path) for item in value]
+        if not isinstance(value, Mapping):
+            return value
+        result = {}
+        for name, inner in value.items():
+            declared = property_schema(spec, schema, str(name))
+            place = f"{path}.{name}".removeprefix(".")
+            if declared.get("readOnly") is True and ("body", place) not in self.tool.places.values():
+                self.notes.append(f"{place} is read-only: it is not sent")
+            else:
+                result[name] = self._sendable(inner, declared, place)
+        return result
+
     def add_body(self, body: StepBody) -> None:
         """Add the arguments of a payload."""
         names = {wire_name: name for name, (location, wire_name) in self.tool.places.items() if location == "body"}
@@ -510,6 +527,8 @@ class _Binding:
             payload = None
         if body.replacements and not (self.is_partial and self.pending):
             payload = _replaced(payload, body.replacements, self.scope)
+        if self.tool.operation.body is not None:
+            payload = self._sendable(payload, self.tool.operation.body.schema, "")
         if payload is None:
             return
         if not names and self.tool.operation.body is None:
@@ -523,12 +542,7 @@ class _Binding:
             raise BindError("payload", f"{self.tool.operation.id} takes an object, and not {json.dumps(payload)[:60]}")
         nodes = body.payload if isinstance(body.payload, Mapping) else {}
         for wire_name, value in payload.items():
-            # What an answer shows and a request must not send (JSON Schema Validation 2020-12 §9.4), as in an item
-            # that was read and is sent back.
-            if wire_name not in names and self._is_read_only(str(wire_name)):
-                self.notes.append(f"{wire_name} is read-only: it is not sent")
-                continue
-            # A field that the body merely allows is an argument with its name, unless a parameter has that name.
+            # A field that the body merely allows is an argument of its own name, unless a parameter has that name.
             if wire_name not in names and wire_name in self.tool.places:
                 raise BindError(f"payload.{wire_name}", f"the body of {self.tool.operation.id} has no such field")
             self.add(names.get(str(wire_name), str(wire_name)), value, nodes.get(wire_name, body.payload))

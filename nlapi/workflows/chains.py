@@ -607,17 +607,7 @@ class ValueFlow:
         location, name = place
         parameter = operation.parameter(location, name) if location != "body" else None
         path = self.sources.argument_field(answering, name, target_noun(operation, place), parameter)
-        keys = self.answer_keys(answering, path) if path and path != "uri" else None
-        return keys if keys is not None and self._fits(answering, path or "", operation, place) else None
-
-    def _fits(self, answering: Operation, path: str, operation: Operation, place: Place) -> bool:
-        """Return whether the types of a field and of a place have one in common."""
-        field_schema = self.answers.field_schema(answering, path)
-        given = set(self.reader.types(field_schema)) - {"null"} if field_schema is not None else set()
-        taken = set(self.reader.types(self.place_schema(operation, place))) - {"null"}
-        if "array" in taken or "object" in taken:
-            return False
-        return not given or not taken or bool(given & taken) or "string" in taken or given == {"integer"} == taken
+        return self.answer_keys(answering, path) if path and path != "uri" else None
 
     def place_schema(self, operation: Operation, place: Place) -> Schema:
         """Return the flat schema of a place of an operation."""
@@ -744,12 +734,9 @@ class ResourceOperations:
         parents = {parent.parameter: parent.resource for parent in self.semantics.parents(segments(creation.route))}
         required = self.values.required_places(creation)
         names = self.values.reader.properties(creation.body.schema) if creation.body is not None else {}
-        # If a body has required fields, the others are for experts; but the filters of a list of these
-        # things is filtered by is where they belong.
+        # Where a body says what it requires, the rest is for those who know what they want.
         states_required = any(location == "body" for location, _ in required)
-        filters = self._list_filters(resource) if states_required else frozenset(map(name_key, names))
-        optional = [("body", name) for name in names if name_key(name) in filters]
-        for place in (*required, *optional):
+        for place in (*required, *(("body", name) for name in names if not states_required)):
             location, name = place
             if not is_id_argument(place) or self.values.place_schema(creation, place).get("readOnly"):
                 continue
@@ -761,12 +748,6 @@ class ResourceOperations:
                 continue
             links[place] = target
         return links
-
-    def _list_filters(self, resource: Resource) -> frozenset[str]:
-        """Return the keys of the ids that the lists of a resource are filtered by, each in the singular."""
-        lists = self.by_resource.get(resource, {}).get(OperationKind.LIST, ())
-        names = (entry.name for listing in lists for entry in listing.parameters if entry.location == "query")
-        return frozenset(name_key(name.removesuffix("s") if name.endswith("ids") else name) for name in names)
 
     def _target_by_name(self, name: str, creation: Operation) -> Resource | None:
         """Return the resource that a property of a creation refers to: a draft belongs to drafts."""

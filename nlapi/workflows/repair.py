@@ -334,7 +334,7 @@ class _Repairer:
             fixed = self._argument(parameter.get("value"), operation, place, label)
             if fixed is not None:
                 parameter["value"] = fixed
-            self._only_choice(parameter, operation, place, label)
+            self._fill_single_choice(parameter, operation, place, label)
             self._input_type(parameter.get("value"), operation, place)
             if reason := self._unusable(parameter.get("value"), operation, place):
                 self._note(RepairKind.OMIT, label, parameter.get("value"), None, reason)
@@ -410,7 +410,7 @@ class _Repairer:
             return
         self._note(RepairKind.OMIT, where, value, None, f"the body of {operation.id} does not take {name}")
 
-    def _only_choice(self, parameter: dict[str, Any], operation: Operation, place: Place, where: str) -> None:
+    def _fill_single_choice(self, parameter: dict[str, Any], operation: Operation, place: Place, where: str) -> None:
         """Give a parameter the one value that it takes: the `op` by which operations of one path are told apart."""
         target = self.schemas.argument(operation, *place)
         choices = target.reader.flat(target.schema).get("enum") if target is not None and target.reader else None
@@ -517,17 +517,17 @@ def _free_place(name: str, value: Any, tool: Tool, node: Mapping[str, Any]) -> P
 
     None for none, or where the place has a value: but a value of an earlier step goes before a mere input.
     """
-    values = dict.fromkeys(given_places(node, tool))
-    values |= {_place_of(entry): entry.get("value") for entry in list_of(node, "parameters") if isinstance(entry, dict)}
-    is_mere_input = {
-        place: _is_step_reference(value) and str(text).startswith("$inputs.") for place, text in values.items()
+    given = dict.fromkeys(given_places(node, tool))
+    given |= {_place_of(entry): entry.get("value") for entry in list_of(node, "parameters") if isinstance(entry, dict)}
+    is_replaceable = {
+        place: _is_step_reference(value) and str(text).startswith("$inputs.") for place, text in given.items()
     }
-    meant = [place for place in tool.places.values() if place[1] and _is_meant(name, place, tool.operation)]
-    places = [place for place in meant if place[0] != "body"] or meant
-    return places[0] if len(places) == 1 and is_mere_input.get(places[0], True) else None
+    matches = [place for place in tool.places.values() if place[1] and _matches_field(name, place, tool.operation)]
+    places = [place for place in matches if place[0] != "body"] or matches
+    return places[0] if len(places) == 1 and is_replaceable.get(places[0], True) else None
 
 
-def _is_meant(name: str, place: Place, operation: Operation) -> bool:
+def _matches_field(name: str, place: Place, operation: Operation) -> bool:
     """Return whether a name is that of a parameter: `document_id` is the `id` of /documents/{id}/send."""
     words = name_words(name)
     is_id = place[0] == "path" and set(name_words(place[1])) <= ID_WORDS and words[-1:] and words[-1] in ID_WORDS
@@ -656,7 +656,7 @@ class StepReferences:
             return None
         output = self.schemas.of(step.outputs[found[0]], self.workflow, step)
         if not output.fault:
-            part = self._wanted_part(output, source, operation, place, found[1])
+            part = self._argument_part(output, source, operation, place, found[1])
             after = f"$steps.{step.id}.outputs.{found[0]}{pointer(part)}"
             if part:
                 self.note(RepairKind.FIND, where, node, after, f"{place[1]} wants it")
@@ -683,7 +683,7 @@ class StepReferences:
             self.note(RepairKind.FIND, where, node, reference, "the output is the value itself")
         return reference
 
-    def _wanted_part(
+    def _argument_part(
         self, output: ValueSchema, source: Operation, operation: Operation, place: Place, accessors: Accessors
     ) -> Accessors:
         """Return the way to what an argument wants of an output, where the document's accessors lead nowhere."""
@@ -756,10 +756,12 @@ class StepReferences:
         value = self.schemas.of(node, self.workflow) if _is_step_reference(node) else ValueSchema()
         if target is None or not value.is_described or value.fault:
             return ""
-        given, taken = set(value.types), set(target.types)
-        is_plain = bool(given - {"object", "array", "null"})
+        types, target_types = set(value.types), set(target.types)
+        is_plain = bool(types - {"object", "array", "null"})
         # One value stands for a list of one, and a number for its text.
-        if not given or not taken or given & taken or (is_plain and (target.is_scalar or "array" in taken)):
+        if not types or not target_types or types & target_types:
+            return ""
+        if is_plain and (target.is_scalar or "array" in target_types):
             return ""
         return f"it is {' or '.join(value.types)}, and nothing in it is plainly the value"
 

@@ -226,9 +226,6 @@ _MAX_OF_KIND = {
 # Recipes that are about one noun.
 _MAX_OF_NOUN = 2
 
-# Inputs that a person has to say: with more, the calls are made one by one.
-MAX_INPUTS = 14
-
 # Fields of one body that may be given beside those that it requires.
 MAX_OPTIONAL = 30
 
@@ -238,9 +235,6 @@ _SCOPE_SHARE, _SCOPE_OPERATIONS = 0.3, 12
 
 # Comments on a thing, or its members, come later and separately, not when the thing is made.
 _LATER_NOUNS = lexicon.words("workflows/words", "later_nouns")
-
-# Whom one works for: they are there already when a task begins.
-_EXISTING_NOUNS = lexicon.words("workflows/words", "recipe_chains_existing_nouns")
 
 _REPORT_NOUNS = lexicon.words("workflows/words", "report_nouns")
 _START_WORDS = frozenset("start from since begin after starting".split())
@@ -299,15 +293,11 @@ class _RecipeChoice:
     def _is_sensible(self, chain: Chain) -> bool:
         if not all(map(self._has_plain_noun, chain.steps)):
             return False
-        if self._input_count(chain) > MAX_INPUTS or any(
-            operation.effect is Effect.DESTROY for operation in chain.operations
-        ):
+        if any(operation.effect is Effect.DESTROY for operation in chain.operations):
             return False
         match chain.kind:
             case ChainKind.CREATE:
                 return self._is_sensible_creation(chain)
-            case ChainKind.WAIT:
-                return self._is_sensible_wait(chain)
             case ChainKind.CHANGE:
                 return self._is_sensible_change(chain)
         return True
@@ -315,16 +305,6 @@ class _RecipeChoice:
     def _has_plain_noun(self, step: ChainStep) -> bool:
         words = step.noun.split()
         return bool(words) and words[-1] not in VAGUE_NOUNS and all(word.isalpha() and len(word) > 1 for word in words)
-
-    def _input_count(self, chain: Chain) -> int:
-        """Return the number of values that a person has to say: those above all paths are counted once."""
-        places = {
-            (place if place[0] == "path" else (step.noun, place))
-            for step in chain.steps
-            for place in (*self.values.required_places(step.operation), *step.asked)
-            if place not in step.values and place not in step.constants
-        }
-        return len(places)
 
     # --- creations
 
@@ -335,8 +315,7 @@ class _RecipeChoice:
         *earlier, last = chain.steps
         # An issue field and then a field: the same thing in two places.
         is_again = any(step.noun.split()[-1] == last.noun.split()[-1] for step in earlier)
-        is_existing = any(step.noun.split()[-1] in _EXISTING_NOUNS for step in earlier)
-        return not is_again and not is_existing and all(map(self._is_named, earlier)) and self._is_part(last)
+        return not is_again and all(map(self._is_named, earlier)) and self._is_part(last)
 
     def _is_part(self, step: ChainStep) -> bool:
         """Return whether the last thing is a part of the others, which one makes with them."""
@@ -372,15 +351,7 @@ class _RecipeChoice:
                 counts[parent] += 1
         return counts
 
-    # --- waits and changes
-
-    def _is_sensible_wait(self, chain: Chain) -> bool:
-        """Return whether a machine does the work: where the caller may set the state, it is a note of the caller's."""
-        resource, wait = self._resource(chain.steps[0].operation), next(step.wait for step in chain.steps if step.wait)
-        body = chain.steps[0].operation.body
-        names = self.values.reader.properties(body.schema) if body is not None else {}
-        is_set = name_key(wait.keys[-1]) in map(name_key, names)
-        return resource is not None and not self._is_scope(resource) and not is_set
+    # --- changes
 
     def _is_sensible_change(self, chain: Chain) -> bool:
         """Return whether an item is found by its very name: a search may find another thing first."""

@@ -123,6 +123,18 @@ def test_the_id_of_something_deeper_is_not_the_one_that_is_wanted(tmp_path: Path
     assert order["requestBody"]["payload"]["customer_id"] == "$steps.create.outputs.customer#/id"
 
 
+def test_what_only_answers_have_is_not_sent_back_at_any_depth(shop: Shop, tmp_path: Path) -> None:
+    api = described(shop.url)
+    line = {"type": "object", "properties": {"id": {"type": "string", "readOnly": True}, "sku": {"type": "string"}}}
+    schema = api["paths"]["/orders"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    schema["properties"]["lines"]["items"] = line
+    order = {**ORDERED, **body({"customer_id": "c1", "sku": "tea", "lines": [{"id": "l1", "sku": "tea"}]})}
+    file = write(tmp_path, document(flow(order, inputs={})), shop.url)
+    (tmp_path / "shop.json").write_text(json.dumps(api), encoding="utf-8")
+    assert run("workflow", "run", file, "--yes").code == 0
+    assert shop.received[0].json()["lines"] == [{"sku": "tea"}]
+
+
 def test_a_parameter_that_takes_one_value_has_it(tmp_path: Path) -> None:
     """The `op` by which EAN-Search tells its operations apart is no input."""
     api = described("http://127.0.0.1:9")
