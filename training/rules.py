@@ -130,7 +130,7 @@ RULES: Mapping[str, Rule] = {
         _rule("mentions: order field", "slots.name_mentions:_is_order_field"),
         _rule("mentions: no page", "slots.name_mentions:_is_no_page"),
         _rule("mentions: about the call", "slots.candidates:is_about_call"),
-        _rule("mentions: stated verb", "slots.name_mentions:_has_stated_verb"),
+        _rule("mentions: the verb itself", "slots.name_mentions:_has_verb"),
         _rule("mentions: field of the answer", "slots.name_mentions:_is_of_field"),
         _rule("mentions: counted by the answer", "slots.name_mentions:is_counted_by_answer"),
         _rule("mentions: owner", "slots.name_mentions:is_owner slots.candidates:is_owner"),
