@@ -20,7 +20,7 @@ from nlapi.changes.sentences import (
 )
 from nlapi.client.credential_texts import mask_credential_texts
 from nlapi.english import lexicon
-from nlapi.english.command_verbs import is_verb
+from nlapi.english.command_verbs import TAKING_PARTICLES, is_taken_out, is_verb
 from nlapi.english.intents import STOPWORDS, VERBS, Intent
 from nlapi.english.word_similarity import SYNONYMS
 from nlapi.english.words import singular, split_words, stem, stems_of
@@ -73,11 +73,12 @@ def uses_of(case: Case) -> tuple[Use, ...]:
     start = case.first.start if case.first is not None else 0
     command = {word.start for word in case.command_words} - {word.start for word in case.unused_words}
     days = _DAY_WORDS if _has_day(case) else frozenset()
+    particles = TAKING_PARTICLES if is_taken_out([word.lower for word in case.command_words]) else frozenset()
     pairs = (
         pair for pair in pairwise(word.lower for word in case.words) if stem("".join(pair)) in case.operation_stems
     )
     # `charge station` is the name of an argument that has it as one word.
-    explained = case.operation_stems.union(days, *pairs, *_described_stems(case))
+    explained = case.operation_stems.union(days, particles, *pairs, *_described_stems(case))
     return tuple(_use(case, word, explained, start, command) for word in case.words)
 
 

@@ -44,10 +44,12 @@ from nlapi.english.command_verbs import (
     DELETE_VERBS,
     DETERMINERS,
     SETTING_VERBS,
+    TAKING_PARTICLES,
     UPDATE_VERBS,
     are_opposites,
     are_synonyms,
     is_root_of,
+    is_taken_out,
     is_verb,
     is_verb_form,
 )
@@ -126,9 +128,16 @@ def check_deletion(case: Case) -> Iterator[str]:
     """Yield a deletion that the command does not name, and that the API itself does not call by the command's verb."""
     # `cancel the event` may mean another state, unless the user has consented to deletions.
     is_commanded = _names_action(case) or commands_deletion(case.command, case.operation, destroy=case.destroy)
-    if case.deletes and not is_commanded:
+    if case.deletes and not (is_commanded and _is_taken_from_item(case)):
         command = _command_text(case)
         yield f"{command!r} does not say that something is to be taken away, and {case.operation.id} does that"
+
+
+def _is_taken_from_item(case: Case) -> bool:
+    """Return whether what is taken out is taken out of an item: not take server 5 out of service."""
+    particle = next((word.start for word in case.command_words[2:] if word.lower in TAKING_PARTICLES), -1)
+    is_taken = particle >= 0 and is_taken_out([word.lower for word in case.command_words])
+    return not is_taken or any(source.start > particle for source in case.account.sources)
 
 
 def commands_deletion(command: str, operation: Operation, *, destroy: bool = False) -> bool:
@@ -197,7 +206,7 @@ def check_new_item(case: Case) -> Iterator[str]:
 
 def _names_made_before(case: Case, source: ValueSource) -> bool:
     """Return whether the word before a value names the thing that the operation makes."""
-    before = [word for word in case.words if word.end <= source.start]
+    before = [word for word in case.words[1:] if word.end <= source.start]
     return bool(before) and _names_made(case, before[-1])
 
 
@@ -476,7 +485,8 @@ def _missing_qualifier(case: Case) -> str:
     It is in the id, the summary and the path. A state is in the id and the path alone: remove [deleted] nodes.
     """
     operation = case.operation
-    path, summary = split_words(operation.path), stems_of(operation.summary)
+    path = split_words(" ".join(part for part in operation.path.split("/") if "{" not in part))
+    summary = stems_of(operation.summary)
     for word in split_words(operation.id)[1:]:
         is_state = word.endswith("ed") and len(word) > len("need")
         is_in_summary = stem(word) in summary and word not in _UNSPOKEN_WORDS
@@ -781,7 +791,9 @@ def _check_names_thing(case: Case) -> Iterator[str]:
     actions += [tail.rpartition(".")[2]] if "." in tail or f"}}/{tail}" in operation.path else []
     is_action = any(list(map(stem, split_words(action)))[:1] == pieces[:1] for action in actions)
     # POST is a verb of people too.
-    is_action = is_action or case.command in set(leading_verbs(operation)) - {operation.method.lower()}
+    leading = set(leading_verbs(operation)) - {operation.method.lower()}
+    joined = stem("".join(word.lower for word in case.command_words[:2]))
+    is_action = is_action or not leading.isdisjoint((case.command, joined))
     if not is_action and any(list(pair) == pieces for name in names for pair in pairwise(name)):
         yield f"{' '.join(word.text for word in case.command_words[:2])!r} is a thing of the API, and no command"
 

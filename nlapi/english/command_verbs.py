@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from nlapi.english import lexicon
 from nlapi.english.intents import VERBS, Intent
@@ -25,6 +25,10 @@ SETTING_VERBS = lexicon.stems(_FILE, "setting")
 
 _PARTICLE_VERBS = lexicon.by_phrase(_FILE, "particles")
 _TURN_VERBS = lexicon.stems(_FILE, "turning")
+_TAKING_VERBS = lexicon.words(_FILE, "taking")
+_TAKEN_FROM = lexicon.text(_FILE, "taken_from").split("|")
+TAKING_PARTICLES = frozenset(phrase.split()[0] for phrase in _TAKEN_FROM)
+"""The first words between an item and what it is taken from: out [of], away [from]."""
 _PHRASES = lexicon.by_phrase(_FILE, "phrases")
 
 
@@ -46,12 +50,16 @@ for _line in lexicon.lines(_FILE, "opposites"):
 _WORDS = lexicon.words(_FILE, "classes") | lexicon.words(_FILE, "unclassed")
 # The least number of letters that a noun has in common with its verb: assign, assignee.
 _MIN_SHARED_LETTERS = 4
-_UNDOING_PREFIXES = lexicon.ordered("english/words", "undoing_prefixes")
+LASTING_NOUNS = lexicon.stems(_FILE, "lasting")
+"""Stems of things that are there when they are taken off another: to untag a page deletes no tag."""
+# The least number of letters behind a prefix that undoes: unpin.
+_MIN_BASE_LETTERS = 3
+UNDOING_PREFIXES = lexicon.ordered("english/words", "undoing_prefixes")
 
 
 def is_verb(word: str) -> bool:
     """Return whether a stem is that of a verb which commands something, or undoes or repeats one."""
-    for prefix in (*_UNDOING_PREFIXES, "re"):
+    for prefix in (*UNDOING_PREFIXES, "re"):
         base = word.removeprefix(prefix).lstrip("-")
         # `re-run` and `undeploy` need not be listed. Short rests are left out: `red` is not a repetition of `d`.
         if base != word and len(base) >= _MIN_SHARED_LETTERS and _commands(base):
@@ -63,16 +71,16 @@ def _commands(word: str) -> bool:
     return word in _CLASS_OF or VERBS.get(word, Intent.READ) is not Intent.READ
 
 
+def undone_verb(verb: str) -> str:
+    """Return the verb that a verb with a prefix undoes: block for unblock; "" for any other."""
+    bases = (verb.removeprefix(prefix) for prefix in UNDOING_PREFIXES if verb.startswith(prefix))
+    return next((base for base in bases if len(base) >= _MIN_BASE_LETTERS), "")
+
+
 def is_root_of(verb: str, noun: str) -> bool:
     """Return whether a noun is made of a verb, or of the verb's opposite: followers of follow and of unfollow."""
-    for prefix in _UNDOING_PREFIXES:
-        if (
-            verb.startswith(prefix)
-            and len(verb) >= _MIN_SHARED_LETTERS + len(prefix)
-            and noun.startswith(verb[len(prefix) :])
-        ):
-            return True
-    return len(verb) >= _MIN_SHARED_LETTERS and noun.startswith(verb)
+    base = undone_verb(verb)
+    return any(len(root) >= _MIN_SHARED_LETTERS and noun.startswith(root) for root in (base, verb))
 
 
 def is_verb_form(word: str) -> bool:
@@ -100,8 +108,14 @@ def are_opposites(first: str, second: str) -> bool:
 
 def are_plain_opposites(first: str, second: str) -> bool:
     """Return whether two stems themselves are opposites, by a prefix or as a pair, and not only synonyms of theirs."""
-    has_prefix = any(first == prefix + second or second == prefix + first for prefix in _UNDOING_PREFIXES)
+    has_prefix = any(first == prefix + second or second == prefix + first for prefix in UNDOING_PREFIXES)
     return has_prefix or second in _OPPOSITE_OF.get(first, ())
+
+
+def is_taken_out(words: Sequence[str]) -> bool:
+    """Return whether words in small letters take an item out of another: take 5 out of group 9, not of the trash."""
+    out = next((at for at in range(2, len(words) - 1) if " ".join(words[at : at + 2]) in _TAKEN_FROM), None)
+    return out is not None and words[0] in _TAKING_VERBS and DELETE_VERBS.isdisjoint(map(stem, words[out:]))
 
 
 def parse_command(words: Iterable[str]) -> tuple[str, int]:
@@ -116,6 +130,8 @@ def parse_command(words: Iterable[str]) -> tuple[str, int]:
     phrase = " ".join(all_words[:2])
     if phrase in _PHRASES:
         return stem(_PHRASES[phrase]), 3 if phrase == "get rid" else 2
+    if is_taken_out(all_words):
+        return stem("remove"), 1
     if stem(first) in _TURN_VERBS:
         # `turn the lights off`: the particle may be at the end.
         particle = next((word for word in following if word in _PARTICLE_VERBS), "")

@@ -6,13 +6,14 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from nlapi.english.command_verbs import DETERMINERS, SETTING_VERBS
-from nlapi.english.intents import IMPERATIVES, VERBS, Intent
+from nlapi.english.command_verbs import DETERMINERS, SETTING_VERBS, is_taken_out
+from nlapi.english.intents import IMPERATIVES, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems, table, words
 from nlapi.english.words import singular, split_words, stem
-from nlapi.openapi.spec import Operation, stated_verbs
+from nlapi.openapi.spec import Operation
 from nlapi.reading.clauses import opening_length
 from nlapi.reading.text import Sentence, Token
+from nlapi.resources.command_verbs import further_verbs, path_end
 from nlapi.tools.phrase import NOUN_FOLLOWERS
 
 _GIVE = words("reading/words", "request_verbs")
@@ -62,8 +63,9 @@ def operation_verbs(operation: Operation) -> frozenset[str]:
     """Return the stems that command an operation: the first word of its id and its summary, and /runs/{id}/[cancel]."""
     first = [words[0] for words in (split_words(operation.id), split_words(operation.summary)) if words]
     _, inside, last = operation.path.rstrip("/").rpartition("}/")
-    further = stated_verbs(operation.extensions)
-    return frozenset(map(stem, (*first, *split_words(last if inside else "")[:1], *further)))
+    ends = (last, path_end(operation)) if inside and "{" not in path_end(operation) else (last if inside else "",)
+    actions = (word for end in ends for word in split_words(end)[:1])
+    return frozenset(map(stem, (*first, *actions, *further_verbs(operation))))
 
 
 def is_imperative(token: Token) -> bool:
@@ -104,6 +106,10 @@ def read_command(
     that is `reboot`).
     """
     first = next((at for at, token in enumerate(tokens) if token.start >= start and token.word), len(tokens))
+    if _is_made_so(tokens, first):
+        return (*tokens[:first], replace(tokens[first], lower="set", stem=stem("set")), *tokens[first + 1 :])
+    if tokens[first:] and is_taken_out([token.lower for token in tokens[first:]]):
+        return (*tokens[:first], replace(tokens[first], lower="remove", stem=stem("remove")), *tokens[first + 1 :])
     if to := _made(tokens, first):
         setting, article = (
             replace(tokens[first], lower="set", stem=stem("set")),
@@ -113,11 +119,12 @@ def read_command(
     phrase, last, rest = _command_phrase(tokens, first)
     if not phrase or _is_noun(phrase, rest):
         return tokens
-    verbs, api_verbs = _VERBS_OF[phrase], commanded()
+    # `power on` is the action /poweron, where the API has that.
+    verbs, api_verbs = (phrase.replace(" ", ""), *_VERBS_OF[phrase]), commanded()
     # A phrase for deleting that the API only mentions somewhere (trash) is still replaced: the API has `delete` for it.
-    deletes = VERBS.get(stem(verbs[0])) is Intent.DELETE
+    deletes = VERBS.get(stem(verbs[1])) is Intent.DELETE
     is_understood = stem(phrase) in api_verbs or (knows(stem(phrase)) and not deletes)
-    verb = next((verb for verb in verbs if stem(verb) in api_verbs), verbs[0] if deletes else "")
+    verb = next((verb for verb in verbs if stem(verb) in api_verbs), verbs[1] if deletes else "")
     if is_understood or not verb or chooses(phrase):
         return tokens
     return (*tokens[:first], replace(tokens[first], end=tokens[last].end, lower=verb, stem=stem(verb)), *rest)
@@ -133,6 +140,15 @@ def _made(tokens: Sequence[Token], first: int) -> int:
     # Between the verb and the article there is nothing but the name: not turn [off campaign Summer Sale for] a week.
     # The last of several words is a code: make [user 5] an admin.
     return article if named and (_is_name(named) or (named[1:] and _is_name(named[-1:]))) else 0
+
+
+def _is_made_so(tokens: Sequence[Token], first: int) -> bool:
+    """Return whether an item, named by a code behind its noun, is set to what the last word says: make key 7c open."""
+    words = [token for token in tokens[first:] if token.word]
+    if len(words) < 4 or words[0].stem not in SETTING_VERBS or words[-1].lower in STOPWORDS:
+        return False
+    *noun, code, state = words[1:]
+    return not code.text.isalpha() and all(word.text.isalpha() for word in noun) and state.text.islower()
 
 
 def _is_name(tokens: Sequence[Token]) -> bool:

@@ -307,14 +307,10 @@ class _Clause:
 
     def _fill_slots(self, best: OperationCandidate) -> OperationCandidate:
         """Return the candidate with the ids that its context determines, and its values as the API writes them."""
-        from nlapi.planner.steps.described import with_leftover_name
-
         best = _with_needed_values(best)
         best = with_lookups(best, self.catalogue, self.known_values, self.question)
-        # Whether a plain word is a name only an answer tells, and a plan that is not carried out gets none.
+        # Whether an item is the only one only an answer tells, and a plan that is not carried out gets none.
         if self.live:
-            if any(slot.location == "path" for slot in best.context.slots):
-                best = replace(best, assignment=with_leftover_name(best, self.catalogue, self.known_values))
             best = with_only_parents(best, self.catalogue, self.known_values)
         best = replace(best, assignment=with_all_items(best))
         plain = without_astray_credentials(best.context, best.assignment.candidates)

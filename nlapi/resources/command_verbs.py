@@ -6,7 +6,7 @@ import re
 from itertools import pairwise
 
 from nlapi.english import lexicon
-from nlapi.english.command_verbs import are_synonyms, is_verb
+from nlapi.english.command_verbs import LASTING_NOUNS, UNDOING_PREFIXES, are_synonyms, is_verb
 from nlapi.english.words import singular, singular_last, singular_words, split_words, stem
 from nlapi.openapi.spec import Operation, stated_verbs
 from nlapi.resources.nouns import singular_noun
@@ -16,6 +16,18 @@ _OPTIONAL_PREFIX = lexicon.pattern("resources/words", "optional_prefix", re.IGNO
 _PARTICIPLE = ("ed", "ing")
 _SENTENCE_END = re.compile(r"[.;:!\n]")
 _LONGEST_SUMMARY = 120
+
+
+def further_verbs(operation: Operation) -> tuple[str, ...]:
+    """Return the words that command an operation beside those of its name: what the description states, and what
+    undoes a noun that is deleted, as `unpin` does for DELETE /pins/{id}.
+    """
+    stated = stated_verbs(operation.extensions)
+    if operation.method != "DELETE":
+        return stated
+    literals = [segment for segment in operation.route.strip("/").split("/") if "{" not in segment]
+    noun = stem(singular(next(iter(split_words(literals[-1])[-1:]), ""))) if literals else ""
+    return (*stated, f"{UNDOING_PREFIXES[0]}{noun}") if noun and noun not in LASTING_NOUNS else stated
 
 
 def operation_verbs(operation: Operation) -> tuple[str, ...]:
@@ -28,7 +40,7 @@ def operation_verbs(operation: Operation) -> tuple[str, ...]:
     first = [words[0] for words in names if words]
     # `check out` and `log in` are written in two words in some texts and as one in ids.
     joined = (head + tail for words in names for head, tail in pairwise(words))
-    further = stated_verbs(operation.extensions)
+    further = further_verbs(operation)
     return tuple(dict.fromkeys(map(stem, (*first, *further, *(word for words in names for word in words), *joined))))
 
 
@@ -45,7 +57,7 @@ def leading_verbs(operation: Operation, *, stated: bool = True) -> tuple[str, ..
         leading += [
             stem(words[index]) for index in verbs[1:2] if words[index - 1] in ("or", "and") and index - 2 == verbs[0]
         ]
-    return tuple(dict.fromkeys((*leading, *map(stem, stated_verbs(operation.extensions) if stated else ()))))
+    return tuple(dict.fromkeys((*leading, *map(stem, further_verbs(operation) if stated else ()))))
 
 
 def _is_base(word: str) -> bool:

@@ -517,10 +517,10 @@ def _free_place(name: str, value: Any, tool: Tool, node: Mapping[str, Any]) -> P
 
     None for none, or where the place has a value: but a value of an earlier step goes before a mere input.
     """
-    given = dict.fromkeys(given_places(node, tool))
-    given |= {_place_of(entry): entry.get("value") for entry in list_of(node, "parameters") if isinstance(entry, dict)}
+    values = dict.fromkeys(given_places(node, tool))
+    values |= {_place_of(entry): entry.get("value") for entry in list_of(node, "parameters") if isinstance(entry, dict)}
     is_replaceable = {
-        place: _is_step_reference(value) and str(text).startswith("$inputs.") for place, text in given.items()
+        place: _is_step_reference(value) and str(text).startswith("$inputs.") for place, text in values.items()
     }
     matches = [place for place in tool.places.values() if place[1] and _matches_field(name, place, tool.operation)]
     places = [place for place in matches if place[0] != "body"] or matches

@@ -81,22 +81,9 @@ def said(question: str) -> list[Plan]:
 
 
 @table(
-    ("question", "operation", "id"),
-    [
-        ("halt mailer", "haltMachine", "mailer"),
-        ("halt the machine night job", "haltMachine", "night job"),
-    ],
-)
-def test_a_machine_is_looked_up_among_all(question: str, operation: str, id: str) -> None:
-    look, change, _ = said(question)
-    assert only(look) == ("listMachines", {"all": True})
-    assert only(change) == (operation, {"id": id})
-
-
-@table(
     "question",
     [
-        "halt mail",
+        "halt mailer",
         "halt web and mailer",
         "halt the machine",
         "delete the machine owned by tom",

@@ -31,6 +31,10 @@ def read(said: str, commanded: frozenset[str] = HAS) -> str:
         ("switch on the lamp", "enable the lamp"),
         ("kick off a build of main", "start a build of main"),
         ("bring back page 3", "restore page 3"),
+        ("take page 3 out of folder 9", "remove page 3 out of folder 9"),
+        ("take page 3 out of the trash", "take page 3 out of the trash"),
+        ("make page 3 public", "set page 3 public"),
+        ("make a public page", "make a public page"),
         ("turn the color to green", "turn the color to green"),
         ("list the runs to kill", "list the runs to kill"),
         ("end dates of the runs", "end dates of the runs"),
@@ -58,7 +62,9 @@ def works() -> Any:
     id = parameter("id", "path", number, required=True)
     job = parameter("job", "path", TEXT, required=True)
     wait = {"type": "integer", "x-nlapi": {"unit": "milliseconds"}, "description": "Milliseconds to wait for it."}
-    change = body({"type": "object", "properties": {"running": {"type": "boolean"}, "timeout_ms": wait}})
+    country = {"type": "string", "enum": ["BR", "DE", "FR", "TO"]}
+    fields = {"running": {"type": "boolean"}, "timeout_ms": wait, "country": country}
+    change = body({"type": "object", "properties": fields})
     since = parameter("since", schema={"type": "string", "format": "date"}, description="Only what came since.")
     page = parameter("limit", schema=number, description="How many to give.")
     return planner(
@@ -68,6 +74,7 @@ def works() -> Any:
                     "post": _one("cancelRun", "Cancel a run of a project", *whose, run)
                 },
                 "/users/{id}/invoices": {"get": _one("listInvoices", "List the invoices of a user", id, since, page)},
+                "/users/{id}/mutes/{job}": {"delete": _one("deleteMute", "Delete a mute", id, job)},
                 "/jobs/{job}": {
                     "get": _one("getJob", "Get a job", job),
                     "patch": _one("updateJob", "Update a job", job, **change),
@@ -84,6 +91,7 @@ def works() -> Any:
         ("invoices of user 512", "listInvoices", {"id": 512}),
         ("invoices of user 512 since Monday", "listInvoices", {"id": 512, "since": "2026-05-11"}),
         ("the last 5 invoices of user 512", "listInvoices", {"id": 512, "limit": 5}),
+        ("unmute the job nightly-7 for user 512", "deleteMute", {"id": 512, "job": "nightly-7"}),
         ("stop the job nightly-7", "updateJob", {"job": "nightly-7", "running": False}),
         ("set the timeout of job nightly-7 to 200 ms", "updateJob", {"job": "nightly-7", "timeout_ms": 200}),
         ("set the timeout of job nightly-7 to 2 seconds", "updateJob", {"job": "nightly-7", "timeout_ms": 2000}),

@@ -13,7 +13,7 @@ from nlapi.english.intents import ACTION_KINDS, METHODS, STOPWORDS, VERBS, Inten
 from nlapi.english.word_similarity import rarity, similarity_or_synonym
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.openapi.spec import Operation, stated_verbs
+from nlapi.openapi.spec import Operation
 from nlapi.planner.slots.assignment import Assignment
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.entities import is_subject
@@ -21,6 +21,7 @@ from nlapi.planner.slots.slot import Family, Slot
 from nlapi.reading.clauses import opening_length
 from nlapi.reading.question_intent import order_spans
 from nlapi.reading.text import MentionKind, Sentence, Token
+from nlapi.resources.command_verbs import further_verbs
 
 # Characters of a description that are read: later ones are about errors and limits.
 _MAX_DESCRIPTION = 400
@@ -66,7 +67,7 @@ def operation_profile(operation: Operation, api: str = "") -> OperationProfile:
     action_verb = verb if verb in VERBS else ""
     stems = tuple(dict.fromkeys(map(stem, name_words)))
     name = tuple(word for word in stems if word != action_verb) or stems
-    verbs = stated_verbs(operation.extensions)
+    verbs = further_verbs(operation)
     prose = (operation.summary, operation.description[:_MAX_DESCRIPTION])
     description = tuple(
         dict.fromkeys(stem(word) for text in prose for word in split_words(text) if word not in STOPWORDS)
@@ -395,7 +396,8 @@ def _add_distinctive_words(
         row["name_hit"] = sum(amount for word, amount in question.weights.items() if word in names[at] - rival_names)
         absent = [word for word in names[at] - rival_names if word not in stems and not is_vague(word)]
         row["miss"] = sum(weight(word) * (1.0 - _nearest(word, question.weights)) for word in absent)
-        row["near"] = sum(sorted((_nearest(word, question.weights) for word in alone - stems), reverse=True)[:3])
+        further = alone - stems - assigned[at].profile.verbs
+        row["near"] = sum(sorted((_nearest(word, question.weights) for word in further), reverse=True)[:3])
 
 
 def _outdone(question: QuestionTerms, assigned: Sequence[AssignedOperation]) -> list[float]:

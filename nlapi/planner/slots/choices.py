@@ -30,6 +30,7 @@ _BEFORE_CHOICE = lexicon.words("planner/slots/words", "before_choice")
 _NEGATIVE = lexicon.words("planner/slots/words", "negative")
 
 _EXCLUDES = word_set("planner/slots/words", "excludes")
+_REASONS = stem_set("planner/slots/words", "why")
 _FALLING = lazy_pattern(r"[\s_:.-]?desc(?:ending)?$|(?<=[a-z])Desc$", re.IGNORECASE)
 _RISING = lazy_pattern(r"[\s_:.-]?asc(?:ending)?$|(?<=[a-z])Asc$", re.IGNORECASE)
 _DESCENDING = SYNONYMS["desc"] | stem_set("planner/slots/words", "descending")
@@ -78,9 +79,17 @@ def choice_candidates(
 ) -> Iterator[SlotCandidate]:
     """Return candidates where the words of a choice, or (unless `literal`) words like them, are in the sentence."""
     matches: list[tuple[ChoiceMatch, object]] = []
+    # The `to` of a sentence is not Tonga, among codes of countries.
+    little_words = STOPWORDS if _coded(slot) else frozenset()
     for name, value in by_name.items():
         hit = _find(context, [stem(word) for word in split_words(name)], name)
         if hit is None or (literal and hit.likeness < 1.0) or _ruled_out(context, hit.first):
+            continue
+        token = context.sentence.tokens[hit.first]
+        if not hit.exact and token.lower in little_words:
+            continue
+        # To close an issue sets its state, and no reason for it.
+        if token.stem == command_verb(context.sentence) and not _REASONS.isdisjoint(slot.words):
             continue
         if not _is_other_number(context, slot, hit) and not _names_rival_slot(context, slot, hit, str(value)):
             matches.append((hit, value))

@@ -15,6 +15,7 @@ from nlapi.english.units import find_unit
 from nlapi.english.words import singular, split_words, stem, stems_of
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation, Spec, as_map, read_hints, stated_verbs
+from nlapi.planner.commands import command_words
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.entities import (
     ID_WORDS,
@@ -172,7 +173,7 @@ def _is_other_name(context: SlotContext, slot: Slot, mention: ValueMention) -> b
 
 def is_about_call(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
     """Return whether a mention is about the call: the words of the operation, or the number of items to list."""
-    if _has_stated_verb(context, mention):
+    if _has_verb(context, mention):
         return True
     makes = context.operation.method == "POST" and slot.required and not slot.choices
     if (
@@ -205,12 +206,16 @@ def is_about_call(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
     return counted and not page_size(slot) and any(map(page_size, context.slots))
 
 
-def _has_stated_verb(context: SlotContext, mention: ValueMention) -> bool:
-    """Return whether words begin with the verb of the command, where the description states it: [ship mailer]."""
-    first = next((at for at, token in enumerate(context.sentence.tokens) if token.word), -1)
-    if mention.kind is not MentionKind.PHRASE or mention.first != first:
+def _has_verb(context: SlotContext, mention: ValueMention) -> bool:
+    """Return whether words begin with the verb of a command for a change, or with one that the description states:
+    [ship mailer], [unpin] message 5.
+    """
+    first = next(iter(command_words(context.sentence)), None)
+    is_plain = mention.kind is MentionKind.PHRASE and mention.form not in ("all", "clause")
+    if first is None or not is_plain or mention.start != first.start:
         return False
-    return context.sentence.tokens[first].lower in stated_verbs(context.operation.extensions)
+    is_command = context.operation.effect is not Effect.READ and first.stem not in VERBS
+    return is_command or first.lower in stated_verbs(context.operation.extensions)
 
 
 def _is_order_field(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
@@ -500,16 +505,18 @@ def _distance(mention: ValueMention, first: int, last: int) -> int:
 
 def _modifiers(context: SlotContext, at: int) -> int:
     """Return the first token of the plain words before the noun at `at`: pause the [summer] campaign."""
-    first = at
+    first, opening = at, next(iter(command_words(context.sentence)), None)
+    is_change = context.operation.effect is not Effect.READ
     while first > 0 and at - first < 4:
         token = context.sentence.tokens[first - 1]
+        is_command = token is opening and (is_change or token.stem in VERBS)
         plain = (
             token.word
             and token.lower not in STOPWORDS
             and token.lower not in _DETERMINERS
             and first - 1 not in context.sentence.value_positions
         )
-        if not plain or (token.stem in VERBS and first - 1 == 0) or token.lower in ("draft", "new", *POSITION_WORDS):
+        if not plain or is_command or token.lower in ("draft", "new", *POSITION_WORDS):
             break
         first -= 1
     return first
