@@ -52,9 +52,9 @@ class TerminalQuestion:
         return answer.get("agrees") is True and answer.get("digest") == self.digest if answer else None
 
     def end(self, outcome: str = "") -> None:
-        """Remove the question, and leave what came of it to the terminal that answered."""
+        """Remove the question, and leave what came of it to the terminal that answered, if one did."""
         with suppress(OSError):
-            if outcome:
+            if outcome and _file(self.code, "answer").exists():
                 write_file(_file(self.code, "outcome"), json.dumps({"text": outcome}))
             for kind in ("question", "answer"):
                 _file(self.code, kind).unlink(missing_ok=True)

@@ -155,6 +155,11 @@ class Tickets:
         self._watches.add(task)
         task.add_done_callback(self._watches.discard)
 
+    @property
+    def watched(self) -> int:
+        """How many of them are watched."""
+        return len(self._watches)
+
     def take(self, id: str, owner: AnswerOwner) -> ConsentSubject | None:
         """Return what a caller's form was about, and forget it; None without such a form, or after its answer."""
         ticket = self._tickets.get(id)
