@@ -42,7 +42,9 @@ SESSION_VARIABLE = re.compile(r"NLAPI_\w+_SESSION")
 
 _CLIENT_NAMES = frozenset(("claude", "claude.exe"))
 # The programs of clients with a model, and the packages that an interpreter runs them from.
-_MODEL_CLIENTS = frozenset(("claude", "codex", "gemini"))
+_MODEL_CLIENTS = frozenset(
+    ("claude", "codex", "gemini", "copilot", "cursor-agent", "opencode", "goose", "aider", "crush", "amp", "qwen")
+)
 _PACKAGES = frozenset(("claude-code", "codex", "gemini-cli"))
 _INTERPRETERS = frozenset(("node", "nodejs", "bun", "deno"))
 # Who takes over a process whose parent is gone: process 1, or the manager of the user's services.
@@ -61,9 +63,10 @@ def is_in_session() -> bool:
     return _has_left(os.getpid(), beside) or _is_hidden_from_a_session(chain)
 
 
-def has_model_above() -> bool:
-    """Return whether a client with a model, of whichever vendor, has started this process, directly or not."""
-    return is_in_session() or any(map(_runs_client, ancestors(os.getpid())))
+def is_started_by_model(pid: int) -> bool:
+    """Return whether a coding agent (`_MODEL_CLIENTS`) has started a process, directly or not, or nobody knows."""
+    chain = [*ancestors(pid)]
+    return not chain or any(_is_marked(process) or _runs_client(process) for process in chain)
 
 
 def has_outer_client(client: ProcessInfo) -> bool:

@@ -48,11 +48,6 @@ def process_info(pid: int) -> ProcessInfo | None:
     return _from_proc(pid) if IS_LINUX else _from_ps(pid)
 
 
-def is_running(pid: int) -> bool:
-    """Return whether there is a process of that id."""
-    return process_info(pid) is not None
-
-
 def _read(pid: int, name: str) -> str:
     """Return a file of a process; "" where it cannot be read, and without /proc, which only Linux has."""
     with suppress(OSError):

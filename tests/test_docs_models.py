@@ -28,7 +28,7 @@ MODELS = {
     "vLLM": ("chat", "Qwen/Qwen3-8B", ""),
     "LM Studio": ("messages", "qwen3-8b", ""),
     "OpenAI and compatible servers": ("chat", "gpt-5.2", "OPENAI_BASE_URL"),
-    "Names of your own": ("chat", "llama-4-70b", ""),
+    "Your own names": ("chat", "llama-4-70b", ""),
 }
 """The protocol and the model of each section, and the setting that leads to the server where the section has none."""
 

@@ -21,7 +21,7 @@ from mcp.server.apps import APP_MIME_TYPE, EXTENSION_ID, client_supports_apps
 from nlapi.agent.events import FieldState
 from nlapi.client.safe_text import json_line, single_line
 from nlapi.mcp.answers import AnswerOwner
-from nlapi.mcp.consent import OUTCOME, Context, can_elicit, is_local
+from nlapi.mcp.consent import OUTCOME, Context, can_elicit, is_local, terminal_way
 from nlapi.mcp.tickets import Sender, Ticket, Tickets, TicketState
 from nlapi.mcp.tool_listing import LIST_ROOM, ToolCatalogue, definition_size, offered_tools
 
@@ -99,10 +99,6 @@ def panel() -> types.TextResourceContents:
     )
 
 
-def _source_hash(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
-
-
 async def answer_approval(
     tickets: Tickets, owner: AnswerOwner, params: types.CallToolRequestParams, send: Sender
 ) -> types.CallToolResult:
@@ -118,10 +114,10 @@ async def answer_approval(
             agrees=values.get("answer") == "yes",
         )
         if ticket.state is TicketState.SENDING:
-            await ticket.carry_out(send)
+            await tickets.carry_out(ticket, send)
         return _structured(ticket.result_line, state=ticket.state.value)
     ticket = tickets.find(id, owner)
-    return _review(ticket) if params.name == REVIEW else _outcome(ticket)
+    return _review(ticket) if params.name == REVIEW else _outcome(tickets, ticket)
 
 
 def _review(ticket: Ticket) -> types.CallToolResult:
@@ -148,13 +144,18 @@ def _review(ticket: Ticket) -> types.CallToolResult:
     )
 
 
-def _outcome(ticket: Ticket) -> types.CallToolResult:
+def _outcome(tickets: Tickets, ticket: Ticket) -> types.CallToolResult:
     if ticket.answer is not None:
         return ticket.answer
     text = ticket.state_text
-    if ticket.state is TicketState.WAITING and not ticket.was_shown:
-        # A client that declares panels need not show them.
-        text += f" No panel was opened. {ticket.terminal_text}"
+    if ticket.state is TicketState.WAITING and ticket.code:
+        text += f" The user can also answer in a terminal on this machine: nlapi approve {ticket.code}"
+    elif ticket.state is TicketState.WAITING and tickets.is_unseen(ticket):
+        # A client that declares panels need not show them. Both ways at once could send it twice.
+        tickets.withdraw(ticket)
+        text = f"No panel was opened, and the question is withdrawn; nothing was sent. {terminal_way(ticket.subject)}"
+    elif ticket.state is TicketState.EXPIRED:
+        text += f" {terminal_way(ticket.subject)}"
     return _structured(text, state=ticket.state.value)
 
 

@@ -32,6 +32,7 @@ from nlapi.mcp.consent import ConsentRequest, Context, request_consent
 from nlapi.mcp.consent_subject import ConsentSubject, call_subject, wrap_question
 from nlapi.mcp.server_state import ServerState, answer_owner, caller_of, session_id
 from nlapi.mcp.settings import Consent
+from nlapi.mcp.tickets import ApprovedCall
 from nlapi.mcp.tool_listing import SEARCH_TOOLS, offered_tools, registered_arguments
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.resources.long_running import WorkState
@@ -310,7 +311,8 @@ async def call_tool(states: Sequence[ServerState], context: Context, params: typ
             oversight.metrics.observe(record)
         if oversight.audit is not None and (fault := oversight.audit.write_call(record)):
             state.report(fault)
-    if isinstance(answer, types.CallToolResult):
+    # What was cancelled earlier is told with a client's own call, not with the one that a person has agreed to.
+    if isinstance(answer, types.CallToolResult) and not isinstance(params, ApprovedCall):
         answer.content[:0] = [types.TextContent(text=message) for message in state.take_unknown_outcomes(context)]
     return answer
 

@@ -17,7 +17,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from nlapi.errors import ConsentError, RepetitionError
 from nlapi.mcp.answers import AnswerOwner
 from nlapi.mcp.consent_subject import ConsentSubject
-from nlapi.mcp.terminal_consent import ask_in_terminal
+from nlapi.mcp.terminal_consent import TerminalDesk
 from nlapi.mcp.tickets import ApprovedCall, Sender, Ticket, Tickets
 
 Context = ServerRequestContext[Any, Any]
@@ -43,11 +43,12 @@ class ConsentRequest:
     owner: AnswerOwner
     send: Sender
 
-    def open(self, subject: ConsentSubject, *, is_form: bool = False) -> Ticket:
+    async def open(self, subject: ConsentSubject) -> Ticket:
         """Return a ticket for the call. Where client and server run on one machine, a terminal can answer it too."""
-        ticket = self.tickets.open(subject, self.params, self.owner, is_form=is_form)
-        if is_local(self.context) and not is_form:
-            ask_in_terminal(self.tickets, ticket, self.send)
+        ticket = self.tickets.open(subject, self.params, self.owner)
+        if is_local(self.context):
+            self.tickets.desk = self.tickets.desk or TerminalDesk(self.tickets)
+            ticket.code = await self.tickets.desk.ask(ticket, self.send)
         return ticket
 
 
@@ -69,8 +70,8 @@ async def request_consent(
         )
     if not can_elicit(context):
         if client_supports_apps(context):
-            return _waiting_answer(request.open(subject))
-        raise _consent_error(subject, ticket=request.open(subject) if is_local(context) else None)
+            return _waiting_answer(await request.open(subject))
+        raise _consent_error(subject, ticket=await request.open(subject) if is_local(context) else None)
     form = _form(subject.title)
     question = types.ElicitRequestFormParams(message=subject.lines, requested_schema=form)
     if context.protocol_version not in MODERN_PROTOCOL_VERSIONS:
@@ -82,7 +83,8 @@ async def request_consent(
         return None
     if params.request_state is None:
         requests: types.InputRequests = {CONSENT_KEY: types.ElicitRequest(params=question)}
-        return types.InputRequiredResult(input_requests=requests, request_state=request.open(subject, is_form=True).id)
+        ticket = request.tickets.open(subject, params, request.owner, is_form=True)
+        return types.InputRequiredResult(input_requests=requests, request_state=ticket.id)
     asked = request.tickets.take(params.request_state, request.owner)
     if asked is None or asked.fingerprint != subject.fingerprint:
         raise ConsentError("this answer belongs to another request, or was used; nothing was sent", hint="call again")
@@ -122,6 +124,11 @@ def _require_acceptance(answer: object, subject: ConsentSubject) -> None:
 def is_local(context: Context) -> bool:
     """Return whether the client has started the server on its own machine, over stdio."""
     return context.request is None
+
+
+def terminal_way(subject: ConsentSubject) -> str:
+    """Return how the user can send a change without this server."""
+    return f"The user can run in a terminal, where nlapi asks: {subject.command}"
 
 
 def _consent_error(subject: ConsentSubject, reason: str = CANNOT_ASK, *, ticket: Ticket | None = None) -> ConsentError:

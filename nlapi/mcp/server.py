@@ -232,6 +232,8 @@ def serve_offer(offer: Offer, watch: WatchTask | None = None, *, ttl_seconds: in
             if watch is not None:
                 await tasks.start(watch, notify_clients)
             yield
+            for tickets in {id(state.tickets): state.tickets for state in offer.all_states()}.values():
+                await tickets.close()
             tasks.cancel_scope.cancel()
 
     handlers = _Handlers(offer)

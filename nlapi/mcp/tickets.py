@@ -7,9 +7,10 @@ import hmac
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import mcp_types as types
 
@@ -17,6 +18,9 @@ from nlapi.client.safe_text import shorten, single_line
 from nlapi.errors import ConsentError
 from nlapi.mcp.answers import AnswerOwner
 from nlapi.mcp.consent_subject import ConsentSubject
+
+if TYPE_CHECKING:
+    from nlapi.mcp.terminal_consent import TerminalDesk
 
 # In seconds. A person who comes back later is asked again.
 LIFETIME_S = 600.0
@@ -26,6 +30,11 @@ MAX_LINE = 300
 
 # A client that abandons questions must not fill the memory: the oldest is dropped, and asked again when it comes.
 MAX_TICKETS = 1_000
+MAX_OWNER_TICKETS = 100
+
+# In seconds: for what is being sent when the server ends, and for a panel to open.
+CLOSING_S = 10.0
+OPENING_S = 30.0
 
 
 class ApprovedCall(types.CallToolRequestParams):
@@ -49,7 +58,7 @@ class TicketState(StrEnum):
     DECLINED = "declined"
     """a person said no, and nothing was sent"""
     WITHDRAWN = "withdrawn"
-    """somebody without the right token tried to answer, and nothing was sent"""
+    """somebody without the right token tried to answer, or another way was named; nothing was sent"""
     EXPIRED = "expired"
     """nobody answered in time, and nothing was sent"""
     UNKNOWN = "unknown"
@@ -60,7 +69,7 @@ _STATE_TEXTS = {
     TicketState.WAITING: "Nothing is sent yet: the user has not answered.",
     TicketState.SENDING: "The user agreed, and the API has not answered yet. Do not call it again.",
     TicketState.DECLINED: "The user declined; nothing was sent. Do not try again unless the user asks for it.",
-    TicketState.WITHDRAWN: "The question was withdrawn, as somebody without its token answered; nothing was sent.",
+    TicketState.WITHDRAWN: "The question was withdrawn; nothing was sent.",
     TicketState.EXPIRED: "The user did not answer in time; nothing was sent. Call the tool again to ask again.",
     TicketState.UNKNOWN: "It was cancelled while it was sent, and may or may not have been carried out. Look first.",
 }
@@ -106,21 +115,20 @@ class Ticket:
     @property
     def result_line(self) -> str:
         """What a person reads once the question is answered."""
+        if self.state is TicketState.DECLINED:
+            return "Declined; nothing was sent."
         if self.answer is None:
             return f"{_STATE_TEXTS[self.state].split('. ')[0].rstrip('.')}."
-        data = self.answer.structured_content
-        status = data.get("status") if isinstance(data, Mapping) else None
-        if status is not None:
-            return f"Sent: the API answered {status}."
+        if self.status is not None:
+            return f"Sent: the API answered {self.status}."
         texts = [block.text for block in self.answer.content if isinstance(block, types.TextContent)]
         return shorten(single_line(texts[0]), MAX_LINE) if self.answer.is_error and texts else "Done."
 
     @property
-    def terminal_text(self) -> str:
-        """How the user can answer in a terminal."""
-        if self.code:
-            return f"The user can answer in a terminal on this machine: nlapi approve {self.code}"
-        return f"The user can run in a terminal, where nlapi asks: {self.subject.command}"
+    def status(self) -> int | None:
+        """The status of the API's answer; None before it, and where nothing was sent."""
+        data = self.answer.structured_content if self.answer is not None else None
+        return data.get("status") if isinstance(data, Mapping) else None
 
 
 class Tickets:
@@ -129,7 +137,8 @@ class Tickets:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._tickets: OrderedDict[str, Ticket] = OrderedDict()
         self._clock = clock
-        self._watches: set[asyncio.Task[None]] = set()
+        self._sending: set[asyncio.Task[None]] = set()
+        self.desk: TerminalDesk | None = None
 
     def open(
         self,
@@ -143,22 +152,48 @@ class Tickets:
         deadline = self._clock() + LIFETIME_S
         ticket = Ticket(subject=subject, params=params, owner=owner, is_form=is_form, deadline=deadline)
         self._tickets[ticket.id] = ticket
-        while len(self._tickets) > MAX_TICKETS:
-            # One that is being sent still has to say what came of it.
-            settled = (id for id, entry in self._tickets.items() if entry.state is not TicketState.SENDING)
-            del self._tickets[next(settled)]
+        self._make_room(owner)
         return ticket
 
-    def watch(self, watching: Coroutine[None, None, None]) -> None:
-        """Run what waits for an answer elsewhere, beside the client's calls."""
-        task = asyncio.ensure_future(watching)
-        self._watches.add(task)
-        task.add_done_callback(self._watches.discard)
+    def _make_room(self, owner: AnswerOwner) -> None:
+        """Drop the oldest tickets of an owner who has too many, and then those of all; never one that is being sent."""
+        settled = [ticket for ticket in self._tickets.values() if ticket.state is not TicketState.SENDING]
+        own = [ticket for ticket in settled if ticket.owner == owner]
+        dropped = {ticket.id for ticket in own[: max(0, len(own) - MAX_OWNER_TICKETS)]}
+        dropped |= {ticket.id for ticket in settled[: max(0, len(settled) - MAX_TICKETS)]}
+        for id in dropped:
+            self._tickets.pop(id).state = TicketState.EXPIRED
 
-    @property
-    def watched(self) -> int:
-        """How many of them are watched."""
-        return len(self._watches)
+    async def carry_out(self, ticket: Ticket, send: Sender) -> None:
+        """Make the call of a ticket that a person agreed to. It goes on where whoever waits for it is cancelled."""
+        task = asyncio.ensure_future(ticket.carry_out(send))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+        await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """Take no more answers in a terminal, and let what is being sent end."""
+        if self.desk is not None:
+            self.desk.close()
+        if self._sending:
+            await asyncio.wait(self._sending, timeout=CLOSING_S)
+
+    def is_waiting(self, ticket: Ticket) -> bool:
+        """Return whether a ticket still takes an answer."""
+        return ticket.state is TicketState.WAITING and self._clock() <= ticket.deadline
+
+    def seconds_left(self, ticket: Ticket) -> int:
+        """Return how long a ticket waits for an answer."""
+        return max(0, round(ticket.deadline - self._clock()))
+
+    def withdraw(self, ticket: Ticket) -> None:
+        """End a question for which another way is named, so that it is not answered twice."""
+        if ticket.state is TicketState.WAITING:
+            ticket.state = TicketState.WITHDRAWN
+
+    def is_unseen(self, ticket: Ticket) -> bool:
+        """Return whether a panel had the time to open and did not."""
+        return not ticket.was_shown and self.seconds_left(ticket) < LIFETIME_S - OPENING_S
 
     def take(self, id: str, owner: AnswerOwner) -> ConsentSubject | None:
         """Return what a caller's form was about, and forget it; None without such a form, or after its answer."""
@@ -173,10 +208,10 @@ class Tickets:
         ticket = self._tickets.get(id)
         if ticket is None or ticket.owner != owner or ticket.is_form:
             raise ConsentError(
-                "no such ticket; nothing was sent by it since this server was started",
-                hint="if the user may have agreed before that, look at the API first; else call the tool again",
+                "no such ticket: it was of another client or server, or made room for newer ones",
+                hint="if the user may have agreed to it, look at the API before you call the tool again",
             )
-        if ticket.state is TicketState.WAITING and self._clock() > ticket.deadline:
+        if ticket.state is TicketState.WAITING and not self.is_waiting(ticket):
             ticket.state = TicketState.EXPIRED
         return ticket
 

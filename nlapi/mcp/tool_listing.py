@@ -17,6 +17,7 @@ from nlapi.mcp.main_operations import main_operations
 from nlapi.mcp.settings import Consent, Settings
 from nlapi.openapi.gc_paused import gc_paused
 from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.resources.effect_arguments import possible_effect
 from nlapi.results.query import QUERY_TOOL
 from nlapi.tools.areas import Area, areas
 from nlapi.tools.arguments import argument_schema, may_fill
@@ -140,9 +141,11 @@ class OfferedTools:
 
     @cached_property
     def may_change(self) -> bool:
-        """Whether anything that is offered is no read."""
+        """Whether anything that is offered can change something."""
         operations = (operation for entry in self.catalogues for operation in entry.operations)
-        return not self.reads_only and any(operation.effect is not Effect.READ for operation in operations)
+        workflows = (operation for entry in self.catalogues for operation in entry.workflows.tools.operations)
+        effects = (possible_effect(operation) for operation in chain(operations, workflows))
+        return not self.reads_only and any(effect is not Effect.READ for effect in effects)
 
     @cached_property
     def definitions(self) -> tuple[Definition, ...]:

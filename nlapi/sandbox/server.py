@@ -108,7 +108,7 @@ def _concrete_type(content_type: str) -> str:
 def _response(operation: Operation, *, is_created: bool) -> tuple[int, Response | None]:
     """Return the described status of success, and its Response: 201 for a created item, else the lowest other 2xx.
 
-    201 without a body beside a 200 is what generators write for each POST: the 200 is meant.
+    201 without a body beside a 200 with one is what generators write for each POST: the 200 is meant.
     """
     described = {
         (int(response.status) if response.status.isdecimal() else 200): response
@@ -120,7 +120,7 @@ def _response(operation: Operation, *, is_created: bool) -> tuple[int, Response 
         default = operation.response()
         return (201 if is_created else 200) if default and default.media else 204, default
     statuses = sorted(status for status in described if is_created or status != 201) or sorted(described)
-    has_bare_201 = 201 in described and not described[201].media and 200 in described
+    has_bare_201 = 201 in described and not described[201].media and 200 in described and described[200].media
     status = 201 if is_created and 201 in described and not has_bare_201 else statuses[0]
     return status, described[status]
 

@@ -15,7 +15,7 @@ from nlapi.plugin.build import PROPOSED_EFFECTS
 from nlapi.plugin.user_files import EFFECTS
 from nlapi.sandbox import running
 from tests.cli.kit import run
-from tests.mcp.kit import call, served, talk, text
+from tests.mcp.kit import User, call, served, talk, text
 from tests.servers import Echo, Reply
 
 ITEMS = {"type": "object", "properties": {"items": {"type": "array", "items": {"type": "object"}}}}
@@ -92,7 +92,7 @@ def test_mcp_offers_it_as_a_read(tmp_path: Path) -> None:
     }
     with Echo(Reply(200, {"items": []})) as api:
         small, large = nlapi.load(described(tmp_path)), nlapi.load(described(tmp_path, **many))
-        tools = talk(served(small, api.url), lambda client: client.list_tools()).tools
+        tools = talk(served(small, api.url), lambda client: client.list_tools(), user=User()).tools
         hints = {tool.name: tool.annotations.read_only_hint for tool in tools}
         assert hints == {"result": True, "searchOrders": True, "createOrder": False}
         asked = served(large, api.url, consent="never")

@@ -125,7 +125,7 @@ def test_a_request_of_the_protocol_goes_out_as_it_is() -> None:
         ({"inputs": [{"name": "x", "shape": [2, 2], "datatype": "FP32", "data": [1]}]}, {}, "1 elements for shape"),
         ({"inputs": [{"name": "x", "shape": [-1], "datatype": "FP32", "data": [1]}]}, {}, "not a list of sizes"),
         ({"inputs": [{"name": "x", "shape": [1], "datatype": "FP33", "data": [1]}]}, {}, "no datatype"),
-        ({"inputs": [{"name": "x", "shape": [1], "datatype": "INT8", "data": ["a"]}]}, {}, "no INT8"),
+        ({"inputs": [{"name": "x", "shape": [1], "datatype": "INT8", "data": ["a"]}]}, {}, "do not fit INT8"),
         ({"inputs": [{"name": "x", "shape": [2], "datatype": "INT8", "data": [[1], 2]}]}, {}, "ragged"),
         ({"x": "a"}, {"input": {"properties": {"x": {"x-datatype": "FP32"}}}}, "not a tensor of FP32"),
         ([{"a": 1}, {"b": 1}], {"form": InputForm.COLUMNS}, "row 1 has other columns"),

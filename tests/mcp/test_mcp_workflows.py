@@ -38,7 +38,7 @@ def tools_of(api: ServerState) -> dict[str, Any]:
     async def says(client: Any) -> Any:
         return {tool.name: tool for tool in (await client.list_tools()).tools}
 
-    found: dict[str, Any] = talk(api, says)
+    found: dict[str, Any] = talk(api, says, user=User())
     return found
 
 

@@ -170,7 +170,7 @@ def test_a_draft_becomes_a_campaign() -> None:
         draft = http.post(
             "/drafts", json={"name": "Autumn", "objective": "REACH", "daily_budget_micros": 5_000_000}
         ).json()
-        assert http.post(f"/drafts/{draft['id']}/validate").json() == {"valid": True, "findings": []}
+        assert http.post(f"/drafts/{draft['id']}/validate").json()["valid"] is True
         published = http.post(f"/drafts/{draft['id']}/publish")
         campaign = published.json()
         assert published.status_code == 201 and campaign["name"] == "Autumn" and campaign["status"] == "PAUSED"

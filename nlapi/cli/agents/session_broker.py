@@ -23,8 +23,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NoReturn, Protocol
 
-from nlapi.cli.agents.session_channel import EVENTS, OUTPUT_VARIABLES, bind, receive_message, send_message
+from nlapi.cli.agents.session_channel import EVENTS, OUTPUT_VARIABLES, SOCKET
 from nlapi.client_session import PluginSign, has_outer_client
+from nlapi.local_sockets import bind, receive_message, send_message
 from nlapi.processes import ProcessInfo, ancestors, hide_memory, is_channel_from, peer_of, process_info
 from nlapi.system import IS_LINUX
 
@@ -306,7 +307,7 @@ class SessionBroker:
         self.is_nested = has_outer_client(self.client)
         sign = PluginSign(self.client)
         self.watch = watch_session(self.folder / EVENTS, self.programs)
-        self.listener = bind(self.folder)
+        self.listener = bind(self.folder, SOCKET)
         self.state = self._folder_state()
         self.selector.register(self.listener, selectors.EVENT_READ)
         if self.watch.fileno() >= 0:

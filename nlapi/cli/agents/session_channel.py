@@ -10,13 +10,14 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from nlapi.client_session import SESSION_VARIABLE, PluginSign, client_of
 from nlapi.errors import NlapiError
+from nlapi.local_sockets import open_connection, receive_message, send_message
 
 SOCKET = "broker"
 EVENTS = "events"
@@ -27,7 +28,6 @@ OUTPUT_VARIABLES = ("COLUMNS", "LINES", "TERM", "NO_COLOR", "LANG", "LC_ALL", "L
 # Seconds. A broker starts beside the session, in less than one; a question may take as long as a description to load.
 STARTING_S = 5.0
 ANSWER_S = 120.0
-MAX_MESSAGE = 8 * 1024 * 1024
 
 
 def session_folder() -> Path | None:
@@ -42,31 +42,6 @@ def session_folders() -> list[Path]:
     return [Path(os.environ[name]) for name in names if os.environ[name]]
 
 
-@contextmanager
-def _inside(folder: Path) -> Iterator[None]:
-    """Work within a folder: the address of a local socket has at most 107 bytes, and a folder's path may have more."""
-    before = os.open(".", os.O_RDONLY)
-    try:
-        os.chdir(folder)
-        yield
-    finally:
-        os.fchdir(before)
-        os.close(before)
-
-
-def bind(folder: Path) -> socket.socket:
-    """Return the listening socket of a broker, for its user alone."""
-    listener = socket.socket(socket.AF_UNIX)
-    mask = os.umask(0o177)
-    try:
-        with _inside(folder):
-            listener.bind(SOCKET)
-    finally:
-        os.umask(mask)
-    listener.listen(64)
-    return listener
-
-
 def connect(folder: Path, *, wait: float = 0.0, is_coming: bool = False) -> socket.socket | None:
     """Return a connection to the broker of a folder; None if none exists within `wait` seconds.
 
@@ -74,43 +49,16 @@ def connect(folder: Path, *, wait: float = 0.0, is_coming: bool = False) -> sock
     """
     end = time.monotonic() + wait
     while True:
-        connection = socket.socket(socket.AF_UNIX)
         try:
-            with _inside(folder):
-                connection.connect(SOCKET)
-            return connection
+            return open_connection(folder, SOCKET)
         except ConnectionRefusedError:
-            connection.close()
             return None
         except OSError:
-            connection.close()
+            pass
         # Without a socket in it, the broker is about to start.
         if time.monotonic() >= end or not (is_coming or folder.exists()):
             return None
         time.sleep(0.02)
-
-
-def send_message(connection: socket.socket, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
-    """Send one message, with open files."""
-    data = json.dumps(message).encode("utf-8", "surrogatepass") + b"\n"
-    sent = socket.send_fds(connection, [data], list(descriptors)) if descriptors else connection.send(data)
-    connection.sendall(data[sent:])
-
-
-def receive_message(connection: socket.socket, files: int = 0) -> tuple[dict[str, Any], list[int]]:
-    """Return one message and the open files that came with it. EOFError where the other side has gone."""
-    data, descriptors = b"", []
-    while not data.endswith(b"\n"):
-        if files:
-            piece, received, _, _ = socket.recv_fds(connection, 65_536, files)
-            descriptors += received
-        else:
-            piece = connection.recv(65_536)
-        if not piece or len(data) > MAX_MESSAGE:
-            raise EOFError
-        data += piece
-    message: dict[str, Any] = json.loads(data)
-    return message, descriptors
 
 
 def ask_about_event(folder: Path, descriptor: int) -> dict[str, Any] | None:
