@@ -371,9 +371,12 @@ def test_a_long_answer_is_printed_whole_without_a_pager_that_can_be_run(
     assert len(json.loads(terminal.seen[terminal.seen.index("[") :])) == 40
 
 
-def test_a_short_answer_is_printed(monkeypatch: pytest.MonkeyPatch, long_answer: tuple[str, ...]) -> None:
+def test_an_answer_has_one_pager_and_a_short_one_is_printed(
+    monkeypatch: pytest.MonkeyPatch, long_answer: tuple[str, ...]
+) -> None:
     monkeypatch.setenv("PAGER", "echo in the pager")
-    for lines in (20, 200):
-        with dialogue(*long_answer, lines=lines) as terminal:
+    for lines, options in ((20, ()), (2, ("--columns", "id")), (200, ())):
+        with dialogue(*long_answer, *options, lines=lines) as terminal:
             assert terminal.end() == 0
-        assert ("in the pager" in terminal.seen, '"id": 39' in terminal.seen) == (lines == 20, lines == 200)
+        is_paged = lines < 200
+        assert (terminal.seen.count("in the pager"), '"id": 39' in terminal.seen) == (is_paged, not is_paged)

@@ -144,8 +144,8 @@ def list_parts(items: Iterable[object]) -> Iterator[str]:
 
 
 def write_parts(parts: Iterable[str]) -> None:
-    """Write a text in parts."""
-    for part in parts:
+    """Write a text in parts, at a terminal as one, which is shown in one pager."""
+    for part in ["".join(parts)] if is_terminal() else parts:
         write(part, end="")
 
 
