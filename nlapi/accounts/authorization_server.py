@@ -112,7 +112,8 @@ def request_token_by_password(
             Request(method="POST", url=url, headers=headers, content=content), NetworkScope(source.network)
         )
         data = _object_of(result, site, _TOKEN_ENDPOINT, secrets)
-    return _parse_token(data, site)
+    # Airflow's answer leaves out the type, which RFC 6749 §5.1 requires.
+    return _parse_token(data, site, default_type="bearer")
 
 
 def post_form(
@@ -191,16 +192,16 @@ def _object_of(result: Result, site: str, name: str, secrets: tuple[str, ...]) -
     return data
 
 
-def _parse_token(data: Mapping[str, Any], site: str) -> TokenResponse:
+def _parse_token(data: Mapping[str, Any], site: str, *, default_type: str = "") -> TokenResponse:
     """Return the tokens of an answer. TokenError where they cannot be used as bearer tokens."""
-    # Airflow's answer leaves out the type, which RFC 6749 §5.1 requires.
-    token, kind = data.get("access_token"), data.get("token_type", "bearer")
+    token, kind = data.get("access_token"), data.get("token_type")
+    kind = default_type if kind is None else kind
     if not is_token(token):
         raise TokenError(f"the token endpoint of {site} answered without a usable access token")
     # RFC 6749 §7.1: a client must not use a token of a type that it does not understand.
     if not isinstance(kind, str) or kind.lower() != "bearer":
-        shown = repr(single_line(str(kind))[:40])
-        message = f"the token endpoint of {site} gave a token of the type {shown}, and nlapi sends bearer tokens only"
+        shown = f"of the type {single_line(str(kind))[:40]!r}" if kind else "without a type"
+        message = f"the token endpoint of {site} gave a token {shown}, and nlapi sends bearer tokens only"
         raise TokenError(message, hint="`nlapi auth login API SCHEME --reference env:NAME` takes a token of your own")
     refresh = data.get("refresh_token")
     scope = data.get("scope")

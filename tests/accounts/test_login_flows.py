@@ -194,6 +194,8 @@ def test_a_confidential_client_that_takes_only_a_form(tmp_path: Path) -> None:
 
 HOSTILE = {
     "another type": (Reply(200, {"access_token": "at-1", "token_type": "mac"}), "a token of the type 'mac'"),
+    "a missing type": (Reply(200, {"access_token": "at-1"}), "a token without a type"),
+    "a type that is null": (Reply(200, {"access_token": "at-1", "token_type": None}), "a token without a type"),
     "no token": (Reply(200, {"token_type": "bearer"}), "without a usable access token"),
     "a token of two lines": (Reply(200, {"access_token": "a\r\nX: y", "token_type": "bearer"}), "without a usable"),
     "a page": (Reply(200, b"<html>", {"Content-Type": "text/html"}), "answered 200 with text/html, not a JSON object"),

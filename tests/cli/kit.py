@@ -168,12 +168,13 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 
 @contextmanager
-def shell_dialogue(*command: str, env: Mapping[str, str]) -> Iterator[Dialogue]:
-    """A shell at a terminal of its own, whose jobs it controls.
+def shell_dialogue(*command: str, env: Mapping[str, str], lines: int = 0) -> Iterator[Dialogue]:
+    """A shell, or another command, at a terminal of its own, whose jobs it controls; there `\x03` is Ctrl-C.
 
     The shell inherits the terminal. If it opened it by a path, nobody would hold it until then, and a read would fail.
     """
     terminal, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (lines, 80 if lines else 0))
     process = subprocess.Popen(
         [sys.executable, "-c", TAKES_TERMINAL, *command],
         env=env,

@@ -5,6 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import shlex
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +19,7 @@ from hypothesis import strategies as st
 
 from nlapi.cli.call.result_output import arranged, arrangement, write_entries
 from nlapi.cli.options import Output
-from tests.cli.kit import BEARER, dialogue, notes, run
+from tests.cli.kit import BEARER, NLAPI, dialogue, notes, run, shell_dialogue
 from tests.servers import Echo, Received, Reply
 
 ITEM = {"type": "object", "properties": {"id": {"type": "string"}, "name": {"type": "string"}}}
@@ -319,14 +323,60 @@ def test_an_order_keeps_every_entry(rows: list[dict[str, Any]], order: str) -> N
         assert arranged(arranged(rows, chosen), chosen) == arranged(rows, chosen)
 
 
-def test_an_answer_that_is_longer_than_the_terminal_is_shown_in_the_pager(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PAGER", f"cat > {tmp_path}/paged; echo in the pager")
+# A pager that stays until `q`, and counts what it was given.
+STAYS = """
+import os, signal, sys
+signal.signal(signal.SIGINT, lambda *_: os.write(1, b"interrupted"))
+text = sys.stdin.read()
+print(*sys.argv[1:], os.environ["LESS"], text.count('"id"'), repr(text[-2:]), flush=True)
+while os.read(1, 9) != b"q\\n":
+    pass
+"""
+
+
+@pytest.fixture
+def long_answer(tmp_path: Path) -> Iterator[tuple[str, ...]]:
+    """A command whose answer has more than 20 lines and fewer than 200."""
     with Echo(Reply(200, [{"id": number} for number in range(40)])) as api:
-        source = things(tmp_path, api.url)
-        for lines, is_paged in ((20, True), (200, False)):
-            with dialogue("call", source, "listThings", "-o", "json", lines=lines) as terminal:
-                assert terminal.end() == 0
-            assert ("in the pager" in terminal.seen, '"id": 39' in terminal.seen) == (is_paged, not is_paged)
-        assert len(json.loads((tmp_path / "paged").read_text())) == 40
+        yield ("call", things(tmp_path, api.url), "listThings", "-o", "json")
+
+
+@pytest.mark.parametrize(("options", "shown"), [({}, "FRX"), ({"LESS": "-S"}, "-S")])
+def test_a_long_answer_is_shown_in_the_pager_to_which_ctrl_c_belongs(
+    tmp_path: Path, long_answer: tuple[str, ...], options: dict[str, str], shown: str
+) -> None:
+    (tmp_path / "a pager.py").write_text(STAYS)
+    env = {name: value for name, value in os.environ.items() if name != "LESS"} | {"MANPAGER": "false"} | options
+    env["PAGER"] = shlex.join([sys.executable, str(tmp_path / "a pager.py"), "--wide"])
+    with shell_dialogue(NLAPI, *long_answer, env=env, lines=20) as terminal:
+        terminal.expect(f"--wide {shown} 40 ']\\n'")
+        for _ in range(2):
+            terminal.type("\x03")
+            terminal.expect("interrupted")
+        terminal.type("q\n")
+        assert terminal.end() == 0
+
+
+@pytest.mark.parametrize("pager", ["no-such-pager", "sh -c 'exit 127'", "an 'open quotation mark", "", "cat", None])
+def test_a_long_answer_is_printed_whole_without_a_pager_that_can_be_run(
+    monkeypatch: pytest.MonkeyPatch, long_answer: tuple[str, ...], pager: str | None
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.delenv("PAGER", raising=False)
+    if pager is not None:
+        monkeypatch.setenv("PAGER", pager)
+    with dialogue(*long_answer, lines=20) as terminal:
+        assert terminal.end() == 0
+    assert terminal.seen.endswith("]\n")
+    assert len(json.loads(terminal.seen[terminal.seen.index("[") :])) == 40
+
+
+def test_an_answer_has_one_pager_and_a_short_one_is_printed(
+    monkeypatch: pytest.MonkeyPatch, long_answer: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("PAGER", "echo in the pager")
+    for lines, options in ((20, ()), (2, ("--columns", "id")), (200, ())):
+        with dialogue(*long_answer, *options, lines=lines) as terminal:
+            assert terminal.end() == 0
+        is_paged = lines < 200
+        assert (terminal.seen.count("in the pager"), '"id": 39' in terminal.seen) == (is_paged, not is_paged)

@@ -57,18 +57,18 @@ def _written() -> Iterator[None]:
 def write(text: str, end: str = "\n") -> None:
     """Write data to standard output; at a terminal that is too small for it, in the user's pager, as git does."""
     # An API's answer may contain control sequences; a file or a pipe gets it unchanged.
-    if is_terminal():
-        text = strip_control(text)
-        # A terminal that does not tell its size has 0 lines.
-        if sys.stdin.isatty() and 0 < os.get_terminal_size(sys.stdout.fileno()).lines <= text.count("\n"):
-            from pydoc import pager
+    at_terminal = is_terminal()
+    text = strip_control(text) if at_terminal else text
+    text = text if text.endswith("\n") else text + end
+    # A terminal that does not tell its size has 0 lines.
+    if at_terminal and sys.stdin.isatty() and 0 < os.get_terminal_size(sys.stdout.fileno()).lines <= text.count("\n"):
+        from nlapi.cli.render.pager import show_in_pager
 
-            # The options that git sets where nobody has set others.
-            os.environ.setdefault("LESS", "FRX")
-            pager(text)
+        flush()
+        if show_in_pager(text):
             return
     with _written():
-        sys.stdout.write(text if text.endswith("\n") else text + end)
+        sys.stdout.write(text)
 
 
 def write_bytes(content: bytes) -> None:
@@ -144,8 +144,8 @@ def list_parts(items: Iterable[object]) -> Iterator[str]:
 
 
 def write_parts(parts: Iterable[str]) -> None:
-    """Write a text in parts."""
-    for part in parts:
+    """Write a text in parts, at a terminal as one, which is shown in one pager."""
+    for part in ["".join(parts)] if is_terminal() else parts:
         write(part, end="")
 
 
