@@ -44,7 +44,6 @@ from nlapi.english.command_verbs import (
     DELETE_VERBS,
     DETERMINERS,
     SETTING_VERBS,
-    TAKING_PARTICLES,
     UPDATE_VERBS,
     are_opposites,
     are_synonyms,
@@ -128,16 +127,11 @@ def check_deletion(case: Case) -> Iterator[str]:
     """Yield a deletion that the command does not name, and that the API itself does not call by the command's verb."""
     # `cancel the event` may mean another state, unless the user has consented to deletions.
     is_commanded = _names_action(case) or commands_deletion(case.command, case.operation, destroy=case.destroy)
-    if case.deletes and not (is_commanded and _is_taken_from_item(case)):
-        command = _command_text(case)
-        yield f"{command!r} does not say that something is to be taken away, and {case.operation.id} does that"
-
-
-def _is_taken_from_item(case: Case) -> bool:
-    """Return whether what is taken out is taken out of an item: not take server 5 out of service."""
-    particle = next((word.start for word in case.command_words[2:] if word.lower in TAKING_PARTICLES), -1)
-    is_taken = particle >= 0 and is_taken_out([word.lower for word in case.command_words])
-    return not is_taken or any(source.start > particle for source in case.account.sources)
+    # What is taken out of an account may go on elsewhere.
+    is_taken = is_taken_out([word.lower for word in case.command_words])
+    if case.deletes and (is_taken or not is_commanded):
+        said = "may move it" if is_taken else "does not say that something is to be taken away"
+        yield f"{_command_text(case)!r} {said}, and {case.operation.id} takes it away"
 
 
 def commands_deletion(command: str, operation: Operation, *, destroy: bool = False) -> bool:

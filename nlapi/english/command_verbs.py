@@ -50,8 +50,8 @@ for _line in lexicon.lines(_FILE, "opposites"):
 _WORDS = lexicon.words(_FILE, "classes") | lexicon.words(_FILE, "unclassed")
 # The least number of letters that a noun has in common with its verb: assign, assignee.
 _MIN_SHARED_LETTERS = 4
-LASTING_NOUNS = lexicon.stems(_FILE, "lasting")
-"""Stems of things that are there when they are taken off another: to untag a page deletes no tag."""
+MARKS = lexicon.stems(_FILE, "marks")
+"""Stems of marks on a thing: to unpin a page deletes its pin, and to unlock a lock deletes none."""
 # The least number of letters behind a prefix that undoes: unpin.
 _MIN_BASE_LETTERS = 3
 UNDOING_PREFIXES = lexicon.ordered("english/words", "undoing_prefixes")
@@ -115,7 +115,10 @@ def are_plain_opposites(first: str, second: str) -> bool:
 def is_taken_out(words: Sequence[str]) -> bool:
     """Return whether words in small letters take an item out of another: take 5 out of group 9, not of the trash."""
     out = next((at for at in range(2, len(words) - 1) if " ".join(words[at : at + 2]) in _TAKEN_FROM), None)
-    return out is not None and words[0] in _TAKING_VERBS and DELETE_VERBS.isdisjoint(map(stem, words[out:]))
+    if out is None or words[0] not in _TAKING_VERBS or not DELETE_VERBS.isdisjoint(map(stem, words[out:])):
+        return False
+    # Neither an amount nor something made of it is an item: take 20 dollars, or a copy, out of account 9.
+    return words[1] not in ("a", "an") and not (words[1][:1].isdigit() and out > 2)
 
 
 def parse_command(words: Iterable[str]) -> tuple[str, int]:

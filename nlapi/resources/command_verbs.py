@@ -6,7 +6,7 @@ import re
 from itertools import pairwise
 
 from nlapi.english import lexicon
-from nlapi.english.command_verbs import LASTING_NOUNS, UNDOING_PREFIXES, are_synonyms, is_verb
+from nlapi.english.command_verbs import MARKS, UNDOING_PREFIXES, are_synonyms, is_verb
 from nlapi.english.words import singular, singular_last, singular_words, split_words, stem
 from nlapi.openapi.spec import Operation, stated_verbs
 from nlapi.resources.nouns import singular_noun
@@ -20,14 +20,14 @@ _LONGEST_SUMMARY = 120
 
 def further_verbs(operation: Operation) -> tuple[str, ...]:
     """Return the words that command an operation beside those of its name: what the description states, and what
-    undoes a noun that is deleted, as `unpin` does for DELETE /pins/{id}.
+    undoes a mark that is deleted, as `unpin` does for DELETE /pins/{id}.
     """
     stated = stated_verbs(operation.extensions)
     if operation.method != "DELETE":
         return stated
     literals = [segment for segment in operation.route.strip("/").split("/") if "{" not in segment]
     noun = stem(singular(next(iter(split_words(literals[-1])[-1:]), ""))) if literals else ""
-    return (*stated, f"{UNDOING_PREFIXES[0]}{noun}") if noun and noun not in LASTING_NOUNS else stated
+    return (*stated, f"{UNDOING_PREFIXES[0]}{noun}") if noun in MARKS else stated
 
 
 def operation_verbs(operation: Operation) -> tuple[str, ...]:

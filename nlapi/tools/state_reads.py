@@ -92,7 +92,8 @@ def with_current_fields(call: Call, item: Mapping[str, object]) -> Call:
     """Return the call of an update with the fields of its body that it does not set, as the item has them."""
     arguments = dict(call.arguments)
     for name, (location, wire_name) in call.tool.places.items():
-        current = item.get(wire_name, item if not wire_name else named_by_path(call, wire_name))
+        named = named_by_path(call, wire_name) if name in call.tool.required else None
+        current = item.get(wire_name, named if wire_name else item)
         if location == "body" and current is not None:
             value = _joined(arguments[name], current) if name in arguments else current
             fits = [entry for entry in (value, _id_of(value)) if name in arguments or _fits(call.tool, name, entry)]

@@ -40,6 +40,15 @@ API = spec(
         },
         "/users/{id}/logout": {"post": _operation("logoutUser", "", _ID)},
         "/messages/{id}/trash": {"post": _operation("trashMessage", "Trash a message", _ID)},
+        "/accounts/{account_id}/invoices/{id}": {
+            "delete": _operation(
+                "deleteInvoice", "Delete an invoice", parameter("account_id", "path", {"type": "string"}), _ID
+            )
+        },
+        **{
+            f"/{noun}s/{{id}}": {"delete": _operation(f"delete{noun.title()}", f"Delete a {noun}", _ID)}
+            for noun in ("lock", "block", "book", "plug", "share", "pin", "mute")
+        },
     }
 )
 
@@ -56,11 +65,29 @@ def doubts(question: str) -> tuple[Doubt, ...]:
         "stop the taste experiment",
         "resize volume v-4711 to 50 GB",
         "log out the user u-7",
+        "unpin the pin p-7",
+        "unmute the mute m-7",
+        "delete the lock l-5",
     ],
 )
 def test_a_change_that_is_said_plainly_stands(question: str) -> None:
     assert doubts(question) == ()
     assert OfflinePlanner([API]).plan(question).confidence >= 0.8
+
+
+@table(
+    "question",
+    [
+        *(f"un{noun} the {noun} l-5" for noun in ("lock", "block", "book", "plug", "share")),
+        "take invoice i-5 out of account a-9",
+        "take a copy of invoice i-5 out of account a-9",
+        "pull invoice i-5 out of account a-9",
+        "pull the invoice i-5 away from account a-9",
+    ],
+)
+def test_what_may_leave_a_thing_there_deletes_nothing_unasked(question: str) -> None:
+    calls = OfflinePlanner([API]).plan(question).calls
+    assert all(call.account and doubts_about(call, call.account, question) for call in calls)
 
 
 def test_a_word_for_many_is_no_name() -> None:

@@ -96,6 +96,28 @@ def test_a_patch_keeps_what_the_description_or_the_answer_requires(tmp_path: Pat
             assert "capacity is now 15." in done.out, "what is as it was is not told"
 
 
+def test_a_field_that_the_path_names_is_sent_where_it_is_required_or_found_missing(tmp_path: Path) -> None:
+    """`shelf` of /shelves/{shelf_id} is left out where nothing asks for it: it may be another shelf."""
+    question = "set the capacity of the shelf sh-1 to 20"
+    item, lacking = {"id": "sh-1", "name": "Attic", "capacity": 15}, {"errors": {"shelf": ["is missing"]}}
+    for required, missing, sent in (
+        (("name", "capacity"), False, [{"name": "Attic", "capacity": 20}]),
+        (("name", "capacity", "shelf"), False, [{"name": "Attic", "capacity": 20, "shelf": "sh-1"}]),
+        ((), True, [{"capacity": 20}, {"capacity": 20, "shelf": "sh-1"}]),
+    ):
+
+        def answer(request: Received, missing: bool = missing) -> Reply:
+            is_refused = missing and request.method == "PATCH" and "shelf" not in request.json()
+            return Reply(422, lacking) if is_refused else Reply(200, item)
+
+        with Echo(answer) as api:
+            source = Path(shelves(tmp_path, api.url, required=required, method="patch"))
+            source.write_text(source.read_text().replace('"color": {"type"', '"shelf": {"type"'))
+            done = run("ask", question, "-a", str(source), "--planner", "offline", "--yes")
+            assert done.code == 0, done.err
+            assert [request.json() for request in api.received if request.method == "PATCH"] == sent
+
+
 def test_a_put_that_requires_nothing_is_an_update_of_what_was_said(tmp_path: Path) -> None:
     with Echo(server()) as api:
         source = shelves(tmp_path, api.url, required=())

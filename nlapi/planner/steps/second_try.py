@@ -274,6 +274,9 @@ def _taught_try(
         elif slot is mask:
             values[slot.path] = _update_mask(slot, step.call)
             sources.append(ValueSource(argument=name, value=values[slot.path], origin=Origin.DESCRIPTION))
+        elif refused_value is None and (named := _named_by_path(step.call, slot)) is not None:
+            values[slot.path] = coerce(named, slot)
+            sources.append(ValueSource(argument=name, value=values[slot.path], origin=Origin.CURRENT))
         elif len(unused) == 1 and refused_value is None:
             values[slot.path], confidence = coerce(unused[0], slot), DOUBTED
             sources.append(ValueSource(argument=name, value=values[slot.path], origin=Origin.WORDS, words=unused[0]))
@@ -298,9 +301,13 @@ def _taught_try(
 def _has_field(call: Call, slot: Slot) -> bool:
     """Return whether the item of an update has the field of a slot, as the GET that shows it says."""
     reader = item_reader(call.tool)
-    if reader is None:
-        return False
-    return field_schema(reader, slot.name) is not None or named_by_path(call, slot.name) is not None
+    return reader is not None and field_schema(reader, slot.name) is not None
+
+
+def _named_by_path(call: Call, slot: Slot) -> object:
+    """Return the name of an update's item, which its path has under another name: `pool` in /pools/{pool_name}."""
+    is_field = slot.location == "body" and len(slot.path) == 1 and item_reader(call.tool) is not None
+    return named_by_path(call, slot.name) if is_field else None
 
 
 def _named_slots(slots: Sequence[Slot], step: Step) -> dict[Slot, str]:
