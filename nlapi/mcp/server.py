@@ -231,9 +231,13 @@ def serve_offer(offer: Offer, watch: WatchTask | None = None, *, ttl_seconds: in
                 state.client = client
             if watch is not None:
                 await tasks.start(watch, notify_clients)
-            yield
-            for tickets in {id(state.tickets): state.tickets for state in offer.all_states()}.values():
-                await tickets.close()
+            try:
+                yield
+            finally:
+                # What a person has agreed to is sent to its end, also where a signal ends the server.
+                with anyio.CancelScope(shield=True):
+                    for tickets in {state.tickets for state in offer.all_states()}:
+                        await tickets.close()
             tasks.cancel_scope.cancel()
 
     handlers = _Handlers(offer)

@@ -94,7 +94,7 @@ class TerminalDesk:
             return {"state": ticket.state, "text": error.message}
         if agrees:
             await self._tickets.carry_out(ticket, send)
-        return {"state": ticket.state, "text": ticket.result_line, "status": ticket.status}
+        return {"state": ticket.state, "text": ticket.result_line, "status": ticket.status, "failed": ticket.has_failed}
 
     def _shown(self, code: str, ticket: Ticket) -> dict[str, Any]:
         subject, seconds = ticket.subject, self._tickets.seconds_left(ticket)

@@ -125,6 +125,11 @@ class Ticket:
         return shorten(single_line(texts[0]), MAX_LINE) if self.answer.is_error and texts else "Done."
 
     @property
+    def has_failed(self) -> bool:
+        """Whether the call that a person agreed to came to nothing good, or to nothing that is known."""
+        return self.state is TicketState.UNKNOWN or (self.answer is not None and self.answer.is_error)
+
+    @property
     def status(self) -> int | None:
         """The status of the API's answer; None before it, and where nothing was sent."""
         data = self.answer.structured_content if self.answer is not None else None

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import subprocess
+import time
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.cli.kit import dialogue
 from tests.describe import text as description
 from tests.mcp.kit import ERAS, NLAPI, SECRET, User, names, started, text
 from tests.servers import Echo, Received, Reply
@@ -188,3 +191,30 @@ async def _relay(events: Any, told: asyncio.Queue[str]) -> None:
     if events is not None:
         async for _ in events:
             told.put_nowait("notifications/tools/list_changed")
+
+
+def test_a_change_that_was_agreed_to_in_a_terminal_is_sent_to_its_end(tmp_path: Path, home: Path) -> None:
+    file = tmp_path / "api.json"
+    file.write_bytes(description({"/x": {"post": {"operationId": "x"}}}))
+
+    def answer(_: Received) -> Reply:
+        server.process.send_signal(signal.SIGTERM)
+        end = time.monotonic() + LIMIT
+        # The server takes no more answers, so the signal has come; it waits for this one alone.
+        while time.monotonic() < end and any((home / "state" / "questions").iterdir()):
+            api.stopping.wait(0.02)
+        return Reply(201, {})
+
+    with Echo(answer) as api:
+        server = Started(str(file), "--base-url", api.url)
+        server.say({"jsonrpc": "2.0", "method": "notifications/initialized"})
+        server.say({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "x", "arguments": {}}})
+        code = re.search(r"nlapi approve (\w+)", json.dumps(server.hear()))
+        assert code
+        with dialogue("approve", code[1]) as terminal:
+            terminal.expect("[y/N]")
+            terminal.type("y\n")
+            terminal.expect("Sent: the API answered 201.")
+            assert terminal.end() == 0
+        assert server.end()[0] == 0
+        assert len(api.received) == 1

@@ -9,7 +9,7 @@ import typer
 
 from nlapi.cli.options import ListOutput, argument
 from nlapi.cli.render import console, table
-from nlapi.errors import ConsentError, OutcomeUnknownError, UsageError
+from nlapi.errors import ConsentError, NlapiError, OutcomeUnknownError, UsageError
 from nlapi.mcp.terminal_questions import TerminalQuestion, waiting_questions
 
 EPILOG = """nlapi approve
@@ -23,7 +23,7 @@ def approve(
     """Answer a change that an MCP server asks about, where its client cannot ask.
 
     You see the exact request here, and the server sends it after your yes. Questions end after ten minutes. Exits with
-    6 if nothing was sent, and with 3, 4 or 5 for an answer of the API that is not a success.
+    6 if you did not agree, 1 if it failed, and 3, 4 or 5 for an answer of the API that is not a success.
     """
     questions = waiting_questions()
     if not code:
@@ -42,10 +42,12 @@ def approve(
             "the server ended before it said what came of it: after a yes it may or may not have been sent",
             hint="look at the state of the API before you send it again",
         ) from None
-    status = outcome.get("status")
-    if status is None and outcome.get("state") != "answered":
-        raise ConsentError(str(outcome.get("text", "")))
-    console.note(str(outcome.get("text", "")))
+    status, text = outcome.get("status"), str(outcome.get("text", ""))
+    if outcome.get("state") not in ("answered", "unknown"):
+        raise ConsentError(text)
+    if status is None and outcome.get("failed"):
+        raise NlapiError(text)
+    console.note(text)
     if isinstance(status, int) and status >= 300:
         raise typer.Exit(status // 100)
 
