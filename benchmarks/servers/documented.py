@@ -88,14 +88,27 @@ class Kinto(Documented):
         self.client.send("PUT", "/v1/buckets/blog/collections/articles", {"data": {}})
 
 
-class Jupyter(Documented):
+class JupyterToken(Documented):
+    """A server that takes `token ...` in `Authorization`."""
+
+    token = secrets.token_hex(16)
+
+    @property
+    def login(self) -> Mapping[str, str]:
+        return {"Authorization": f"token {self.token}"}
+
+    @property
+    def credentials(self) -> Mapping[str, str]:
+        return {"header:Authorization": f"token {self.token}"}
+
+
+class Jupyter(JupyterToken):
     """Notebooks, with Tornado: `token ...` in `Authorization`."""
 
     name, package = "jupyter", "jupyter-server"
     version = "2.21.1"
     described_at = "/api/spec.yaml"
     ready_at = "/api/"
-    token = secrets.token_hex(16)
 
     @property
     def command(self) -> Sequence[str]:
@@ -108,14 +121,6 @@ class Jupyter(Documented):
     def variables(self) -> Mapping[str, str]:
         return {"JUPYTER_PLATFORM_DIRS": "1"}
 
-    @property
-    def login(self) -> Mapping[str, str]:
-        return {"Authorization": f"token {self.token}"}
-
-    @property
-    def credentials(self) -> Mapping[str, str]:
-        return {"header:Authorization": f"token {self.token}"}
-
     def seed(self) -> None:
         content = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
         for name in ("analysis.ipynb", "cleaning.ipynb"):
@@ -123,14 +128,13 @@ class Jupyter(Documented):
             self.client.send("PUT", f"/api/contents/{name}", body)
 
 
-class JupyterHub(Documented):
+class JupyterHub(JupyterToken):
     """Notebooks of many users, with Tornado: `token ...` in `Authorization`; the hub without its proxy in Node."""
 
     name = package = "jupyterhub"
     version = "6.1.1"
     described_at = ""
     ready_at = "/hub/api/"
-    token = secrets.token_hex(16)
 
     CONFIGURATION = """\
 from jupyterhub.proxy import Proxy
@@ -152,14 +156,6 @@ c.JupyterHub.load_roles = [{{"name": "all", "services": ["benchmark"], "scopes":
     @property
     def command(self) -> Sequence[str]:
         return [str(self.programs / "jupyterhub"), "-f", "jupyterhub_config.py"]
-
-    @property
-    def login(self) -> Mapping[str, str]:
-        return {"Authorization": f"token {self.token}"}
-
-    @property
-    def credentials(self) -> Mapping[str, str]:
-        return {"header:Authorization": f"token {self.token}"}
 
     def install(self) -> str:
         """Install the hub, and fetch its description, which the archive of its source alone has."""

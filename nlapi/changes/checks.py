@@ -130,8 +130,8 @@ def check_deletion(case: Case) -> Iterator[str]:
     # What is taken out of an account may go on elsewhere.
     is_taken = is_taken_out([word.lower for word in case.command_words])
     if case.deletes and (is_taken or not is_commanded):
-        said = "may move it" if is_taken else "does not say that something is to be taken away"
-        yield f"{_command_text(case)!r} {said}, and {case.operation.id} takes it away"
+        doubt = "may move it" if is_taken else "does not say that something is to be taken away"
+        yield f"{_command_text(case)!r} {doubt}, and {case.operation.id} takes it away"
 
 
 def commands_deletion(command: str, operation: Operation, *, destroy: bool = False) -> bool:

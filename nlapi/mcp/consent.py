@@ -85,8 +85,8 @@ async def request_consent(
         requests: types.InputRequests = {CONSENT_KEY: types.ElicitRequest(params=question)}
         ticket = request.tickets.open(subject, params, request.owner, is_form=True)
         return types.InputRequiredResult(input_requests=requests, request_state=ticket.id)
-    asked = request.tickets.take(params.request_state, request.owner)
-    if asked is None or asked.fingerprint != subject.fingerprint:
+    answered = request.tickets.take(params.request_state, request.owner)
+    if answered is None or answered.fingerprint != subject.fingerprint:
         raise ConsentError("this answer belongs to another request, or was used; nothing was sent", hint="call again")
     _require_acceptance((params.input_responses or {}).get(CONSENT_KEY), subject)
     return None

@@ -163,8 +163,8 @@ class Tickets:
     def _make_room(self, owner: AnswerOwner) -> None:
         """Drop the oldest tickets of an owner who has too many, and then those of all; never one that is being sent."""
         settled = [ticket for ticket in self._tickets.values() if ticket.state is not TicketState.SENDING]
-        own = [ticket for ticket in settled if ticket.owner == owner]
-        dropped = {ticket.id for ticket in own[: max(0, len(own) - MAX_OWNER_TICKETS)]}
+        of_owner = [ticket for ticket in settled if ticket.owner == owner]
+        dropped = {ticket.id for ticket in of_owner[: max(0, len(of_owner) - MAX_OWNER_TICKETS)]}
         dropped |= {ticket.id for ticket in settled[: max(0, len(settled) - MAX_TICKETS)]}
         for id in dropped:
             self._tickets.pop(id).state = TicketState.EXPIRED

@@ -26,7 +26,7 @@ class IdKind(StrEnum):
     UNKNOWN = "unknown"  # a text, of which nothing says more
 
 
-_NATURAL_NAMES = word_set("resources/words", "natural_ids")
+NATURAL_NAMES = word_set("resources/words", "natural_ids")
 _NAMED = lexicon.pattern("resources/words", "named", re.IGNORECASE)
 _GIVEN_OUT = lexicon.pattern("resources/words", "given_out", re.IGNORECASE)
 # A code has a figure or nothing but capitals; longer words of hexadecimal letters alone are rare.
@@ -43,7 +43,7 @@ def id_kind(name: Sequence[str], schema: Schema, description: str, *, has_name: 
     if schema_type(schema) in ("integer", "number") or schema.get("format") == "uuid" or _refuses_words(schema):
         return IdKind.OPAQUE
     examples = [text for text in _examples(schema) if isinstance(text, str)]
-    if not _NATURAL_NAMES.isdisjoint(name[-1:]) or _NAMED.match(description) or any(map(_WORD.fullmatch, examples)):
+    if not NATURAL_NAMES.isdisjoint(name[-1:]) or _NAMED.match(description) or any(map(_WORD.fullmatch, examples)):
         return IdKind.NATURAL
     if has_name or _GIVEN_OUT.search(description) or any(map(_CODE.fullmatch, examples)):
         return IdKind.OPAQUE

@@ -11,13 +11,12 @@ from nlapi.english import lexicon
 from nlapi.openapi.spec import as_list
 
 # The keys of an entry that name its field: RFC 9457, JSON:API and GitHub, Google, Stripe, FastAPI and OData.
-_FIELD_KEYS = ("field", "param", "parameter", "pointer", "loc", "path", "propertyPath", "property", "target", "name")
-# The keys of the reason.
-_REASON_KEYS = ("message", "msg", "description", "detail", "reason", "title", "code")
+_FIELD_KEYS = tuple(lexicon.text("resources/words", "refused_fields").split())
+_REASON_KEYS = tuple(lexicon.text("resources/words", "refused_reasons").split())
 # The keys of lists of texts that are not names of fields.
-_MESSAGE_KEYS = ("errors", "error", "message", "messages", "detail", "details", "loc", "path", "pointer")
+_MESSAGE_KEYS = lexicon.words("resources/words", "refused_messages")
 # Parts of a path that are not names of the request: FastAPI's `body`, JSON:API's `/data/attributes`.
-_PLACES = frozenset("body query path header cookie data attributes request payload __root__".split())
+_PLACES = lexicon.words("resources/words", "refused_places")
 # What stands around the name of a field that is missing or wrong.
 _BEFORE, _AFTER = (lexicon.text("resources/words", f"refused_{place}") for place in ("before", "after"))
 # Levels and entries that are looked at: an answer may be of any size.

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from nlapi.english.words import name_key
+from nlapi.english.words import name_words
 from nlapi.errors import ArgumentError
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import UPDATE_METHODS, Effect, Operation
+from nlapi.resources.ids import NATURAL_NAMES
+from nlapi.resources.nouns import ID_WORDS
 from nlapi.resources.paths import Place, segments, shape
 from nlapi.tools.arguments import check
 from nlapi.tools.compile import compile_tool
@@ -41,20 +43,20 @@ def matching_read(change: Call) -> Call | None:
     return None
 
 
-def call_beside(operation: Operation, change: Call, known: Mapping[Place, object] | None = None) -> Call | None:
+def call_beside(operation: Operation, change: Call, more: Mapping[Place, object] | None = None) -> Call | None:
     """Return a call of an operation with the ids in the path of a change; None where it requires more.
 
     The same path may name its parameters differently in each operation, so they are matched by position. Other
-    arguments are those that it requires, of the change or `known`.
+    arguments are those that it requires, of the change or `more`.
     """
     tool, sent = compile_tool(operation), change.values
     values = {place: value for place, value in sent.items() if place[0] != "path"}
-    for own, other in zip(segments(operation.route), segments(change.tool.operation.route), strict=False):
-        if own.parameter and ("path", other.parameter) in sent:
-            values["path", own.parameter] = sent["path", str(other.parameter)]
-    values |= known or {}
-    wanted = {name: place for name, place in tool.places.items() if place[0] == "path" or name in tool.required}
-    arguments = {name: values[place] for name, place in wanted.items() if place in values}
+    for part, other in zip(segments(operation.route), segments(change.tool.operation.route), strict=False):
+        if part.parameter and ("path", other.parameter) in sent:
+            values["path", part.parameter] = sent["path", str(other.parameter)]
+    values |= more or {}
+    needed = {name: place for name, place in tool.places.items() if place[0] == "path" or name in tool.required}
+    arguments = {name: values[place] for name, place in needed.items() if place in values}
     return Call(tool=tool, arguments=arguments) if set(tool.required) <= arguments.keys() else None
 
 
@@ -104,8 +106,8 @@ def with_current_fields(call: Call, item: Mapping[str, object]) -> Call:
 def named_by_path(call: Call, name: str) -> object:
     """Return the value of the parameter that names the item of a path after a field: `pool_name` after `pool`."""
     parameter = next((part.parameter for part in reversed(segments(call.tool.operation.route)) if part.parameter), "")
-    ends = ("", "id", "name", "key")
-    if name_key(parameter or "") not in [name_key(name) + end for end in ends]:
+    words, field_words = name_words(parameter or ""), name_words(name)
+    if words != field_words and (words[:-1] != field_words or words[-1] not in ID_WORDS | NATURAL_NAMES):
         return None
     return call.values.get(("path", str(parameter)))
 

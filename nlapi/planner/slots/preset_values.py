@@ -85,8 +85,8 @@ def complete_arguments(
         return completed, missing
     # The item's own fields are read before the change, and are kept.
     filled = {slot.path for slot in slots if slot.location == "body" and argument_name(slot) not in preset}
-    said = {path: value for path, value in completed.items() if path not in filled or path in values}
-    return said, tuple(slot for slot in missing if slot.location != "body")
+    stated = {path: value for path, value in completed.items() if path not in filled or path in values}
+    return stated, tuple(slot for slot in missing if slot.location != "body")
 
 
 def keeps_rest(tool: Tool, values: Values) -> bool:
