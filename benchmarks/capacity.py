@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import envoy_costs
-from benchmarks.load import closed_loop, cpu_seconds, free_port, request, server
+from benchmarks.load import closed_loop, cpu_seconds, request, server
+from benchmarks.ports import free_port
 
 UTILIZATION = 0.6
 """the part of a core that is planned with; the rest is for peaks and for a zone that fails"""

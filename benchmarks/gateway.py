@@ -22,8 +22,9 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from benchmarks import gateway_servers as servers
-from benchmarks.load import Connection, Run, closed_loop, cpu_seconds, free_port, paced, request, server, warm_up
+from benchmarks.load import Connection, Run, closed_loop, cpu_seconds, paced, request, server, warm_up
 from benchmarks.peers import MODEL, PeerServer, litellm_server, ray_server
+from benchmarks.ports import free_port
 from nlapi.routing.table import compile_table as compiled
 
 PAGE = Path(__file__).with_name("GATEWAY.md")

@@ -40,8 +40,9 @@ from benchmarks.gateway_envoy_planes import (
     post,
     upstream_command,
 )
-from benchmarks.load import Connection, Run, cpu_seconds, free_port, server, warm_up
+from benchmarks.load import Connection, Run, cpu_seconds, server, warm_up
 from benchmarks.peers import litellm_server, ray_server
+from benchmarks.ports import free_port
 from nlapi.gateway.control.access import Access, Audience
 from nlapi.gateway.control.codec import encode_configuration
 from nlapi.gateway.envoy.envoy_process import find_envoy

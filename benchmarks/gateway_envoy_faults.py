@@ -34,7 +34,8 @@ from benchmarks.gateway_envoy_gateway_faults import (
 )
 from benchmarks.gateway_envoy_planes import payload, post
 from benchmarks.gateway_envoy_stage import CLIENTS, V1, V2, Outcome, Stage, load_outcome
-from benchmarks.load import Connection, free_port
+from benchmarks.load import Connection
+from benchmarks.ports import free_port
 from nlapi.gateway.envoy.envoy_process import find_envoy
 from nlapi.routing.model import Client, Shadow, Shard, ShardProtocol, Version
 from tests.scale.envoy_plane import upstream

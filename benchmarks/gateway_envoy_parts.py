@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.gateway_envoy_planes import configuration, drive, payload, plain_bootstrap, post, upstream_command
-from benchmarks.load import closed_loop, cpu_seconds, free_port, server
+from benchmarks.load import closed_loop, cpu_seconds, server
+from benchmarks.ports import free_port
 from nlapi.gateway.envoy.carriage import carriage
 from nlapi.gateway.envoy.envoy_process import find_envoy
 from nlapi.gateway.envoy.options import DataPlaneOptions

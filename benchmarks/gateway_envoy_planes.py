@@ -17,8 +17,9 @@ from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.load import Connection, Run, free_port
+from benchmarks.load import Connection, Run
 from benchmarks.peers import MODEL
+from benchmarks.ports import free_port
 from nlapi.gateway.envoy.ads_server import AdsServer
 from nlapi.gateway.envoy.data_plane import EnvoyDataPlane
 from nlapi.gateway.envoy.documents import JsonObject, extension, socket_address

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.gateway_envoy_planes import NLAPI, PlaneThread, configuration, post, upstream_command
-from benchmarks.load import Connection, Run, free_port, server
+from benchmarks.load import Connection, Run, server
+from benchmarks.ports import free_port
 from nlapi.gateway.control.access import Access, Audience, Role
 from nlapi.gateway.control.codec import encode_configuration
 from nlapi.gateway.store.store import open_store

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-from benchmarks.load import closed_loop, cpu_seconds, free_port, request, server
+from benchmarks.load import closed_loop, cpu_seconds, request, server
+from benchmarks.ports import free_port
 from nlapi.gateway.control.access import Access, Audience, Role
 from nlapi.gateway.store.store import GatewayStore
 

@@ -20,7 +20,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from benchmarks.load import Run, cpu_seconds, free_port, paced, request, server
+from benchmarks.load import Run, cpu_seconds, paced, request, server
+from benchmarks.ports import free_port
 
 PAGE = Path(__file__).with_name("GATEWAY_LLM.md")
 STREAMS, EVENTS, EVENT_S = 100, 100, 0.05

@@ -28,7 +28,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.gateway_servers import answer
-from benchmarks.load import Connection, Run, free_port, paced, request, server
+from benchmarks.load import Connection, Run, paced, request, server
+from benchmarks.ports import free_port
 from nlapi.gateway.control.access import Access, Audience
 from nlapi.gateway.engine import Engine
 from nlapi.gateway.http.app import Gateway

@@ -164,11 +164,6 @@ def server(command: list[str], port: int, *, patience_s: float = 60, **options: 
                 os.killpg(process.pid, 9)
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 def _wait(port: int, process: subprocess.Popen[bytes], patience_s: float) -> None:
     end = time.monotonic() + patience_s
     while time.monotonic() < end and process.poll() is None:

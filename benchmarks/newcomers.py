@@ -27,7 +27,7 @@ from benchmarks import mcp_clients
 from benchmarks.claude_code import SWITCHES, Model, bash, client
 from benchmarks.conversations import tool_outputs
 from benchmarks.install import ROOT
-from benchmarks.load import free_port
+from benchmarks.ports import free_port
 from tests.messages_server import say, use
 
 LONGEST_S = 300.0

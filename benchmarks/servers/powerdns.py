@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.ports import free_port
 from benchmarks.servers.client import Client
 from benchmarks.servers.packages import install_debian, program
-from benchmarks.servers.processes import NotStartedError, free_port, start
+from benchmarks.servers.processes import NotStartedError, start
 from benchmarks.servers.server import Server
 from benchmarks.servers.state import State
 

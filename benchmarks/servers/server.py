@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from benchmarks.descriptions import shared
+from benchmarks.ports import free_port
 from benchmarks.servers.client import Client
-from benchmarks.servers.processes import Process, free_port
+from benchmarks.servers.processes import Process
 from benchmarks.servers.state import State
 
 SPECS = "data/specs/servers"

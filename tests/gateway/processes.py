@@ -12,15 +12,9 @@ from urllib.parse import urlsplit
 
 from nlapi.gateway.control.access import Access, Audience, Role
 from nlapi.gateway.store.store import GatewayStore
-from nlapi.serving import open_listener
 
 ROOT = Path(__file__).parents[2]
 NLAPI = [sys.executable, "-c", "from nlapi.cli.main import main; main()"]
-
-
-def free_port() -> int:
-    with open_listener("127.0.0.1", 0) as (listener, _):
-        return int(listener.getsockname()[1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
+from benchmarks.ports import free_port
 from nlapi.gateway.records.logs import MAX_WAITING_LINES, EventLog
 from tests.gateway.kit import Reply, Talk, document, gateway, write_models
-from tests.gateway.processes import ServeProcess, free_port, serve_process
+from tests.gateway.processes import ServeProcess, serve_process
 from tests.gateway.test_probes import until
 from tests.gateway.versions import write
 

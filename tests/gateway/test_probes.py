@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.ports import free_port
 from nlapi.gateway.http.server import ServerTimeouts, StartingProbes
 from nlapi.serving import open_listener
 from tests.gateway.kit import Talk, document, gateway, write_models
-from tests.gateway.processes import NLAPI, ROOT, free_port, serve_process
+from tests.gateway.processes import NLAPI, ROOT, serve_process
 from tests.gateway.versions import write
 
 PROBES = ("/livez", "/readyz")

@@ -19,6 +19,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from benchmarks.ports import free_port
 from nlapi.errors import DescriptionError
 from nlapi.gateway.control.access import Access, Audience
 from nlapi.gateway.hosts.messages import EXPIRY_S, HostedContent, HostHeartbeat
@@ -31,7 +32,7 @@ from nlapi.routing.model import VersionRef
 from tests.gateway.clock import Clock
 from tests.gateway.gateway_app import Asking, Load
 from tests.gateway.kit import Talk, gateway
-from tests.gateway.processes import NLAPI, ROOT, ServeProcess, free_port, serve_process
+from tests.gateway.processes import NLAPI, ROOT, ServeProcess, serve_process
 from tests.gateway.versions import PATIENCE_S, write
 from tests.tables import table
 

@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from benchmarks.ports import free_port
 from nlapi.cli.gateway.planes import PlaneOptions
 from nlapi.gateway.control.access import Audience
 from nlapi.gateway.engine import Engine
@@ -22,7 +23,6 @@ from nlapi.gateway.http.server import DEFAULT_TIMEOUTS, ServerTimeouts, run_in_t
 from nlapi.gateway.http.tls import CertificateFiles, ServerCertificate
 from nlapi.gateway.records.records import decision_sink
 from nlapi.gateway.store.store import GatewayStore
-from tests.gateway.processes import free_port
 from tests.scale.environments import environment_python
 
 PATIENCE_S = 30.0

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.ports import free_port
 from nlapi.gateway.control.codec import decode_configuration
 from nlapi.gateway.envoy.ads_server import AdsServer
 from nlapi.gateway.envoy.data_plane import EnvoyDataPlane
@@ -18,7 +19,6 @@ from nlapi.gateway.envoy.options import DataPlaneOptions
 from nlapi.gateway.routing_keys.key_ring import KeyRing
 from nlapi.gateway.routing_keys.key_verifier import KeySigner
 from nlapi.routing.model import Decision, VersionRef
-from tests.gateway.processes import free_port
 from tests.scale.envoy_plane import Answer, Upstream, document, envoy_program, post, upstream
 
 BURST = 5

@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
+from benchmarks.ports import free_port
 from nlapi.gateway.control.access import Access, Audience, Role
 from nlapi.gateway.store.store import GatewayStore
 from tests.gateway.certificates import Authority
-from tests.gateway.processes import NLAPI, ROOT, free_port
+from tests.gateway.processes import NLAPI, ROOT
 from tests.scale.envoy_plane import Answer, Upstream, document, envoy_program, plane, post, until, upstream
 
 # Seconds that a process has to end.

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
+from benchmarks.ports import free_port
 from nlapi.cli.gateway.planes import PlaneOptions
 from nlapi.gateway.envoy.options import ListenerCertificate
 from nlapi.gateway.http.tls import CertificateFiles, ServerCertificate
 from tests.gateway.certificates import Authority
-from tests.gateway.processes import free_port
 from tests.scale.envoy_plane import Plane, Upstream, document, plane, until, upstream
 
 # More clients than Envoy keeps buckets of its own for by default (20), beyond which limits let everything pass.
