@@ -11,7 +11,7 @@ import pytest
 
 from tests.cli.kit import BEARER, dialogue, notes, run
 from tests.messages_server import MessagesServer, results, say, use
-from tests.servers import Echo
+from tests.servers import Echo, Script
 
 
 def ask(question: str, source: str, *options: str) -> int:
@@ -299,6 +299,22 @@ def test_a_change_whose_proposal_is_damaged_is_not_made_again_unasked(api: Echo,
     _rewrite(tmp_path, damage)
     resumed = run("log", "resume", "last", "delete the note n1", "--planner", "offline", "--yes")
     assert (resumed.code, "may have been carried out" in resumed.err) == (6, True)
+    assert {request.method for request in api.received} <= {"GET"}
+
+
+def test_go_on_plans_the_question_again_and_asks_about_what_may_have_been_done(tmp_path: Path) -> None:
+    with Script(Script.RESET) as broken:
+        assert ask("create the note Plumber", notes(tmp_path, broken.url), "--yes") != 0
+        for words in ("go on", "Continue, please"):
+            resumed = run("log", "resume", "last", words, "--planner", "offline", "--yes")
+            assert (resumed.code, "may have been carried out" in resumed.err) == (6, True)
+        assert [request.method for request in broken.received].count("POST") == 1
+
+
+def test_go_on_after_a_change_that_was_made_changes_nothing(api: Echo, tmp_path: Path) -> None:
+    assert ask("delete the note n1", notes(tmp_path, api.url), "--yes") == 0
+    api.received.clear()
+    assert run("log", "resume", "last", "go on", "--planner", "offline", "--yes").code == 7
     assert {request.method for request in api.received} <= {"GET"}
 
 

@@ -216,6 +216,7 @@ _MENU = 0.4
 _YES = lexicon.pattern("planner/steps/words", "yes", re.IGNORECASE)
 _NO = lexicon.pattern("planner/steps/words", "no", re.IGNORECASE)
 _NEXT_PAGE = lexicon.pattern("planner/steps/words", "next_page", re.IGNORECASE)
+_GO_ON = lexicon.pattern("planner/steps/words", "go_on", re.IGNORECASE)
 _ALSO = lexicon.pattern("planner/steps/words", "also", re.IGNORECASE)
 _ABOUT = lazy_pattern(r"^\W*(?:and )?(?:what|how) about\b", re.IGNORECASE)
 _ONES = lexicon.pattern("planner/steps/words", "ones", re.IGNORECASE)
@@ -244,7 +245,7 @@ class _FollowUp:
     today: date
 
     def first_plan(self) -> Plan:
-        if (plan := self._reply_plan() or self._next_page()) is not None:
+        if (plan := self._reply_plan() or self._go_on() or self._next_page()) is not None:
             return plan
         is_about_all = self._is_about_all(self.question) and not has_ordinal(self.question)
         if is_about_all and (plan := self._repeat()) is not None:
@@ -282,6 +283,20 @@ class _FollowUp:
         plan = last.rounds[-1].plan
         is_lookup = isinstance(state_of(plan), LookupState) and bool(plan.calls)
         return next_plan(last, self.catalogue, self.before.known_values, lambda *_: iter(())) if is_lookup else None
+
+    def _go_on(self) -> Plan | None:
+        """Return the plan of a question that stopped at a change; None where all of its changes were made.
+
+        What was made, or may have been, is known to the ledger, and asked about.
+        """
+        if not _GO_ON.match(self.question):
+            return None
+        turns = self.before.turns
+        start = next((at for at in reversed(range(len(turns))) if not _GO_ON.match(turns[at].question)), len(turns))
+        steps = [step for turn in turns[start:] for step in turn.steps if step.call.effect is not Effect.READ]
+        if not any(step.is_uncertain or step.result is None or not step.result.ok for step in steps):
+            return None
+        return self.plan(turns[start].question, known=self.before.known_values)
 
     def _next_page(self) -> Plan | None:
         """Return the plan for the next page of the last listing; None where the question is another one."""
