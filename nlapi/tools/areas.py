@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from nlapi.english.words import singular_words, split_words
+from nlapi.english.intents import STOPWORDS
+from nlapi.english.words import singular, singular_words, split_words
 from nlapi.openapi.spec import Effect, Operation, Spec, as_list
 from nlapi.resources.nouns import VERSION, id_noun
 from nlapi.resources.paths import segments
@@ -31,6 +32,8 @@ MIN_SPLIT_OPERATIONS = 6
 
 MAX_AREA_SLUG = 28
 MAX_LABELS = 4
+# Most operations of a group that is a part of the one that its label begins with.
+MAX_PART_OPERATIONS = 2
 # Least cosine similarity at which two groups are merged for their likeness; under it, the smallest two are merged.
 MIN_SIMILARITY = 0.15
 
@@ -118,11 +121,11 @@ def areas(spec: Spec, operations: Sequence[Operation], limit: int = MAX_AREAS) -
     operation_groups = list(groups(spec, operations))
     if len(operation_groups) == 1 and len(operations) >= MIN_SPLIT_OPERATIONS and (parts := _split(operations)):
         operation_groups, limit = parts, min(limit, max(2, len(operations) // 3))
-    merged = _merge(_buckets(operation_groups), limit)
+    merged = _merge(_buckets(_with_parts(operation_groups)), limit)
     areas_by_slug: dict[str, Area] = {}
-    first_words = Counter(word for members in merged for word in {_first_word(group.label) for group in members})
+    labels = _label_words(operation_groups)
     for members in merged:
-        label, name = _label_and_name(members, first_words)
+        label, name = _label_and_name(members, labels)
         slug = unique_name(group_slug(name, MAX_AREA_SLUG), areas_by_slug)
         about = members[0].about if len(members) == 1 else ""
         areas_by_slug[slug] = Area(slug=slug, label=label, about=about, groups=tuple(members))
@@ -153,33 +156,50 @@ def _effect_label(operation: Operation) -> str:
     return "reading" if operation.effect is Effect.READ else "changing"
 
 
-def _buckets(operation_groups: list[Group]) -> list[list[Group]]:
-    """Return the groups as lists to merge, at most MAX_GROUPS.
+def _buckets(parts: list[list[Group]]) -> list[list[Group]]:
+    """Return parts to merge, at most MAX_GROUPS.
 
-    Of more groups, those whose labels share the first word form a list; of still more, neighbours do.
+    Of more parts, those whose labels share the first word are one; of still more, neighbours are.
     """
-    if len(operation_groups) <= MAX_GROUPS:
-        return [[group] for group in operation_groups]
+    if len(parts) <= MAX_GROUPS:
+        return parts
     by_word: dict[str, list[Group]] = {}
-    for group in operation_groups:
-        by_word.setdefault(_first_word(group.label), []).append(group)
-    buckets = list(by_word.values()) if 1 < len(by_word) <= MAX_GROUPS else [[group] for group in operation_groups]
+    for part in parts:
+        by_word.setdefault(_first_word(part[0].label), []).extend(part)
+    buckets = list(by_word.values()) if 1 < len(by_word) <= MAX_GROUPS else parts
     step = math.ceil(len(buckets) / MAX_GROUPS)
     return [[group for bucket in buckets[at : at + step] for group in bucket] for at in range(0, len(buckets), step)]
 
 
 def _merge(parts: list[list[Group]], limit: int) -> list[list[Group]]:
-    """Merge the smallest part with its most similar one, else the two smallest, until `limit` parts are left."""
-    max_size = MAX_SIZE_FACTOR * sum(map(_size, parts)) / limit
+    """Merge the smallest part with its most similar one, else with what is mixed already, until `limit` are left."""
+    average = sum(map(_size, parts)) / limit
     document_counts = Counter(feature for part in parts for feature in set(_features(part)))
     vectors = [_vector(_weighted(_features(part), document_counts, len(parts))) for part in parts]
+    mixed: list[list[Group]] = []
     while len(parts) > limit:
         order = sorted(range(len(parts)), key=lambda index: (_size(parts[index]), index))
-        first, second = sorted(_nearest_parts(parts, vectors, order, max_size) or order[:2])
-        parts[first] = [*parts[first], *parts[second]]
+        nearest = _nearest_parts(parts, vectors, order, MAX_SIZE_FACTOR * average)
+        first, second = sorted(nearest or _unlike_parts(parts, order, mixed, average))
+        whole = [*parts[first], *parts[second]]
+        if nearest is None or parts[first] in mixed or parts[second] in mixed:
+            mixed = [part for part in mixed if part not in (parts[first], parts[second])] + [whole]
+        parts[first] = whole
         vectors[first] = _vector(dict(Counter(vectors[first][0]) + Counter(vectors[second][0])))
         del parts[second], vectors[second]
     return parts
+
+
+def _unlike_parts(
+    parts: Sequence[list[Group]], order: Sequence[int], mixed: Sequence[list[Group]], max_size: float
+) -> tuple[int, int]:
+    """Return the indices of the smallest part, and of the smallest mixed one that has room, else of the next.
+
+    So what is left over comes together, and the main things of an API keep areas of their own.
+    """
+    smallest = order[0]
+    room = (at for at in order[1:] if parts[at] in mixed and _size(parts[at]) + _size(parts[smallest]) <= max_size)
+    return smallest, next(room, order[1])
 
 
 def _nearest_parts(
@@ -207,7 +227,7 @@ def _features(part: Sequence[Group]) -> Counter[str]:
     """Count the features of a part: words of its label, literals of its paths, and its path parameters."""
     counts: Counter[str] = Counter()
     for group in part:
-        words = split_words(group.label)
+        words = [singular(word) for word in split_words(group.label)]
         weight = len(group.operations)
         counts.update({f"word {word}": weight for word in words[1:]})
         counts.update(
@@ -244,15 +264,74 @@ def _first_word(label: str) -> str:
     return next(iter(split_words(label)), "")
 
 
-def _label_and_name(members: Sequence[Group], first_words: Mapping[str, int]) -> tuple[str, str]:
-    """Return a label that lists the groups, and the text to make the slug of.
+def _label_and_name(members: Sequence[Group], labels: Mapping[str, list[str]]) -> tuple[str, str]:
+    """Return a label that lists the groups, and the text to make the slug of; `labels` are the words of all labels.
 
-    That text is the first word that all labels share where no other area has it, else the label of the largest group.
+    That text is what all groups have in common where no other area has it: the group whose words begin all of them
+    (`custom fields` of `custom field settings`), or these words. Else it is the names of the largest group and the
+    next one, as far as they fit: a name is never cut.
     """
-    labels = [group.label for group in sorted(members, key=lambda group: -len(group.operations))]
-    remaining = len(labels) - MAX_LABELS
-    listed = f"{', '.join(labels[:MAX_LABELS])}{f' and {remaining} more' if remaining > 0 else ''}"
-    words = {_first_word(label) for label in labels}
-    if len(labels) == 1 or len(words) > 1:
-        return listed, " ".join(labels[:2])
-    return listed, next(iter(words)) if first_words[next(iter(words))] == 1 else labels[0]
+    largest = sorted(members, key=lambda group: (-len(group.operations), len(labels[group.slug])))
+    remaining = len(largest) - MAX_LABELS
+    listed = ", ".join(group.label for group in largest[:MAX_LABELS])
+    listed += f" and {remaining} more" if remaining > 0 else ""
+    names = [_head(labels[group.slug]) for group in largest]
+    common = _common_words(names)
+    shortest = min(names, key=len)
+    if len(shortest) == len(common) and common:
+        return listed, " ".join(shortest)
+    inside = {group.slug for group in members}
+    if common and not any(_begins(common, words) for slug, words in labels.items() if slug not in inside):
+        return listed, " ".join(common)
+    first = " ".join(names[0])
+    both = next((f"{first} and {' '.join(name)}" for name in names[1:2]), first)
+    return listed, both if len(both) <= MAX_AREA_SLUG else first
+
+
+def _head(words: Sequence[str]) -> list[str]:
+    """Return words that are too many for a name up to the first little word: `domain restrictions for users`."""
+    if len(" ".join(words)) <= MAX_AREA_SLUG:
+        return list(words)
+    return list(words[: next((place for place, word in enumerate(words) if place and word in STOPWORDS), None)])
+
+
+def _begins(start: Sequence[str], words: Sequence[str]) -> bool:
+    return list(map(singular, words[: len(start)])) == list(map(singular, start))
+
+
+def _common_words(names: Sequence[Sequence[str]]) -> list[str]:
+    """Return the words that all names begin with, as the first has them."""
+    count = min(map(len, names))
+    while count and not all(_begins(names[0][:count], name) for name in names):
+        count -= 1
+    return list(names[0][:count])
+
+
+def _label_words(operation_groups: Sequence[Group]) -> dict[str, list[str]]:
+    """Return the words of the label of each group, by slug, without those that all labels begin with.
+
+    `MessagingV1Service` beside `MessagingV1DomainCerts` is a service.
+    """
+    words = {group.slug: split_words(group.label) or [group.slug] for group in operation_groups}
+    common = len(_common_words(list(words.values()))) if len(words) > 1 else 0
+    return {slug: label[common:] or label for slug, label in words.items()}
+
+
+def _with_parts(operation_groups: Sequence[Group]) -> list[list[Group]]:
+    """Return the groups as lists: one of few operations is with the group that its label begins with.
+
+    The statistics of a worker belong to workers: an area of their own would hold one operation.
+    """
+    words = {group.slug: split_words(group.label) for group in operation_groups}
+    parts = {group.slug: [group] for group in operation_groups}
+    for group in operation_groups:
+        if len(group.operations) > MAX_PART_OPERATIONS:
+            continue
+        wholes = [
+            slug
+            for slug in parts
+            if 0 < len(words[slug]) < len(words[group.slug]) and _begins(words[slug], words[group.slug])
+        ]
+        if wholes and len(parts[group.slug]) == 1:
+            parts[max(wholes, key=lambda slug: len(words[slug]))] += parts.pop(group.slug)
+    return list(parts.values())

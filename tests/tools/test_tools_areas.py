@@ -69,10 +69,39 @@ def test_one_tag_is_taken_apart_by_resource_then_path_then_thing_then_effect() -
     assert list(labels(api(*deep))) == ["a", "b"]
     ids = ("CreateTable", "DescribeTables", "ListIndexes", "DropIndex", "ListUsers", "DropUser")
     rpc = {f"/#{id}": {"post": {"operationId": id, "tags": ["all"], "responses": {}}} for id in ids}
-    assert list(labels(describe.spec(rpc), 3)) == ["table-index", "user"]
+    assert list(labels(describe.spec(rpc), 3)) == ["table-and-index", "user"]
     one = [("post" if n % 2 else "get", f"/x/{'{x}/' * n}", "all") for n in range(6)]
     assert list(labels(api(*one))) == ["reading", "changing"]
 
 
 def test_too_few_operations_are_not_taken_apart() -> None:
     assert len(of(api(("get", "/cats", "all"), ("get", "/dogs", "all")))) == 1
+
+
+@table(
+    ("tags", "slugs"),
+    [
+        # What all labels begin with says nothing.
+        (("ShopV1Order", "ShopV1Refund"), ["order", "refund"]),
+        # A part that is small is with its whole.
+        (("Worker", "WorkerStatistics", "Task", "TaskStatistics"), ["worker", "task"]),
+        (("Custom fields", "Custom field settings", "Stories"), ["custom-fields", "stories"]),
+    ],
+)
+def test_an_area_has_the_name_of_its_thing(tags: tuple[str, ...], slugs: list[str]) -> None:
+    assert list(labels(api(*(("get", f"/{number}/{tag}", tag) for number, tag in enumerate(tags))))) == slugs
+
+
+def test_a_name_is_not_cut_and_names_what_is_largest() -> None:
+    tags = ["Domain restrictions for collaborations", *["Organization exports"] * 3, *["Status updates"] * 2]
+    spec = api(*(("get", f"/{number}", tag) for number, tag in enumerate(tags)))
+    assert [area.slug for area in of(spec, 1)] == ["organization-exports"]
+    assert [area.slug for area in of(spec)] == ["domain-restrictions", "organization-exports", "status-updates"]
+    assert [area.slug for area in of(api(*(("get", f"/{tag}", tag) for tag in ("a", "b"))), 1)] == ["a-and-b"]
+
+
+def test_what_is_left_over_comes_together_and_the_main_things_stay_alone() -> None:
+    things = [("get", f"/{thing}/{number}", thing) for thing in ("cats", "dogs", "birds") for number in range(6)]
+    rest = [("get", f"/{thing}", thing) for thing in ("meta", "emoji", "search", "limits")]
+    found = labels(api(*things, *rest), 4)
+    assert sorted(map(len, found.values())) == [1, 1, 1, 4]
