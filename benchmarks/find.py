@@ -25,8 +25,8 @@ from urllib.parse import unquote
 
 import nlapi
 from benchmarks.descriptions import directory, github, stripe
+from nlapi.agent.operation_search import OperationSearch
 from nlapi.openapi.spec import Spec
-from nlapi.tools.index import Index
 
 WORDS = {
     "words": Path(__file__).with_name("find.jsonl"),
@@ -134,9 +134,9 @@ def word_spec(api: str, shared: Path = SHARED) -> Spec | None:
 
 def outcomes(cases: Sequence[Case], specs: Mapping[str, Spec]) -> Iterator[Outcome]:
     """Yield where the right operation of each case is among the results."""
-    indexes = {api: Index(spec.operations) for api, spec in specs.items()}
+    searches = {api: OperationSearch(spec.operations, cached=False) for api, spec in specs.items()}
     for case in cases:
-        ids = [operation.id for operation, _ in indexes[case.api].search(case.words, DEPTH)]
+        ids = [operation.id for operation, _ in searches[case.api].scored(case.words, DEPTH)]
         rank = next((at for at, id in enumerate(ids, 1) if id in case.right), 0)
         yield Outcome(case=case, rank=rank, top=tuple(ids[:SHOWN]))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nlapi.reading.reader import tokenize
+from nlapi.reading.text import tokenize
 from training.rules import RULES, lines_of, place_of, traced, without
 
 KILL = tokenize("kill run 4")

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from nlapi import bundled
+from nlapi.agent.operation_search import OperationSearch
 from nlapi.client.safe_text import shorten, strip_all
 from nlapi.client.truncate import dump_json
 from nlapi.english.words import name_key
@@ -20,7 +21,6 @@ from nlapi.suggestions import nearest, question
 from nlapi.tools.areas import groups
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.describe import describe_operation, signature
-from nlapi.tools.index import Index
 from nlapi.tools.names import tool_names
 from nlapi.tools.plan import Conversation, Plan
 from nlapi.tools.prompt_injection import DESCRIPTION_NOTE
@@ -78,8 +78,8 @@ class OperationTools:
         self._preset_names = names
 
     @cached_property
-    def _index(self) -> Index:
-        return Index(self.operations) if self._workflows else Index.of(self.operations)
+    def _search(self) -> OperationSearch:
+        return OperationSearch(self.operations, cached=not self._workflows)
 
     @cached_property
     def _by_name(self) -> dict[str, Operation]:
@@ -198,30 +198,8 @@ class OperationTools:
         )
 
     def search(self, words: str, limit: int) -> list[Operation]:
-        """Return the operations that fit the words, best first; a command may be in other words than the API's."""
-        scores: dict[Operation, float] = {}
-        for text in dict.fromkeys((self._in_api_words(words), words)):
-            for operation, score in self._index.search(text, limit):
-                scores[operation] = max(score, scores.get(operation, score))
-        return sorted(scores, key=lambda operation: -scores[operation])[:limit]
-
-    @cached_property
-    def _verbs(self) -> frozenset[str]:
-        """The stems of the verbs that command the operations."""
-        from nlapi.planner.commands import operation_verbs
-
-        return frozenset(verb for operation in self.operations for verb in operation_verbs(operation))
-
-    def _in_api_words(self, words: str) -> str:
-        """Return words with the command at their beginning as a verb of the APIs: [get rid of] a domain as `delete`."""
-        # Both belong to the embedded planner, which a model rarely needs.
-        from nlapi.planner.commands import read_command
-        from nlapi.reading.clauses import opening_length
-        from nlapi.reading.reader import tokenize
-
-        tokens = tokenize(words)
-        read = read_command(tokens, opening_length(words), lambda: self._verbs, self._index.has_word)
-        return words if read == tokens else " ".join(token.lower for token in read)
+        """Return the operations that fit the words, best first."""
+        return [operation for operation, _ in self._search.scored(self._search.correct(words), limit)]
 
 
 def words_of(arguments: Mapping[str, Any]) -> str:

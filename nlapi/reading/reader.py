@@ -13,14 +13,13 @@ from nlapi.english import lexicon
 from nlapi.english.intents import ARTICLES, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import words
 from nlapi.english.units import find_unit
-from nlapi.english.words import stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.local_zone import local_zone
 from nlapi.reading.clauses import find_reason
 from nlapi.reading.dates import MONTHS, WEEKDAYS, ParsedDate, find_dates, stated_today
 from nlapi.reading.gazetteer import is_region
 from nlapi.reading.numbers import NumberKind, find_numbers
-from nlapi.reading.text import MentionKind, Reason, Sentence, Token, ValueMention
+from nlapi.reading.text import MentionKind, Reason, Sentence, Token, ValueMention, tokenize
 
 _ENDINGS = "|".join(lexicon.ordered("reading/words", "host_ends"))
 _PADDING = r"(?:={1,2}(?![\w=]))?"  # the end of a text in base64
@@ -161,7 +160,6 @@ def find_clauses(tokens: Sequence[Token]) -> Iterator[tuple[int, int, str]]:
 MAX_CHARACTERS = 20_000
 MAX_MENTIONS = 500
 _SPACE = lazy_pattern(r"\s")
-_TOKEN = lazy_pattern(r"[^\W_]+(?:['’\-_][^\W_]+)*(?:['’]s\b)?|[^\w\s]|_")
 QUOTED = lazy_pattern(
     r'"([^"]*)"|“([^”]*)”|«([^»]*)»|「([^」]*)」|`([^`]*)`|(?<!\w)[\'‘]([^\'’]*(?:[\'’](?=\w)[^\'’]+)*)[\'’](?!\w)'
 )
@@ -229,20 +227,6 @@ def _flat(text: str) -> str:
     if end - start > 2 and text[start] == text[end - 1] and text[start] in "'\"" and text.count(text[start]) == 2:
         return f"{' ' * (start + 1)}{text[start + 1 : end - 1]}{' ' * (len(text) - end + 1)}"
     return text
-
-
-def tokenize(text: str) -> tuple[Token, ...]:
-    """Return the words and the marks of a text."""
-    return tuple(_tokens(text))
-
-
-def _tokens(text: str) -> Iterator[Token]:
-    for match in _TOKEN.finditer(text):
-        piece = match.group()
-        word = piece[0].isalnum()
-        lower = piece.lower()
-        base = lower[:-2] if lower.endswith(("'s", "’s")) else lower
-        yield Token(text=piece, start=match.start(), end=match.end(), lower=lower, stem=stem(base), word=word)
 
 
 class _MentionFinder:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, tzinfo
 from enum import StrEnum
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from nlapi.english import lexicon
 from nlapi.english.intents import STOPWORDS
 from nlapi.english.lexicon import stems, table, words
+from nlapi.english.words import stem
+from nlapi.lazy_pattern import lazy_pattern
 
 if TYPE_CHECKING:
     from nlapi.reading.dates import ParsedDate
@@ -55,6 +57,23 @@ class Token:
     lower: str
     stem: str
     word: bool
+
+
+_TOKEN = lazy_pattern(r"[^\W_]+(?:['’\-_][^\W_]+)*(?:['’]s\b)?|[^\w\s]|_")
+
+
+def tokenize(text: str) -> tuple[Token, ...]:
+    """Return the words and the marks of a text."""
+    return tuple(_tokens(text))
+
+
+def _tokens(text: str) -> Iterator[Token]:
+    for match in _TOKEN.finditer(text):
+        piece = match.group()
+        word = piece[0].isalnum()
+        lower = piece.lower()
+        base = lower[:-2] if lower.endswith(("'s", "’s")) else lower
+        yield Token(text=piece, start=match.start(), end=match.end(), lower=lower, stem=stem(base), word=word)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

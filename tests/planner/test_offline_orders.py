@@ -7,7 +7,7 @@ from typing import Any
 from nlapi.english.words import stem
 from nlapi.planner.commands import read_command
 from nlapi.reading.clauses import opening_length
-from nlapi.reading.reader import tokenize
+from nlapi.reading.text import tokenize
 from tests.describe import body, parameter, spec
 from tests.planner.kit import only, planner
 from tests.tables import table

@@ -17,8 +17,8 @@ from nlapi.reading.gazetteer import full_name
 from nlapi.reading.names import find_slugs, names_behind_noun, names_behind_preposition
 from nlapi.reading.numbers import NumberKind, ParsedNumber, find_numbers, find_ordinals, unit_of_mention
 from nlapi.reading.question_intent import read_intent
-from nlapi.reading.reader import read_sentence, tokenize
-from nlapi.reading.text import MentionKind, Sentence
+from nlapi.reading.reader import read_sentence
+from nlapi.reading.text import MentionKind, Sentence, tokenize
 from tests.tables import table
 
 FOLDER = Path(__file__).parent / "phrases"

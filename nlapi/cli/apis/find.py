@@ -54,14 +54,14 @@ def matching_operations(
     operations: Sequence[Operation], words: str, limit: int
 ) -> tuple[str, Sequence[tuple[Operation, float]]]:
     """Return the words, with their spelling corrected, and the operations that match them, the likeliest first."""
-    from nlapi.tools.index import Index, correct_spelling
+    from nlapi.agent.operation_search import OperationSearch
 
-    index = Index.of(operations)
+    search = OperationSearch(operations)
     # Misspelt words are corrected against the words of this description only, and the correction is shown.
-    query = correct_spelling(words, index)
+    query = search.correct(words)
     if query != words:
         console.note(f"read as: {query}")
-    return query, index.search(query, limit=limit)
+    return query, search.scored(query, limit)
 
 
 def operation_row(operation: Operation) -> dict[str, str]:

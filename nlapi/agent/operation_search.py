@@ -1,0 +1,47 @@
+"""Finds operations by words: misspelt words are corrected, and a command may be in other words than the API's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+
+from nlapi.openapi.spec import Operation
+from nlapi.tools.index import Index, correct_spelling
+
+
+class OperationSearch:
+    """A search over operations, the same for `nlapi find`, `nlapi.search` and the `find` tool of models."""
+
+    def __init__(self, operations: Iterable[Operation], *, cached: bool = True) -> None:
+        """Index the operations; with `cached`, those of one Spec by its cache."""
+        self._index = (Index.of if cached else Index)(operations)
+
+    def correct(self, words: str) -> str:
+        """Return words with each misspelt one as the API has it."""
+        return correct_spelling(words, self._index)
+
+    def scored(self, words: str, limit: int) -> list[tuple[Operation, float]]:
+        """Return at most `limit` operations that fit words, best first, with scores that only compare."""
+        scores: dict[Operation, float] = {}
+        for text in dict.fromkeys((self._in_api_words(words), words)):
+            for operation, score in self._index.search(text, limit):
+                scores[operation] = max(score, scores.get(operation, score))
+        return sorted(scores.items(), key=lambda pair: -pair[1])[:limit]
+
+    @cached_property
+    def _verbs(self) -> frozenset[str]:
+        """The stems of the verbs that command the operations."""
+        from nlapi.planner.commands import operation_verbs
+
+        return frozenset(verb for operation in self._index.operations for verb in operation_verbs(operation))
+
+    def _in_api_words(self, words: str) -> str:
+        """Return words with the command at their beginning as a verb of the APIs: [get rid of] a domain as `delete`."""
+        # Both belong to the embedded planner, which a model rarely needs.
+        from nlapi.planner.commands import read_command
+        from nlapi.reading.clauses import opening_length
+        from nlapi.reading.text import tokenize
+
+        tokens = tokenize(words)
+        read = read_command(tokens, opening_length(words), lambda: self._verbs, self._index.has_word)
+        return words if read == tokens else " ".join(token.lower for token in read)
