@@ -222,12 +222,18 @@ def validator_class(base: Any, keywords: Mapping[str, Any]) -> Any:
     """
     extended: Any = extend(base, keywords)  # type: ignore[no-untyped-call]  # jsonschema's stubs leave it untyped
     extended.evolve = attrs.evolve
-    initialize = extended.__init__
+    initialize, descend = extended.__init__, extended.descend
+
+    def descend_with_base(self: Any, instance: Any, schema: Any, *path: Any, resolver: Any = None, **paths: Any) -> Any:
+        # jsonschema makes a resource of each part of a schema, to ask whether it has another base than its parent.
+        if resolver is None and isinstance(schema, dict) and "$id" not in schema and "id" not in schema:
+            resolver = self._resolver
+        return descend(self, instance, schema, *path, resolver=resolver, **paths)
 
     def closed(self: Any, schema: Any, **options: Any) -> None:
         initialize(self, schema, **{"registry": _CLOSED, **options})
 
-    extended.__init__ = closed
+    extended.__init__, extended.descend = closed, descend_with_base
     return extended
 
 

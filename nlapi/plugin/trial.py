@@ -43,6 +43,7 @@ class Trial:
         schemes = spec.security_schemes.items()
         self._credentials = {id: "a:b" if scheme.scheme == "basic" else "a" for id, scheme in schemes}
         self._read_ids: dict[tuple[Operation, str], Any] = {}
+        self._answers: dict[tuple[Operation, str], bytes | None] = {}
 
     def succeeds(self, calls: Sequence[Call]) -> bool:
         """Return whether the sandbox takes each of some calls, in their order."""
@@ -105,8 +106,12 @@ class Trial:
         for name in arguments if depth < _MAX_DEPTH else ():
             id = self._id(operation, name, depth)
             values[name] = values[name] if id is None else id
-        sent = self._send(self._sandbox, operation, values, is_trial=True)
-        return sent[1].content if sent is not None else None
+        key = operation, repr(values)
+        if key not in self._answers:
+            # What a trial changes is taken back: the same call has the same answer.
+            sent = self._send(self._sandbox, operation, values, is_trial=True)
+            self._answers[key] = sent[1].content if sent is not None else None
+        return self._answers[key]
 
     def _send(
         self, sandbox: Sandbox, operation: Operation, arguments: Mapping[str, Any], *, is_trial: bool

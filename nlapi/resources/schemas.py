@@ -109,9 +109,20 @@ def schema_types(schema: Schema) -> tuple[str, ...]:
     return tuple(dict.fromkeys(json_type(value) for value in values))
 
 
+_JSON_TYPES: Mapping[type, str] = {
+    bool: "boolean",
+    type(None): "null",
+    int: "integer",
+    float: "number",
+    str: "string",
+    dict: "object",
+    list: "array",
+}
+
+
 def json_type(value: object) -> str:
-    kinds = ((bool, "boolean"), (type(None), "null"), (int, "integer"), (float, "number"), (str, "string"))
-    return next((name for kind, name in (*kinds, (dict, "object")) if isinstance(value, kind)), "array")
+    exact = _JSON_TYPES.get(type(value))
+    return exact or next((name for kind, name in _JSON_TYPES.items() if isinstance(value, kind)), "array")
 
 
 def merge(left: Schema, right: Schema) -> Schema:

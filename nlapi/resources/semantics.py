@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -98,6 +98,21 @@ class Semantics:
         refs = dict.fromkeys(ref for resource in self.resources for ref in resource.refs)
         return {ref: tuple(resource for resource in self.resources if ref in resource.refs) for ref in refs}
 
+    @cached_property
+    def _ranked(self) -> Sequence[Resource]:
+        """The resources, of which the last that has a noun is the likeliest to be meant by it."""
+        return sorted(self.resources, key=lambda resource: (resource.is_open, len(resource.name)))[::-1]
+
+    @cached_property
+    def _by_noun(self) -> Mapping[str, Resource]:
+        return {"".join(resource.noun): resource for resource in self._ranked}
+
+    @cached_property
+    def _by_alias(self) -> Mapping[str, Resource]:
+        by_alias = {alias: resource for resource in self._ranked for alias in resource.aliases}
+        nouns = ((resource, "".join(resource.noun)) for resource in self._ranked)
+        return by_alias | {noun: resource for resource, noun in nouns if noun in resource.aliases}
+
     def resource_at(self, path: Path) -> Resource | None:
         """Return the resource whose collection is at exactly this path."""
         return self._by_shape.get(shape(path))
@@ -108,13 +123,8 @@ class Semantics:
         # A name without a noun (`id`) refers to nothing, and `account` alone may be a nested object.
         if len(words) < 2 or not (is_id_argument(("body", name)) or words[-1] == "key"):
             return None
-        for noun in map("".join, wider_nouns(noun_in_name(name))):
-            matches = [resource for resource in self.resources if noun in resource.aliases]
-            if matches:
-                return min(
-                    matches, key=lambda resource: (noun != "".join(resource.noun), resource.is_open, len(resource.name))
-                )
-        return None
+        nouns = map("".join, wider_nouns(noun_in_name(name)))
+        return next((self._by_alias[noun] for noun in nouns if noun in self._by_alias), None)
 
     def resource_by_schema(self, schema: object) -> Resource | None:
         """Return the one resource whose items have a schema, by its `$ref`; None for none or several."""
@@ -123,11 +133,8 @@ class Semantics:
 
     def resource_by_noun(self, name: str) -> Resource | None:
         """Return the resource that an object of that name (`new_project`, `followers`) is an item of, by its noun."""
-        for noun in map("".join, wider_nouns(singular_words(name))):
-            matches = [resource for resource in self.resources if noun == "".join(resource.noun)]
-            if matches:
-                return min(matches, key=lambda resource: (resource.is_open, len(resource.name)))
-        return None
+        nouns = map("".join, wider_nouns(singular_words(name)))
+        return next((self._by_noun[noun] for noun in nouns if noun in self._by_noun), None)
 
     def references(self, resource: Resource) -> tuple[tuple[str, Resource], ...]:
         """Return the properties with ids of other items, each with the resource, by Links and by name."""

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from urllib.parse import unquote, unquote_plus, urlsplit
+from urllib.parse import unquote, unquote_plus, unquote_to_bytes, urlsplit
 
 import regex
 
@@ -100,19 +100,52 @@ class RouteMatch:
     prefix: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Template:
-    path: str
-    pattern: re.Pattern[str] | regex.Pattern[str]
-    names: tuple[str, ...]
-    operations: Mapping[str, tuple[Operation, ...]]
+    """A path with placeholders, and its operations by method."""
 
-    def match(self, path: str) -> tuple[str, ...] | None:
-        """Return the raw values in a path, or None where the template is not its own."""
-        if isinstance(self.pattern, regex.Pattern):
-            return path_groups(self.pattern, path)
-        match = self.pattern.fullmatch(path)
+    def __init__(self, path: str, operations: Mapping[str, tuple[Operation, ...]]) -> None:
+        self.path, self.operations = path, operations
+        self.names = tuple(PLACEHOLDER.findall(path))
+        # None for a placeholder. A percent sign stands for itself here, and in a request only in its encoded form.
+        self._segments = [None if PLACEHOLDER.fullmatch(part) else part.encode() for part in path.split("/")]
+        self._is_plain = self._segments.count(None) == len(self.names) and "%" not in path
+
+    def match(self, path: str, raw: Sequence[str], decoded: Sequence[bytes]) -> tuple[str, ...] | None:
+        """Return the raw values in a path with these segments, or None where the template is not its own."""
+        if not self._is_plain:
+            return self._match_pattern(path)
+        if len(raw) != len(self._segments):
+            return None
+        values = []
+        for literal, raw_value, value in zip(self._segments, raw, decoded, strict=True):
+            if literal is None and raw_value:
+                values.append(raw_value)
+            elif literal != value:
+                return None
+        return tuple(values)
+
+    def _match_pattern(self, path: str) -> tuple[str, ...] | None:
+        if isinstance(self._pattern, regex.Pattern):
+            return path_groups(self._pattern, path)
+        match = self._pattern.fullmatch(path)
         return match.groups() if match else None
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str] | regex.Pattern[str]:
+        pattern, end = "", 0
+        for placeholder in PLACEHOLDER.finditer(self.path):
+            # A later literal in the same segment ends the value early: `{name}.json`, `{from}-{to}`.
+            value = "([^/]+?)"
+            is_beside = self.path[placeholder.start() - 1] == "}" and len(pattern) <= MAX_PATTERN
+            if is_beside and (choices := _choices(placeholder.group(1), self.operations)):
+                # Buffer's `{id}{mediaTypeExtension}`: nothing but the choices of the second tells where it begins.
+                value = f"({'|'.join(map(_literal, choices))})"
+            pattern += _literal(self.path[end : placeholder.start()]) + value
+            end = placeholder.end()
+        pattern += _literal(self.path[end:])
+        # Many values in one segment can be divided in very many ways.
+        is_simple = all(len(PLACEHOLDER.findall(segment)) <= MAX_PLAIN_VALUES for segment in self.path.split("/"))
+        return re.compile(pattern) if is_simple else regex.compile(pattern)
 
 
 Candidate = tuple[str, _Template, Mapping[str, str]]
@@ -129,7 +162,7 @@ class RouteTable:
         for operation in spec.operations:
             methods = routes.setdefault(operation.route, {})
             methods[operation.method] = (*methods.get(operation.method, ()), operation)
-        self._templates = [_template(route, routes[route]) for route in sorted(routes, key=_concreteness)]
+        self._templates = [_Template(route, routes[route]) for route in sorted(routes, key=_concreteness)]
         self._spec = spec
         self._prefixes = tuple(sorted(set(_prefixes(spec.servers)), key=len, reverse=True))
 
@@ -191,8 +224,11 @@ class RouteTable:
     def _matches_under(self, prefix: str, path: str) -> Iterator[Candidate]:
         if path != prefix and not path.startswith(prefix + "/"):
             return
+        below = path[len(prefix) :] or "/"
+        raw = below.split("/")
+        decoded = [unquote_to_bytes(segment) for segment in raw]
         for template in self._templates:
-            values = template.match(path[len(prefix) :] or "/")
+            values = template.match(below, raw, decoded)
             if values is not None:
                 yield prefix, template, dict(zip(template.names, values, strict=True))
 
@@ -201,26 +237,6 @@ class RouteTable:
         """The server paths of single operations."""
         # Used only when nothing else matches, as they need every operation to be parsed.
         return tuple({prefix for operation in self._spec.operations for prefix in _prefixes(operation.servers)})
-
-
-def _template(path: str, operations: Mapping[str, tuple[Operation, ...]]) -> _Template:
-    pattern, end = "", 0
-    names = []
-    for placeholder in PLACEHOLDER.finditer(path):
-        # A later literal in the same segment ends the value early: `{name}.json`, `{from}-{to}`.
-        value = "([^/]+?)"
-        is_beside = path[placeholder.start() - 1] == "}" and len(pattern) <= MAX_PATTERN
-        if is_beside and (choices := _choices(placeholder.group(1), operations)):
-            # Buffer's `{id}{mediaTypeExtension}`: nothing but the choices of the second tells where it begins.
-            value = f"({'|'.join(map(_literal, choices))})"
-        pattern += _literal(path[end : placeholder.start()]) + value
-        names.append(placeholder.group(1))
-        end = placeholder.end()
-    pattern += _literal(path[end:])
-    # Many values in one segment can be divided in very many ways.
-    is_plain = all(len(PLACEHOLDER.findall(segment)) <= MAX_PLAIN_VALUES for segment in path.split("/"))
-    compiled = re.compile(pattern) if is_plain else regex.compile(pattern)
-    return _Template(path=path, pattern=compiled, names=tuple(names), operations=operations)
 
 
 def _choices(name: str, operations: Mapping[str, tuple[Operation, ...]]) -> tuple[str, ...]:

@@ -95,7 +95,7 @@ class Sampler:
                 attempt = replace(context, branch=pick, sparse=sparse)
                 value = self.generate(schema, attempt, partial_value)
                 first_value = value if first_value is ABSENT else first_value
-                repaired = self.repair(schema, copy.deepcopy(value) if isinstance(partial_value, dict) else value)
+                repaired = self.repair(schema, value)
                 if repaired is ABSENT and isinstance(partial_value, dict):
                     # Two schemas of one item may disagree on a field deep inside: the others stay as they are known.
                     fitting = self._without_faults(schema, value, partial_value)
@@ -123,15 +123,19 @@ class Sampler:
             yield flat["items"]
 
     def repair(self, schema: Any, value: Any) -> Any:
-        """Return the value without the optional parts that break the schema; ABSENT when that is not enough."""
+        """Return the value without the optional parts that break the schema; ABSENT when that is not enough.
+
+        A value with such parts stays as it is: the result is a copy.
+        """
         # Removing a part may break another rule (minProperties, dependentRequired), hence several rounds.
-        for _ in range(8):
+        for attempt in range(8):
             errors = list(zip(self.schemas.errors(schema, value, "read"), range(20), strict=False))
             if not errors:
                 return value
             paths = {tuple(error.absolute_path) for error, _ in errors}
             if () in paths:
                 return ABSENT
+            value = value if attempt else copy.deepcopy(value)
             for path in paths:
                 _prune(value, path)
         return ABSENT
@@ -147,7 +151,7 @@ class Sampler:
             return self.generate(
                 self.schemas.with_branch(flat, self._branch(branches, context, known_value)), context, known_value
             )
-        if known_value is not ABSENT and not isinstance(known_value, dict | list):
+        if _is_known_scalar(known_value):
             return _in_type(known_value, schema_types(flat))
         if "const" in flat:
             return flat["const"]
@@ -206,13 +210,17 @@ class Sampler:
             flat_property = self.schemas.flat(schema)
             if flat_property.get("writeOnly") is True:
                 continue
-            ref = _reference_of(schema)
-            # What a list holds is not yet above its items: else no list in an object would have any.
-            inner = context.child(name, schema.get("$ref") if isinstance(schema, Mapping) else None)
-            if name in known_fields:
-                result[name] = self.generate(schema, inner, known_fields[name])
-            elif name in required or (not sparse and self._is_filled(flat_property, ref, context)):
-                result[name] = self.generate(schema, inner)
+            known_field = known_fields.get(name, ABSENT)
+            if _is_known_scalar(known_field) and not self.schemas.branches(flat_property):
+                result[name] = _in_type(known_field, schema_types(flat_property))
+            elif (
+                known_field is not ABSENT
+                or name in required
+                or (not sparse and self._is_filled(flat_property, _reference_of(schema), context))
+            ):
+                # What a list holds is not yet above its items: else no list in an object would have any.
+                inner = context.child(name, schema.get("$ref") if isinstance(schema, Mapping) else None)
+                result[name] = self.generate(schema, inner, known_field)
         additional = flat.get("additionalProperties")
         if known_fields and (additional not in (None, False) or (not described and additional is not False)):
             result.update({name: value for name, value in known_fields.items() if name not in described})
@@ -328,6 +336,10 @@ class Sampler:
         if numbers and not (is_id and context.index):
             return scale_example(numbers[0], flat, context.index, is_integer=is_integer)
         return fake_number(flat, context.name, context.index, rng, is_integer=is_integer)
+
+
+def _is_known_scalar(value: object) -> bool:
+    return value is not ABSENT and not isinstance(value, dict | list)
 
 
 def _in_type(value: object, types: tuple[str, ...]) -> object:
