@@ -366,3 +366,12 @@ def test_a_command_is_found_in_other_words_than_those_of_the_api() -> None:
         assert nlapi.search(api, words)[0].id == "delete_zones", words
         found = nlapi.toolset(api).answer("find", {"words": words}).splitlines()[1]
         assert found.startswith("delete_zones (destroy)"), found
+
+
+def test_where_no_words_fit_a_small_api_is_listed_whole_and_a_large_one_by_area() -> None:
+    words = {"words": "zebra xylophone"}
+    small = nlapi.toolset(API).answer("find", words)
+    assert small.startswith("nothing is about that\n")
+    assert {line.partition(" (")[0] for line in small.splitlines()[2:]} == {tool.name for tool in nlapi.tools(API)}
+    large = nlapi.toolset(nlapi.load("ads")).answer("find", words)
+    assert large.startswith("nothing is about that; the areas are ")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -32,6 +32,9 @@ FIND, DESCRIBE, READ, CHANGE = "find", "describe", "read", "change"
 # Operations in the answer of `find`; a client's own search returns 5 by default (the API's tool search), which is too
 # few where several calls are needed.
 SEARCH_RESULTS = 8
+# Operations that are all listed where no words fit: choosing among so few takes no search.
+MAX_LISTED = 16
+_NO_MATCH = "nothing is about that"
 
 # Operations beside a question, and the bytes that they may take: 900 tokens. The right operation is among ten in 92 %
 # of the phrases of benchmarks/find.jsonl.
@@ -159,8 +162,13 @@ class OperationTools:
         """Return the operations that fit the words, for the model, as lines of at most `room` bytes."""
         if not words.strip():
             raise UsageError(f"{FIND} needs words", hint="an action and a thing, such as `pause campaign`")
-        lines = self._lines(words, SEARCH_RESULTS, room - len(DESCRIPTION_NOTE) - 2, 2 * MAX_SIGNATURE)
-        return f"{DESCRIPTION_NOTE}:\n{lines}" if lines else f"nothing is about that; the areas are {self.map_text}"
+        room -= len(DESCRIPTION_NOTE) + 2
+        if lines := self._lines(self.search(words, SEARCH_RESULTS), room, 2 * MAX_SIGNATURE):
+            return f"{DESCRIPTION_NOTE}:\n{lines}"
+        if len(self.operations) <= MAX_LISTED:
+            listed = self._lines(self.operations, room - len(_NO_MATCH) - 1, MAX_SIGNATURE)
+            return f"{_NO_MATCH}\n{DESCRIPTION_NOTE}:\n{listed}"
+        return f"{_NO_MATCH}; the areas are {self.map_text}"
 
     def describe(self, arguments: Mapping[str, Any], *, limit: int = MAX_DESCRIPTION) -> str:
         """Return an operation, or the inside of one of its arguments, for the model."""
@@ -169,13 +177,13 @@ class OperationTools:
 
     def offer(self, question: str) -> str:
         """Return the operations that a question may need, as lines of at most OFFER_ROOM bytes; "" for none."""
-        return self._lines(question, OFFERED_OPERATIONS, OFFER_ROOM, MAX_SIGNATURE)
+        return self._lines(self.search(question, OFFERED_OPERATIONS), OFFER_ROOM, MAX_SIGNATURE)
 
-    def _lines(self, words: str, count: int, room: int, max_signature: int) -> str:
-        """Return the signatures of at most `count` operations that fit the words, as lines that fit into the room."""
+    def _lines(self, operations: Iterable[Operation], room: int, max_signature: int) -> str:
+        """Return the signatures of operations, as lines, as many as fit into the room."""
         lines: list[str] = []
         short_from = room // 3
-        for operation in self.search(words, count):
+        for operation in operations:
             if not operation.usable:
                 continue
             tool = self.tool(operation)
