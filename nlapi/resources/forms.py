@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from nlapi.english import lexicon
 from nlapi.english.lexicon import words as word_set
@@ -258,8 +258,22 @@ def _by_example(schema: Schema, description: str) -> MomentForm | None:
 
 @lru_cache(maxsize=4096)
 def _layouts_of(text: str) -> tuple[str, ...]:
-    """Return the layouts in which a text is a moment; a try takes 0.1 ms, and each layout begins with two figures."""
-    return tuple(layout for layout in _LAYOUTS if text[:2].isdecimal() and _is_written_as(text, layout))
+    """Return the layouts in which a text is a moment. A try takes 1 ms, so only those of its outline are tried."""
+    return tuple(layout for layout in _layouts_by_outline().get(_outline(text), ()) if _is_written_as(text, layout))
+
+
+@cache
+def _layouts_by_outline() -> Mapping[str, Sequence[str]]:
+    by_outline: dict[str, dict[str, None]] = {}
+    for layout in _LAYOUTS:
+        for moment in (_TRIED, _TRIED.astimezone(UTC)):
+            by_outline.setdefault(_outline(_write(moment, layout)), {})[layout] = None
+    return {outline: tuple(layouts) for outline, layouts in by_outline.items()}
+
+
+def _outline(text: str) -> str:
+    """Return a text with each figure as 0, and the signs of all zones alike."""
+    return re.sub(r"\d", "0", text).replace("+", "-")
 
 
 def _is_written_as(text: str, layout: str) -> bool:
