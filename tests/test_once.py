@@ -215,7 +215,7 @@ def test_of_equal_changes_at_once_one_is_sent() -> None:
 def test_a_yes_to_a_first_change_covers_no_second_that_was_sent_meanwhile() -> None:
     """Both were asked about when neither was sent: the second is asked about again, now with the reason."""
     asked: list[str] = []
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=120)
 
     async def yes(change: nlapi.Prepared) -> bool:
         asked.append(change.repetition)

@@ -531,4 +531,4 @@ def test_an_answer_that_is_left_in_the_middle_leaves_nothing_open(spec: Spec, is
 
     with Script(head(SSE["content-type"]), chunk(start), Script.PARTING) as server:
         assert asyncio.run(leave(ModelPlanner([spec], endpoint(server.url)))) == "Deletin"
-        assert server.parted.wait(10)
+        assert server.parted.wait(120)

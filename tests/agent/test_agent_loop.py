@@ -143,7 +143,7 @@ def test_reads_run_side_by_side(spec: Spec) -> None:
 
     class Patient(Echo):
         def talk(self, connection: object) -> None:
-            together.wait(10)
+            together.wait(120)
             super().talk(connection)
 
     planner = Scripted(Plan(calls=tuple(call(spec, "listCards", board=f"b{n}") for n in range(3))), "Nothing.")

@@ -23,7 +23,7 @@ from tests.servers import Echo, Received, Reply
 
 NLAPI = str(Path(sys.executable).with_name("nlapi"))
 SHARED = Path(__file__).parents[3] / "shared"
-PATIENCE = 30
+PATIENCE = 120
 """Seconds after which a dialogue is given up; nothing waits this long unless it hangs."""
 
 

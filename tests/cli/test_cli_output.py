@@ -333,7 +333,7 @@ def test_ctrl_c_while_an_answer_is_awaited_ends_with_130(tmp_path: Path) -> None
         with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             _await(api, process)
             process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=20)
+            out, err = process.communicate(timeout=120)
     assert (process.returncode, out, err.strip()) == (130, "", "interrupted")
 
 
@@ -343,7 +343,7 @@ def test_ctrl_c_while_a_change_is_on_its_way_says_that_it_may_have_been_made(tmp
         with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             _await(api, process)
             process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=20)
+            _, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "deleteNote may have been carried out" in err
     assert len(api.received) == 1

@@ -74,7 +74,7 @@ def test_it_is_printed_as_it_is_wanted(words: list[str], printed: str, tmp_path:
 def test_a_number_of_events_ends_it(tmp_path: Path) -> None:
     with Script(head(SSE) + EVENTS, Script.PARTING) as server:
         ran = run("call", news(tmp_path, server.url), "watchEvents", "--events", "1")
-        assert server.parted.wait(10)
+        assert server.parted.wait(120)
     assert (ran.code, ran.json) == (0, ITEMS[:1])
     assert "cut after 1 event in" in ran.err
 
@@ -155,7 +155,7 @@ def test_items_reach_their_reader_one_by_one(words: list[str], first: str, tmp_p
             assert process.stdout.readline().strip() == first
             go_on.set()
             process.stdout.read()
-            process.wait(30)
+            process.wait(120)
 
 
 def test_a_reader_that_has_enough_ends_it(tmp_path: Path) -> None:
@@ -167,8 +167,8 @@ def test_a_reader_that_has_enough_ends_it(tmp_path: Path) -> None:
             process.stdout.readline()
             process.stdout.close()
             more.set()
-            assert process.wait(30) == 0
-        assert server.parted.wait(10)
+            assert process.wait(120) == 0
+        assert server.parted.wait(120)
 
 
 def test_a_terminal_shows_items_as_they_come_and_keeps_them_after_ctrl_c(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_a_terminal_shows_items_as_they_come_and_keeps_them_after_ctrl_c(tmp_pat
             terminal.interrupt()
             terminal.expect("interrupted")
             assert terminal.end() == 130
-        assert server.parted.wait(10)
+        assert server.parted.wait(120)
 
 
 def test_a_terminal_shows_text_before_its_line_ends(tmp_path: Path) -> None:

@@ -186,7 +186,7 @@ def test_the_limits_hold_a_number_of_items_exactly() -> None:
         seen = Seen()
         with Script(head(content_type) + chunk(body), Script.PARTING) as server:
             result = go(server.url, limits=Limits(items=3), watch=seen)
-            assert server.parted.wait(10)
+            assert server.parted.wait(120)
         assert len(result.items or ()) == len(seen.items) == 3
         assert result.ended is EndReason.ITEMS
         assert seen.data == result.content
@@ -195,7 +195,7 @@ def test_the_limits_hold_a_number_of_items_exactly() -> None:
 def test_done_ends_a_stream_whose_connection_stays_open() -> None:
     with Script(head(SSE) + chunk(b'data: {"n": 1}\n\ndata: [DONE]\n\n'), Script.PARTING) as server:
         result = go(server.url)
-        assert server.parted.wait(10)
+        assert server.parted.wait(120)
     assert (result.items, result.ended) == (({"data": {"n": 1}},), EndReason.COMPLETE)
 
 

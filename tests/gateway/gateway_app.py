@@ -72,7 +72,7 @@ class Served:
     @contextmanager
     def connect(self, client: str = "web") -> Iterator[Asking]:
         """A connection for several requests of a client."""
-        connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=30)
+        connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=120)
         yield Asking(connection, self.token(client))
         connection.close()
 

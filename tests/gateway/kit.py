@@ -136,7 +136,7 @@ class Talk:
             given["Content-Type"] = "application/json"
             content = json.dumps(body).encode() if content is None else content
         target = quote(path) + (f"?{urlencode(query)}" if query else "")
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
             connection.request(method, target, body=content, headers={**given, **(headers or {})})
             answer = connection.getresponse()
@@ -164,7 +164,7 @@ class Talk:
 
     def raw(self, content: bytes) -> bytes:
         """All that a gateway answers to raw bytes."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as sock:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=120) as sock:
             sock.sendall(content)
             first = sock.recv(65536)
             sock.shutdown(socket.SHUT_WR)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 WORDS = ("Good", " morning", ", Brazil")
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 
 
 @dataclass

@@ -10,7 +10,7 @@ from nlapi.gateway.http.server import run_in_thread
 from nlapi.routing.model import VersionRef
 from nlapi.serving import Message, Receive, Send
 
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 # More than the buffers of both sockets hold.
 LARGE = b"x" * 64 * 2**20
 

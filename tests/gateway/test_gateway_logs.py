@@ -70,7 +70,7 @@ def lines_of(running: ServeProcess) -> list[dict[str, Any]]:
 
 
 def send(running: ServeProcess, method: str, path: str, token: str, body: Any = None) -> None:
-    connection = http.client.HTTPConnection(running.address, timeout=30)
+    connection = http.client.HTTPConnection(running.address, timeout=120)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "X-Request-Id": "mine-1"}
     connection.request(method, path, json.dumps(body).encode() if body is not None else None, headers)
     connection.getresponse().read()

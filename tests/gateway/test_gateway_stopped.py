@@ -30,7 +30,7 @@ def test_a_process_that_is_told_to_stop_under_load_fails_nothing(tmp_path: Path)
 
     def ask(address: str) -> None:
         """Asks on until nobody listens any more, on a connection that is kept for as long as the gateway keeps it."""
-        connection = http.client.HTTPConnection(address, timeout=30)
+        connection = http.client.HTTPConnection(address, timeout=120)
         headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
         try:
             while True:

@@ -233,7 +233,7 @@ def test_who_is_over_the_share_is_told_when_to_come_again(tmp_path: Path) -> Non
         with gateway(tmp_path, served_by) as served:
             first = threading.Thread(target=served.ask, args=({"input": WAIT},))
             first.start()
-            assert model.arrived.acquire(timeout=30)
+            assert model.arrived.acquire(timeout=120)
             answer = served.ask({"input": {}})
             model.release.set()
             first.join()

@@ -120,7 +120,7 @@ def test_anybody_may_read_it_and_learns_no_other_name(served: Talk) -> None:
 
 def test_a_prefix_of_a_proxy_is_kept(served: Talk, tmp_path: Path) -> None:
     file = tmp_path / "openapi.json"
-    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=120)
     connection.request("GET", "/v1/objectives/recommend/openapi.json")
     file.write_bytes(connection.getresponse().read())
     connection.close()

@@ -26,7 +26,7 @@ PROBES = ("/livez", "/readyz")
 
 
 def get(address: str, path: str, *, host: str = "10.1.2.3:8700", method: str = "GET") -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection(address, timeout=30)
+    connection = http.client.HTTPConnection(address, timeout=120)
     try:
         connection.request(method, path, headers={"Host": host})
         answer = connection.getresponse()
@@ -169,7 +169,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
 
 def test_a_connection_is_kept_for_the_time_that_is_set(tmp_path: Path) -> None:
     with gateway(tmp_path, timeouts=ServerTimeouts(keep_alive_s=0.2)) as talk:
-        connection = http.client.HTTPConnection("127.0.0.1", talk.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", talk.port, timeout=120)
         connection.request("GET", "/livez")
         assert connection.getresponse().read()
         assert connection.sock.recv(1) == b""  # closed by the server, well before the read time-out

@@ -54,7 +54,7 @@ def node(talk: Talk, token: str = "") -> Iterator[Driver]:
             yield Driver(process)
             assert process.stdin is not None
             process.stdin.close()
-            assert process.wait(30) == 0
+            assert process.wait(120) == 0
         finally:
             process.kill()
 

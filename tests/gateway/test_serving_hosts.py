@@ -295,7 +295,7 @@ def _await_place(load: Load, place: str) -> None:
 def _call(
     host: HostProcess, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
 ) -> tuple[int, bytes]:
-    connection = HTTPConnection(host.url.removeprefix("http://"), timeout=30)
+    connection = HTTPConnection(host.url.removeprefix("http://"), timeout=120)
     try:
         connection.request(method, path, body or None, dict(headers or {}))
         answer = connection.getresponse()

@@ -44,7 +44,7 @@ def trusting(authority: Authority, client: Pair | None = None) -> ssl.SSLContext
 
 
 def connect(port: int, context: ssl.SSLContext) -> http.client.HTTPSConnection:
-    connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=30, context=context)
+    connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=120, context=context)
     connection.connect()
     return connection
 
@@ -152,7 +152,7 @@ def test_clients_are_asked_for_a_certificate_of_the_authority_that_is_in_the_fil
 
 def test_plain_http_and_old_tls_are_not_spoken(authority: Authority, first: Pair) -> None:
     with serving(ServerCertificate(files(first))) as port:
-        with socket.create_connection(("127.0.0.1", port), timeout=30) as sock:
+        with socket.create_connection(("127.0.0.1", port), timeout=120) as sock:
             sock.sendall(b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
             assert b"HTTP/1.1 200" not in b"".join(iter(lambda: sock.recv(4096), b""))
         old = trusting(authority)

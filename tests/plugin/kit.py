@@ -22,7 +22,7 @@ from nlapi.plugin.folder import write_folder
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 REPOSITORY = Path(__file__).parents[2]
-PATIENCE = 60
+PATIENCE = 120
 
 
 def _operation(id: str, summary: str, *tags: str, **more: Any) -> dict[str, Any]:

@@ -116,7 +116,7 @@ class SideBySide(Shop):
         while request := read_request(connection.rfile):
             self.received.append(request)
             if request.method == "GET":
-                self.barrier.wait(10)
+                self.barrier.wait(120)
             connection.wfile.write(self.usual(request).raw())
 
 

@@ -169,6 +169,8 @@ class Recorder:
         self._waiting: deque[Record] = deque()
         self._task: asyncio.Task[None] | None = None
         self._full = asyncio.Event()
+        self._writing = asyncio.Lock()
+        self._is_closing = False
         self.dropped = 0
 
     @property
@@ -188,19 +190,23 @@ class Recorder:
             self._full.set()
 
     async def flush(self) -> None:
-        """Write all queued records."""
-        while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(BATCH_SIZE, len(self._waiting)))]
-            await self._write(self._sink, batch)
-            await self._write(self._training, _training_records(batch))
+        """Write all queued records, after those that are being written."""
+        async with self._writing:
+            while self._waiting:
+                batch = [self._waiting.popleft() for _ in range(min(BATCH_SIZE, len(self._waiting)))]
+                await self._write(self._sink, batch)
+                await self._write(self._training, _training_records(batch))
 
     async def close(self) -> None:
         """Write all queued records and stop."""
+        # The loop ends by itself: a batch that is cancelled before its thread has begun would be lost.
+        self._is_closing = True
+        self._full.set()
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await self._task
             self._task = None
         await self.flush()
+        self._is_closing = False
 
     async def _write(self, sink: Sink | None, batch: list[Record]) -> None:
         if sink is None or not batch:
@@ -216,7 +222,7 @@ class Recorder:
             _log.exception("%d decisions could not be recorded", len(batch))
 
     async def _write_loop(self) -> None:
-        while True:
+        while not self._is_closing:
             try:
                 async with asyncio.timeout(self._interval_s):
                     await self._full.wait()
