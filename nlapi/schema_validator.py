@@ -221,7 +221,17 @@ def validator_class(base: Any, keywords: Mapping[str, Any]) -> Any:
     no other class, which would retrieve and try patterns without a bound.
     """
     extended: Any = extend(base, keywords)  # type: ignore[no-untyped-call]  # jsonschema's stubs leave it untyped
-    extended.evolve = attrs.evolve
+    parts = [(part.name, part.alias) for part in attrs.fields(extended) if part.init]
+
+    def evolve(self: Any, **changes: Any) -> Any:
+        # jsonschema's own looks for another class in the schema, and that of attrs for the fields of this one.
+        evolved = object.__new__(extended)
+        for name, alias in parts:
+            setattr(evolved, name, changes[alias] if alias in changes else getattr(self, name))
+        evolved.__attrs_post_init__()
+        return evolved
+
+    extended.evolve = evolve
     initialize, descend = extended.__init__, extended.descend
 
     def descend_with_base(self: Any, instance: Any, schema: Any, *path: Any, resolver: Any = None, **paths: Any) -> Any:

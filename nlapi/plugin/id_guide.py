@@ -36,6 +36,7 @@ class IdGuide:
         shared = id_sources(spec)
         self._sources = shared if shared.index.operations == tuple(operations) else IdSources(spec, operations)
         self._by_operation: dict[Operation, dict[str, IdSource]] = {}
+        self._by_field: dict[Operation, dict[str, IdSource]] = {}
         self._by_noun: dict[Words, IdSource | None] = {}
 
     def for_operation(self, operation: Operation) -> Mapping[str, IdSource]:
@@ -58,14 +59,15 @@ class IdGuide:
 
         Stripe's `customer` is `the ID of the customer`, Asana's `data.assignee` the `gid of a user`.
         """
-        sources = {}
-        for path, field in id_fields(operation):
-            nouns = (self._resource_noun(noun) for noun in field_nouns(path.rpartition(".")[2], field))
-            # A `category` is one of the API's ad categories, whatever else its text mentions.
-            noun = next(filter(None, nouns), ())
-            if source := self._of_noun(operation, noun):
-                sources[path] = source
-        return sources
+        if operation not in self._by_field:
+            sources = self._by_field[operation] = {}
+            for path, field in id_fields(operation):
+                nouns = (self._resource_noun(noun) for noun in field_nouns(path.rpartition(".")[2], field))
+                # A `category` is one of the API's ad categories, whatever else its text mentions.
+                noun = next(filter(None, nouns), ())
+                if source := self._of_noun(operation, noun):
+                    sources[path] = source
+        return self._by_field[operation]
 
     def _resource_noun(self, noun: Words) -> Words:
         """Return the noun of the listed things that a noun means, or the one longer noun; () where it means none."""

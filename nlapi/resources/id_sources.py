@@ -133,6 +133,7 @@ class IdSources:
         self.reader = self.index.schemas.reader
         self._sources_by_place: dict[tuple[Operation, Place], tuple[IdSource, ...]] = {}
         self._fields: dict[tuple[Operation, str, Words, int], str | None] = {}
+        self._ranks: dict[Operation, tuple[Path, Sequence[str], bool, bool, bool]] = {}
 
     def find_sources(self, operation: Operation, place: Place) -> tuple[IdSource, ...]:
         """Return the sources of the value for a place of an operation, the best first; () where none is near."""
@@ -444,22 +445,34 @@ class IdSources:
         available = {name_key(entry.name) for entry in operation.parameters if entry.location == "path"}
 
         def distance(source: Operation) -> tuple[bool, bool, int, int, bool, int, int]:
-            source_path = segments(source.route)
+            source_path, required, is_last, is_canonical, is_about_caller = self._rank(source)
             shared = 0
             while shared < min(len(path), len(source_path)) and path[shared].text == source_path[shared].text:
                 shared += 1
             return (
                 # A deprecated or partial list is the last choice, whatever else is near about it.
-                source.deprecated or self._is_partial(source),
-                not self.index.is_canonical(source),
-                sum(name_key(entry) not in available for _, entry in self.index.required(source)),
+                is_last,
+                not is_canonical,
+                sum(key not in available for key in required),
                 -sum(segment.parameter is not None for segment in path[:shared]),
-                not self.index.is_about_caller(source),
+                not is_about_caller,
                 -shared,
                 len(source_path),
             )
 
         return sorted(sources, key=distance)
+
+    def _rank(self, source: Operation) -> tuple[Path, Sequence[str], bool, bool, bool]:
+        """Return what the distance of a source from any operation is made of: each is near many."""
+        if source not in self._ranks:
+            self._ranks[source] = (
+                segments(source.route),
+                [name_key(entry) for _, entry in self.index.required(source)],
+                source.deprecated or self._is_partial(source),
+                self.index.is_canonical(source),
+                self.index.is_about_caller(source),
+            )
+        return self._ranks[source]
 
     def _is_partial(self, listing: Operation) -> bool:
         return not _PARTIAL_LIST_WORDS.isdisjoint(_literal_words(segments(listing.route)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from random import Random
@@ -85,6 +85,8 @@ class Sampler:
 
     def __init__(self, schemas: Schemas) -> None:
         self.schemas = schemas
+        # By the identity of the schema, which is stored with them.
+        self._valid_examples: dict[int, tuple[Schema, Sequence[object]]] = {}
 
     def sample(self, schema: object, context: SampleContext, known_value: object = ABSENT) -> Any:
         """Return a valid value that contains what is known of it; the first attempt when none is valid."""
@@ -310,16 +312,19 @@ class Sampler:
             return _boolean(context)
         if kind == "null":
             return None
-        examples = [
-            candidate
-            for candidate in (*(flat.get("examples") or ()), *((flat["default"],) if "default" in flat else ()))
-            if self.schemas.valid(flat, candidate)
-        ]
-        examples = [candidate for candidate in examples if candidate is not None]
+        examples = self._examples(flat)
         generated = self._from_examples(examples, flat, kind, context)
         return generated if not examples or self.schemas.valid(flat, generated) else examples[0]
 
-    def _from_examples(self, examples: list[object], flat: Schema, kind: str, context: SampleContext) -> object:
+    def _examples(self, flat: Schema) -> Sequence[object]:
+        """Return the examples of a flat schema, and its default, that it allows itself."""
+        if id(flat) not in self._valid_examples:
+            candidates = (*(flat.get("examples") or ()), *((flat["default"],) if "default" in flat else ()))
+            valid = [entry for entry in candidates if entry is not None and self.schemas.valid(flat, entry)]
+            self._valid_examples[id(flat)] = flat, valid
+        return self._valid_examples[id(flat)][1]
+
+    def _from_examples(self, examples: Sequence[object], flat: Schema, kind: str, context: SampleContext) -> object:
         rng = context.rng
         if kind == "string":
             strings = [example for example in examples if isinstance(example, str)]
