@@ -44,8 +44,6 @@ class ConsentRung(StrEnum):
     """of an MCP client (elicitation)"""
     PANEL = "panel"
     """of an MCP client (MCP Apps)"""
-    PAGE = "page"
-    """in a browser on this machine"""
     CLIENT = "client"
     """the client's own dialog, which a plugin's hook has it open"""
 

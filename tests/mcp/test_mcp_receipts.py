@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from mcp import Client
 
+from benchmarks.consent_kills import kill_once
 from nlapi.mcp.server import create_server
 from nlapi.openapi.spec import Spec
 from tests.cli.kit import dialogue, run
@@ -137,3 +138,9 @@ def test_over_http_and_where_no_receipt_can_be_written(home: Path, ads: Spec) ->
 
         assert not asyncio.run(says()).is_error
         assert api.name == "Boots" and "receipt" in reports[0]
+
+
+@pytest.mark.parametrize(("way", "delay"), [("form", 0.0), ("panel", 0.02), ("terminal", 0.04)])
+def test_a_server_that_is_killed_after_a_yes_sends_nothing_again(way: str, delay: float) -> None:
+    """A few of `python -m benchmarks.consent_kills`, whatever the moment of the kill comes to."""
+    assert asyncio.run(kill_once(way, delay)).fault == ""
