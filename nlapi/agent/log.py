@@ -45,6 +45,7 @@ from nlapi.tools.plan import FollowingCall, Plan, Step
 from nlapi.tools.tool import Call, Missing, sources_to_json
 
 if TYPE_CHECKING:
+    from nlapi.agent.receipts import ConsentReceipt
     from nlapi.agent.transcripts import Record
 
 # Bytes of a body that are stored; `cut` has the true size of a longer one. The digest of the whole is stored beside it,
@@ -124,6 +125,10 @@ class Log:
         """Mask further secrets in all that is written from now on."""
         parts = (part for secret in secrets for part in secret_parts(secret))
         self.secrets = tuple(dict.fromkeys((*self.secrets, *parts)))
+
+    def write_receipt(self, receipt: ConsentReceipt) -> None:
+        """Write a person's answer to a question about changes."""
+        self._append(receipt.record, durable=True)
 
     def write(self, event: Event) -> None:
         """Write one event. TextReceived and ItemsReceived are skipped: the plan and the step contain them."""

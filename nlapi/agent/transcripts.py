@@ -7,6 +7,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import MAXYEAR, MINYEAR, date, datetime, tzinfo
 from pathlib import Path
@@ -17,6 +18,7 @@ import msgspec
 from nlapi.agent.events import NOT_RUN
 from nlapi.agent.messages import ModelState
 from nlapi.agent.models import UsageTotal, usage_total
+from nlapi.agent.receipts import EVENT, SUFFIX, ConsentReceipt, moment_text
 from nlapi.client.message import EndReason, Framing, Request, Result, finite_float
 from nlapi.errors import UsageError, file_faults
 from nlapi.openapi.spec import Effect
@@ -148,6 +150,7 @@ _FORMS: Mapping[str, Any] = {
     "needed": _Needed,
     "workflow": _Workflow,
     "answered": _Answered,
+    EVENT: ConsentReceipt,
 }
 
 
@@ -304,12 +307,10 @@ class DayUsage:
 
 def recorded_plans(folder: Path, since: datetime) -> Iterator[RecordedPlan]:
     """Yield the plans of models since a moment (with its zone), by the transcripts in `folder`."""
-    for path in sorted(folder.glob("*.jsonl")):
-        # Files that ended before are skipped unread: a folder of transcripts only grows.
-        try:
-            records = read_records(path) if path.stat().st_mtime >= since.timestamp() else []
-        except (OSError, UsageError):
-            records = []
+    for path in _files_since(folder, since):
+        records: list[Record] = []
+        with suppress(UsageError):
+            records = read_records(path)
         questions = 0
         for record in records:
             questions += record.get("event") == "asked"
@@ -319,6 +320,38 @@ def recorded_plans(folder: Path, since: datetime) -> Iterator[RecordedPlan]:
             if isinstance(raw, dict) and moment is not None and moment >= since and ("usage" in raw or "cost" in raw):
                 model = str(raw.get("model") or "")
                 yield RecordedPlan(moment=moment, question=(path.stem, questions), model=model, total=_total(raw))
+
+
+def recorded_consents(folder: Path, since: datetime, now: datetime) -> tuple[ConsentReceipt, ...]:
+    """Return the questions about changes since a moment, the newest first, with their answers and what came of them."""
+    receipts = (receipt for path in _files_since(folder, since) for receipt in _consents_of(path, now))
+    recent = (receipt for receipt in receipts if receipt.at >= moment_text(since))
+    return tuple(sorted(recent, key=lambda receipt: receipt.at, reverse=True))
+
+
+def _files_since(folder: Path, since: datetime) -> Iterator[Path]:
+    """Yield the files that were written to since a moment: a folder of transcripts only grows."""
+    for path in sorted((*folder.glob("*.jsonl"), *folder.glob(f"*{SUFFIX}"))):
+        with suppress(OSError):
+            if path.stat().st_mtime >= since.timestamp():
+                yield path
+
+
+def _consents_of(path: Path, now: datetime) -> Iterator[ConsentReceipt]:
+    receipts: dict[str, ConsentReceipt] = {}
+    transcript = "" if path.suffix == SUFFIX else path.stem
+    with suppress(UsageError):
+        for record in read_records(path):
+            event = record.get("event")
+            if event == EVENT:
+                receipt = msgspec.convert(record, ConsentReceipt)
+                receipts[receipt.id] = replace(receipt, transcript=transcript)
+            elif event in ("stepped", "worked") and receipts:
+                id, receipt = next(reversed(receipts.items()))
+                operation, status = record["call"].get("operation", ""), (record.get("result") or {}).get("status")
+                sent = str(record.get("digest")), str(record.get("outcome"))
+                receipts[id] = receipt.with_step(operation, *sent, status)
+    return (receipt.as_of(now) for receipt in receipts.values())
 
 
 def usage_by_day(folder: Path, since: datetime, zone: tzinfo | None = None) -> tuple[DayUsage, ...]:

@@ -64,7 +64,7 @@ def doctor(
 
     Exits with 1 if something does not work.
     """
-    findings = [*_installation(), *_folders(), *_policy_and_aliases(), *_models(), *_apis(sources or ())]
+    findings = [*_installation(), *_folders(), *_policy_and_aliases(), *_questions(), *_models(), *_apis(sources or ())]
     if table.is_json(output):
         console.write(console.format_json([asdict(finding) for finding in findings]))
     else:
@@ -74,6 +74,15 @@ def doctor(
                 console.write(f"         -> {finding.action}")
     if any(finding.health is Health.ERROR for finding in findings):
         raise typer.Exit(1)
+
+
+def _questions() -> Iterator[Finding]:
+    """Yield the changes of MCP servers that wait for the user."""
+    from nlapi.mcp.terminal_questions import waiting_questions
+
+    if questions := waiting_questions():
+        text = "1 change waits" if len(questions) == 1 else f"{len(questions)} changes wait"
+        yield Finding("questions", Health.OK, f"{text} for your answer", "`nlapi approve` lists what waits")
 
 
 def _fault(part: str, error: NlapiError, health: Health = Health.ERROR) -> Finding:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from itertools import islice
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlapi.cli.ask.ask import question_of
-from nlapi.cli.options import ListOutput, Setup, argument, conversation_options, is_terminal, option, parse_pairs
+from nlapi.cli.options import ListOutput, Setup, argument, conversation_options, flag, is_terminal, option, parse_pairs
 from nlapi.cli.render import console, table
 from nlapi.client.safe_text import strip_control
 from nlapi.credential_references import VARIABLE
@@ -22,6 +23,7 @@ from nlapi.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from nlapi.agent.receipts import ConsentReceipt
     from nlapi.agent.transcripts import DayUsage, Record
     from nlapi.openapi.spec import Spec
     from nlapi.tools.tool import Tool
@@ -30,6 +32,7 @@ app = typer.Typer(help="Show, search, resume and save earlier questions and thei
 
 Id = Annotated[str, argument("ID", "The start of an id from `nlapi log list`, or `last`.")]
 Limit = Annotated[int, option("-n --limit N", "How many to show.", min=1)]
+Since = Annotated[str, option("--since WHEN", "A date such as 2026-11-01, or a number of days such as 7d.")]
 
 
 class TranscriptFormat(StrEnum):
@@ -69,8 +72,8 @@ def search(
 
 
 def _print_transcripts(limit: int, output: ListOutput, is_shown: Callable[[Path], bool], empty: str) -> None:
+    from nlapi.agent.receipts import log_folder
     from nlapi.agent.transcripts import list_transcripts
-    from nlapi.cli.ask.planners import log_folder
 
     matches = (entry for entry in list_transcripts(log_folder()) if is_shown(entry.path))
     transcripts = list(islice(matches, limit))
@@ -130,7 +133,7 @@ nlapi log costs --since 2026-11-01"""
 
 @app.command(epilog=COSTS)
 def costs(
-    since: Annotated[str, option("--since WHEN", "A date such as 2026-11-01, or a number of days such as 7d.")] = "30d",
+    since: Since = "30d",
     output: ListOutput = None,
 ) -> None:
     """Sum up the tokens and dollars of models, by day and model.
@@ -138,8 +141,8 @@ def costs(
     Only questions with a transcript count. For a model without a known price only tokens are shown.
     """
     from nlapi.agent.models import PRICE_MONTH, UsageTotal
+    from nlapi.agent.receipts import log_folder
     from nlapi.agent.transcripts import usage_by_day
-    from nlapi.cli.ask.planners import log_folder
 
     days = usage_by_day(log_folder(), _since(since))
     rows = [_usage_row(usage) for usage in days]
@@ -157,6 +160,66 @@ def costs(
         total = sum((usage.total for usage in days), UsageTotal())
         unpriced = f"; {total.unpriced} of {total.requests} requests have no known price" if total.unpriced else ""
         console.note(f"${total.usd:.4f} in all, by the prices of {PRICE_MONTH}{unpriced}")
+
+
+CONSENTS = """nlapi log consents
+nlapi log consents --declined --since 7d
+nlapi log consents -a shop -o json"""
+
+
+@app.command(epilog=CONSENTS)
+def consents(
+    since: Since = "30d",
+    apis: Annotated[list[str] | None, option("-a --api SOURCE", "Only about this API. Repeatable.")] = None,
+    declined: Annotated[bool, flag("--declined", "Only what was not agreed to, or not answered in time.")] = False,
+    limit: Limit = 50,
+    output: ListOutput = None,
+) -> None:
+    """List the questions about changes: who asked, where they were answered, and what came of it.
+
+    The newest is first. A change that was agreed to in advance (`--yes`, a rule) had no question. In JSON each has its
+    requests, with the digest, the outcome and the status of each.
+    """
+    from nlapi.agent.receipts import ConsentAnswer, log_folder
+    from nlapi.agent.transcripts import recorded_consents
+
+    wanted = {text.casefold() for name in apis or () for text in (name, _source_of(name))}
+    matches = (
+        receipt
+        for receipt in recorded_consents(log_folder(), _since(since), datetime.now().astimezone())
+        if (not wanted or {receipt.api.casefold(), receipt.source.casefold()} & wanted)
+        and not (declined and receipt.answer in (ConsentAnswer.AGREED, ConsentAnswer.WAITING))
+    )
+    receipts = list(islice(matches, limit))
+    empty = f"nobody was asked about such a change since {_since(since):%Y-%m-%d}"
+    if table.is_json(output):
+        table.print_list([asdict(receipt) for receipt in receipts], output, CONSENT_COLUMNS, empty=empty)
+    else:
+        table.print_list([_consent_row(receipt) for receipt in receipts], output, CONSENT_COLUMNS, empty=empty)
+
+
+CONSENT_COLUMNS = ("at", "asked by", "api", "change", "answer", "at the", "result")
+
+
+def _source_of(name: str) -> str:
+    """Return where the description of a registered API is; the name itself for any other."""
+    from nlapi.registry import find_registration
+
+    entry = find_registration(name)
+    return entry.source if entry is not None else name
+
+
+def _consent_row(receipt: ConsentReceipt) -> dict[str, str]:
+    first, *others = receipt.calls
+    return {
+        "at": f"{datetime.fromisoformat(receipt.at).astimezone():%Y-%m-%d %H:%M}",
+        "asked by": " of ".join(filter(None, (receipt.face, receipt.client))),
+        "api": receipt.api,
+        "change": f"{first.operation}{f' and {len(others)} more' if others else ''}",
+        "answer": receipt.answer,
+        "at the": receipt.rung,
+        "result": ", ".join(dict.fromkeys(str(call.status or call.outcome) for call in receipt.calls)),
+    }
 
 
 def _since(text: str) -> datetime:
@@ -311,8 +374,8 @@ def tool_finder(records: Iterable[Record], specs: tuple[Spec, ...]) -> Callable[
 
 
 def find_transcript(id: str) -> Path:
+    from nlapi.agent.receipts import log_folder
     from nlapi.agent.transcripts import list_transcripts
-    from nlapi.cli.ask.planners import log_folder
 
     transcripts = list_transcripts(log_folder())
     matches = transcripts[:1] if id == "last" else [entry for entry in transcripts if entry.id.startswith(id)]
@@ -352,6 +415,8 @@ def record_line(record: Mapping[str, Any]) -> str:
             text = f"  {', '.join(f'{count} {fate}' for count, fate in counts if count)}"
         case "needed":
             text = f"  needs {', '.join(str(argument.get('argument')) for argument in record.get('missing', ()))}"
+        case "consent":
+            text = f"  {record.get('answer')}, at the {record.get('rung')}"
         case "answered":
             text = f"= {record.get('text')}"
         case _:

@@ -47,7 +47,7 @@ def undo(
         call = inverse_of(step, _changes_of(records, step) or changes_seen(step, earlier.steps))
         _check_place(step, session.targets)
         log.hide(session.policy.secrets)
-        session.log = log
+        session.log, session.face = log, "undo"
         session.planner = UndoPlanner(call=call)
         # The call is the inverse of one that was agreed to, and no reading of a sentence.
         session.policy = replace(session.policy, spelled_out=True)

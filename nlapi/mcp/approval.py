@@ -19,6 +19,7 @@ import mcp_types as types
 from mcp.server.apps import APP_MIME_TYPE, EXTENSION_ID, client_supports_apps
 
 from nlapi.agent.events import FieldState
+from nlapi.agent.receipts import ConsentRung
 from nlapi.client.safe_text import json_line, single_line
 from nlapi.mcp.answers import AnswerOwner
 from nlapi.mcp.consent import OUTCOME, Context, can_elicit, is_local, terminal_way
@@ -109,6 +110,7 @@ async def answer_approval(
         ticket = tickets.decide(
             id,
             owner,
+            ConsentRung.PANEL,
             digest=values.get("digest", ""),
             token=values.get("token", ""),
             agrees=values.get("answer") == "yes",
@@ -152,7 +154,7 @@ def _outcome(tickets: Tickets, ticket: Ticket) -> types.CallToolResult:
         text += f" The user can also answer in a terminal on this machine: nlapi approve {ticket.code}"
     elif ticket.state is TicketState.WAITING and tickets.is_unseen(ticket):
         # A client that declares panels need not show them. Both ways at once could send it twice.
-        tickets.withdraw(ticket)
+        tickets.withdraw(ticket, ConsentRung.PANEL)
         text = f"No panel was opened, and the question is withdrawn; nothing was sent. {terminal_way(ticket.subject)}"
     elif ticket.state is TicketState.EXPIRED:
         text += f" {terminal_way(ticket.subject)}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -19,6 +19,9 @@ from nlapi.client.masking import MASK, secret_mask
 from nlapi.errors import ConsentError, UsageError, file_faults
 from nlapi.tools.run import Prepared
 from nlapi.tools.tool import Tool
+
+if TYPE_CHECKING:
+    from nlapi.mcp.tickets import Ticket
 
 
 class ConsentKind(StrEnum):
@@ -69,6 +72,8 @@ class CallRecord:
     status: int | None = None
     reason: str = ""
     milliseconds: int = 0
+    ticket: Ticket | None = field(default=None, repr=False)
+    """the question that a person said yes to"""
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def take_tool(self, tool: Tool, api: str) -> None:

@@ -21,6 +21,7 @@ from nlapi.agent.events import CallProposed, ConsentReply, FieldChange, StepFini
 from nlapi.agent.loop import converse
 from nlapi.agent.operation_tools import CHANGE, DESCRIBE, FIND, READ, OperationTools, words_of
 from nlapi.agent.policy import Policy, Verdict
+from nlapi.agent.receipts import run_receipt
 from nlapi.client.masking import redact
 from nlapi.client.message import Result
 from nlapi.client.safe_text import count_noun, error_for_model, single_line, strip_all, strip_control
@@ -88,6 +89,7 @@ async def call_workflow(
     params: types.CallToolRequestParams,
     entry: WorkflowTool,
     arguments: Mapping[str, object],
+    record: CallRecord,
 ) -> ToolAnswer:
     """Return the outcome of a run, or the question that the client has to put first.
 
@@ -106,7 +108,7 @@ async def call_workflow(
     repetition = ledger.run_reason(key)
     if repetition or _needs_question(tree, targets, state.settings.consent):
         subject = _subject(state, entry, tree, inputs, targets, repetition)
-        question = await request_consent(_consent_request(state, context, params), subject)
+        question = await request_consent(_consent_request(state, context, params, record), subject)
         if question is not None:
             return question
     run = WorkflowRun(
@@ -158,6 +160,7 @@ def _subject(
             "\n".join([_run_key(entry, inputs), *lines]).encode("utf-8", "surrogatepass")
         ).hexdigest(),
         command=shlex.join(["nlapi", "workflow", "run", file, entry.workflow.id, *options]),
+        receipt=run_receipt("mcp", state.spec, name, _run_key(entry, inputs)),
         title="Run this workflow?",
         is_ruled=bool(question_rule(tree, targets)),
         repetition=repetition,
@@ -309,6 +312,8 @@ async def call_tool(states: Sequence[ServerState], context: Context, params: typ
         if oversight.metrics is not None:
             oversight.metrics.running.dec()
             oversight.metrics.observe(record)
+        if record.ticket is not None:
+            state.tickets.record_outcome(record.ticket, record.outcome.value, record.status)
         if oversight.audit is not None and (fault := oversight.audit.write_call(record)):
             state.report(fault)
     # What was cancelled earlier is told with a client's own call, not with the one that a person has agreed to.
@@ -366,7 +371,7 @@ async def _call_operation(
 ) -> ToolAnswer:
     record.take_tool(tool, state.api_name)
     if (entry := state.catalogue.workflow(tool)) is not None:
-        answer = await call_workflow(state, context, params, entry, arguments)
+        answer = await call_workflow(state, context, params, entry, arguments, record)
         record.outcome = CallOutcome.ANSWERED if isinstance(answer, types.CallToolResult) else CallOutcome.ASKED
         return answer if params.name == tool.name else _framed(answer)
     call = Call(tool=tool, arguments={**registered_arguments(tool, state.settings), **arguments})
@@ -391,7 +396,8 @@ async def _call_operation(
     if prepared.requires_question or must_ask:
         record.consent = ConsentKind.NONE
         changes = await _current_changes(state, prepared, target)
-        question = await request_consent(_consent_request(state, context, params), call_subject(prepared, changes))
+        subject = call_subject(prepared, changes, record.secrets)
+        question = await request_consent(_consent_request(state, context, params, record), subject)
         if question is not None:
             record.outcome = CallOutcome.ASKED
             return question
@@ -405,13 +411,16 @@ async def _call_operation(
     return _api_answer(state, context, call, result, works[0] if works else None)
 
 
-def _consent_request(state: ServerState, context: Context, params: types.CallToolRequestParams) -> ConsentRequest:
+def _consent_request(
+    state: ServerState, context: Context, params: types.CallToolRequestParams, record: CallRecord
+) -> ConsentRequest:
     return ConsentRequest(
         context=context,
         params=params,
         tickets=state.tickets,
         owner=answer_owner(context, state.settings),
         send=partial(call_tool, (state,), context),
+        record=record,
     )
 
 

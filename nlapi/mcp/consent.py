@@ -14,8 +14,11 @@ from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
+from nlapi.agent.receipts import MAX_TITLE, ConsentAnswer, ConsentRung
+from nlapi.client.safe_text import single_line
 from nlapi.errors import ConsentError, RepetitionError
 from nlapi.mcp.answers import AnswerOwner
+from nlapi.mcp.audit import CallRecord
 from nlapi.mcp.consent_subject import ConsentSubject
 from nlapi.mcp.terminal_consent import TerminalDesk
 from nlapi.mcp.tickets import ApprovedCall, Sender, Ticket, Tickets
@@ -42,10 +45,28 @@ class ConsentRequest:
     tickets: Tickets
     owner: AnswerOwner
     send: Sender
+    record: CallRecord
+
+    def open_form(self, subject: ConsentSubject, *, is_form: bool = True) -> Ticket:
+        """Return a ticket for a question that the client itself puts."""
+        info = self.context.session.client_params
+        name = self.record.client or (info.client_info.name if info is not None else "")
+        client = single_line(name)[:MAX_TITLE]
+        return self.tickets.open(subject, self.params, self.owner, client=client, is_form=is_form)
+
+    def take_form(self, ticket: Ticket, answer: object) -> None:
+        """Take the answer to a form. ConsentError unless it is a plain yes."""
+        try:
+            _require_acceptance(answer, ticket.subject)
+        except ConsentError:
+            self.tickets.record_answer(ticket, ConsentAnswer.DECLINED, ConsentRung.FORM)
+            raise
+        self.tickets.record_answer(ticket, ConsentAnswer.AGREED, ConsentRung.FORM)
+        self.record.ticket = ticket
 
     async def open(self, subject: ConsentSubject) -> Ticket:
         """Return a ticket for the call. Where client and server run on one machine, a terminal can answer it too."""
-        ticket = self.tickets.open(subject, self.params, self.owner)
+        ticket = self.open_form(subject, is_form=False)
         if is_local(self.context):
             self.tickets.desk = self.tickets.desk or TerminalDesk(self.tickets)
             ticket.code = await self.tickets.desk.ask(ticket, self.send)
@@ -62,6 +83,7 @@ async def request_consent(
     """
     context, params = request.context, request.params
     if isinstance(params, ApprovedCall):
+        request.record.ticket = request.tickets.find(params.ticket_id, request.owner)
         if params.fingerprint == subject.fingerprint:
             return None
         raise ConsentError(
@@ -75,20 +97,24 @@ async def request_consent(
     form = _form(subject.title)
     question = types.ElicitRequestFormParams(message=subject.lines, requested_schema=form)
     if context.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+        ticket = request.open_form(subject)
         try:
             answer = await context.session.elicit_form(question.message, form, context.request_id)
         except (MCPError, ValueError):  # it refused the question, or its answer is not one
+            request.tickets.withdraw(ticket, ConsentRung.FORM)
             raise _consent_error(subject) from None
-        _require_acceptance(answer, subject)
+        finally:
+            request.tickets.take(ticket.id, request.owner)
+        request.take_form(ticket, answer)
         return None
     if params.request_state is None:
         requests: types.InputRequests = {CONSENT_KEY: types.ElicitRequest(params=question)}
-        ticket = request.tickets.open(subject, params, request.owner, is_form=True)
+        ticket = request.open_form(subject)
         return types.InputRequiredResult(input_requests=requests, request_state=ticket.id)
     answered = request.tickets.take(params.request_state, request.owner)
-    if answered is None or answered.fingerprint != subject.fingerprint:
+    if answered is None or answered.subject.fingerprint != subject.fingerprint:
         raise ConsentError("this answer belongs to another request, or was used; nothing was sent", hint="call again")
-    _require_acceptance((params.input_responses or {}).get(CONSENT_KEY), subject)
+    request.take_form(answered, (params.input_responses or {}).get(CONSENT_KEY))
     return None
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from textwrap import TextWrapper
 
 from nlapi.agent.events import FieldChange, change_lines
+from nlapi.agent.receipts import ConsentReceipt, begin_receipt
 from nlapi.client.message import Request, preview_body, shorten_lines
 from nlapi.client.safe_text import reveal_control, single_line
 from nlapi.openapi.spec import Effect
@@ -35,13 +36,14 @@ class ConsentSubject:
 
     `changes` are the fields of the item before and after, where it could be read. `command` sends it in a terminal.
     With `is_ruled` the user's policy wants a question each time. `repetition` is the reason why it may have been done
-    before, "" for none; consent in advance does not cover it then.
+    before, "" for none; consent in advance does not cover it then. `receipt` is what is recorded of the question.
     """
 
     name: str
     question: str
     fingerprint: str
     command: str
+    receipt: ConsentReceipt
     changes: tuple[FieldChange, ...] = ()
     title: str = "Send this request?"
     is_ruled: bool = False
@@ -53,8 +55,10 @@ class ConsentSubject:
         return "\n".join((self.question, *wrap_question(change_lines(self.changes)).splitlines()))
 
 
-def call_subject(prepared: Prepared, changes: tuple[FieldChange, ...] = ()) -> ConsentSubject:
-    """Return the subject of one request, with what it changes."""
+def call_subject(
+    prepared: Prepared, changes: tuple[FieldChange, ...] = (), secrets: tuple[str, ...] = ()
+) -> ConsentSubject:
+    """Return the subject of one request, with what it changes; its receipt is without the secrets."""
     call = prepared.call
     arguments = json.dumps(dict(call.arguments), ensure_ascii=False, default=str)
     # The exact bytes count, unlike in `client.digest`: consent is to what was shown, and to nothing equivalent.
@@ -67,6 +71,7 @@ def call_subject(prepared: Prepared, changes: tuple[FieldChange, ...] = ()) -> C
         fingerprint=fingerprint,
         changes=changes,
         command=shlex.join(["nlapi", "call", call.tool.operation.spec.source, call.operation_id, "--args", arguments]),
+        receipt=begin_receipt("mcp", (prepared,), secrets),
         is_ruled=prepared.is_ruled,
         repetition=prepared.repetition,
     )

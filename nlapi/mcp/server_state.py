@@ -68,6 +68,9 @@ class ServerState:
     unknown_outcomes: OrderedDict[str, list[str]] = field(default_factory=OrderedDict)
     ledgers: OrderedDict[str, Ledger] = field(default_factory=OrderedDict)
 
+    def __post_init__(self) -> None:
+        self.tickets.report = self.report
+
     @property
     def spec(self) -> Spec:
         return self.catalogue.spec

@@ -13,6 +13,7 @@ import secrets
 from contextlib import suppress
 from typing import Any
 
+from nlapi.agent.receipts import ConsentRung
 from nlapi.client_session import is_started_by_model
 from nlapi.errors import ConsentError
 from nlapi.local_sockets import bind
@@ -89,7 +90,10 @@ class TerminalDesk:
             return {"state": ticket.state, "text": f"Nothing was answered: {FROM_MODEL}."}
         agrees, token = message.get("agrees") is True, ".".join(ticket.halves)
         try:
-            self._tickets.decide(ticket.id, ticket.owner, digest=str(message.get("digest")), token=token, agrees=agrees)
+            digest = str(message.get("digest"))
+            self._tickets.decide(
+                ticket.id, ticket.owner, ConsentRung.TERMINAL, digest=digest, token=token, agrees=agrees
+            )
         except ConsentError as error:
             return {"state": ticket.state, "text": error.message}
         if agrees:

@@ -8,12 +8,14 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import mcp_types as types
 
+from nlapi.agent.receipts import ConsentAnswer, ConsentReceipt, ConsentRung, moment_text, write_receipt
 from nlapi.client.safe_text import shorten, single_line
 from nlapi.errors import ConsentError
 from nlapi.mcp.answers import AnswerOwner
@@ -41,6 +43,7 @@ class ApprovedCall(types.CallToolRequestParams):
     """A call that a person agreed to by its ticket. Only the server makes one: nothing on the wire is read as this."""
 
     fingerprint: str
+    ticket_id: str
 
 
 Sender = Callable[[ApprovedCall], Awaitable[types.CallToolResult | types.InputRequiredResult]]
@@ -84,6 +87,7 @@ class Ticket:
     params: types.CallToolRequestParams
     owner: AnswerOwner
     deadline: float
+    receipt: ConsentReceipt
     is_form: bool = False
     id: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     halves: tuple[str, str] = field(
@@ -98,7 +102,12 @@ class Ticket:
     async def carry_out(self, send: Sender) -> None:
         """Make the call that a person agreed to, and store what came of it."""
         params = self.params
-        call = ApprovedCall(name=params.name, arguments=params.arguments, fingerprint=self.subject.fingerprint)
+        call = ApprovedCall(
+            name=params.name,
+            arguments=params.arguments,
+            fingerprint=self.subject.fingerprint,
+            ticket_id=self.id,
+        )
         try:
             answer = await send(call)
         except BaseException:
@@ -143,6 +152,8 @@ class Tickets:
         self._tickets: OrderedDict[str, Ticket] = OrderedDict()
         self._clock = clock
         self._sending: set[asyncio.Task[None]] = set()
+        self.report: Callable[[str], None] = lambda _: None
+        """reaches the person who started the server, where a receipt cannot be written"""
         self.desk: TerminalDesk | None = None
 
     def open(
@@ -151,14 +162,39 @@ class Tickets:
         params: types.CallToolRequestParams,
         owner: AnswerOwner,
         *,
+        client: str = "",
         is_form: bool = False,
     ) -> Ticket:
-        """Return a new ticket for a call that needs a person's consent; with `is_form` the client puts the question."""
-        deadline = self._clock() + LIFETIME_S
-        ticket = Ticket(subject=subject, params=params, owner=owner, is_form=is_form, deadline=deadline)
+        """Return a new ticket for a call of a client that needs a person's consent.
+
+        With `is_form` the client puts the question.
+        """
+        until = moment_text(datetime.now(UTC) + timedelta(seconds=LIFETIME_S))
+        ticket = Ticket(
+            subject=subject,
+            params=params,
+            owner=owner,
+            is_form=is_form,
+            deadline=self._clock() + LIFETIME_S,
+            receipt=replace(subject.receipt, client=client, until=until),
+        )
         self._tickets[ticket.id] = ticket
         self._make_room(owner)
+        self._record(ticket, ticket.receipt)
         return ticket
+
+    def _record(self, ticket: Ticket, receipt: ConsentReceipt) -> None:
+        ticket.receipt = receipt
+        if fault := write_receipt(receipt):
+            self.report(fault)
+
+    def record_answer(self, ticket: Ticket, answer: ConsentAnswer, rung: ConsentRung) -> None:
+        """Write a person's answer into the receipt of a ticket, before anything is sent."""
+        self._record(ticket, ticket.receipt.with_answer(answer, rung))
+
+    def record_outcome(self, ticket: Ticket, outcome: str, status: int | None) -> None:
+        """Write what came of the call of a ticket into its receipt."""
+        self._record(ticket, ticket.receipt.with_outcome(outcome, status))
 
     def _make_room(self, owner: AnswerOwner) -> None:
         """Drop the oldest tickets of an owner who has too many, and then those of all; never one that is being sent."""
@@ -191,22 +227,22 @@ class Tickets:
         """Return how long a ticket waits for an answer."""
         return max(0, round(ticket.deadline - self._clock()))
 
-    def withdraw(self, ticket: Ticket) -> None:
+    def withdraw(self, ticket: Ticket, rung: ConsentRung) -> None:
         """End a question for which another way is named, so that it is not answered twice."""
         if ticket.state is TicketState.WAITING:
             ticket.state = TicketState.WITHDRAWN
+            self.record_answer(ticket, ConsentAnswer.WITHDRAWN, rung)
 
     def is_unseen(self, ticket: Ticket) -> bool:
         """Return whether a panel had the time to open and did not."""
         return not ticket.was_shown and self.seconds_left(ticket) < LIFETIME_S - OPENING_S
 
-    def take(self, id: str, owner: AnswerOwner) -> ConsentSubject | None:
-        """Return what a caller's form was about, and forget it; None without such a form, or after its answer."""
+    def take(self, id: str, owner: AnswerOwner) -> Ticket | None:
+        """Return the ticket of a caller's form, and forget it; None without such a form, or after its answer."""
         ticket = self._tickets.get(id)
         if ticket is None or ticket.owner != owner or not ticket.is_form:
             return None
-        del self._tickets[id]
-        return ticket.subject
+        return self._tickets.pop(id)
 
     def find(self, id: str, owner: AnswerOwner) -> Ticket:
         """Return the ticket of a caller. ConsentError for any other."""
@@ -220,7 +256,9 @@ class Tickets:
             ticket.state = TicketState.EXPIRED
         return ticket
 
-    def decide(self, id: str, owner: AnswerOwner, *, digest: str, token: str, agrees: bool) -> Ticket:
+    def decide(
+        self, id: str, owner: AnswerOwner, rung: ConsentRung, *, digest: str, token: str, agrees: bool
+    ) -> Ticket:
         """Return the ticket after a person's answer: SENDING after a yes, which the caller then sends, else DECLINED.
 
         ConsentError where it was answered before, has expired, or the token is wrong; a wrong one withdraws it.
@@ -230,7 +268,8 @@ class Tickets:
             raise ConsentError(f"this question is {ticket.state}: it takes no answer, and nothing was sent by this one")
         expected = f"{'.'.join(ticket.halves)}/{ticket.subject.fingerprint}"
         if not hmac.compare_digest(f"{token}/{digest}".encode("utf-8", "surrogatepass"), expected.encode()):
-            ticket.state = TicketState.WITHDRAWN
+            self.withdraw(ticket, rung)
             raise ConsentError("this is not the token of the question, which is withdrawn; nothing was sent")
         ticket.state = TicketState.SENDING if agrees else TicketState.DECLINED
+        self.record_answer(ticket, ConsentAnswer.AGREED if agrees else ConsentAnswer.DECLINED, rung)
         return ticket

@@ -20,7 +20,7 @@ from nlapi.client.auth import (
 )
 from nlapi.client.build import Values, build
 from nlapi.client.curl import to_curl
-from nlapi.client.message import Limits, Request, Result, bound_for_model, digest, exact_digest
+from nlapi.client.message import Limits, Request, Result, bound_for_model, digest
 from nlapi.client.safe_text import single_line
 from nlapi.client.server import network_scope, site_of
 from nlapi.errors import ArgumentError, ConsentError, DeniedError, MissingCredentialError, RepetitionError, UsageError
@@ -65,8 +65,8 @@ if TYPE_CHECKING:
 class Receipts(Protocol):
     """The requests of changes that the user of a client has confirmed, in whose session the process runs."""
 
-    def take(self, request_digest: str) -> str:
-        """Use up the receipt for a request, whose `digest` it is; return why none exists, or ""."""
+    def take(self, prepared: Prepared) -> str:
+        """Use up the receipt for a call; return why none exists, or ""."""
         ...
 
 
@@ -506,7 +506,7 @@ def _require_receipt(prepared: Prepared, target: Target) -> None:
             return
         reason = "this process runs in the session of a client with a model, and nobody was asked about this request"
     else:
-        reason = target.receipts.take(exact_digest(prepared.request))
+        reason = target.receipts.take(prepared)
     if reason:
         from nlapi import client_session
 

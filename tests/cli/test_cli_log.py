@@ -346,3 +346,30 @@ def test_on_a_terminal_a_text_ends_no_string_of_json(api: Echo, tmp_path: Path) 
         shown = json.loads(terminal.seen)
         record = shown if format == "ndjson" else shown[0]
         assert (record["question"], "outcome" in record) == ('a", "outcome": "b', False)
+
+
+def test_consents_are_listed_from_every_command_with_what_came_of_them(api: Echo, tmp_path: Path) -> None:
+    source = notes(tmp_path, api.url)
+    rows = tmp_path / "rows.csv"
+    rows.write_text("note\nn2\n")
+    for typed, words in (
+        ("n: not that one", ("ask", "delete the note n3", "-a", source, "--planner", "offline")),
+        ("y", ("call", source, "deleteNote", "note=n1")),
+        ("y", ("batch", source, str(rows), "deleteNote")),
+    ):
+        with dialogue(*words) as terminal:
+            terminal.expect("]: ")
+            terminal.type(f"{typed}\n")
+            terminal.end()
+    listed = run("log", "consents", "-o", "json").json
+    assert [
+        (row["face"], row["answer"], row["reason"], [call["status"] for call in row["calls"]]) for row in listed
+    ] == [
+        ("batch", "agreed", "", [204]),
+        ("call", "agreed", "", [204]),
+        ("ask", "declined", "not that one", [None]),
+    ]
+    assert {row["rung"] for row in listed} == {"terminal"}
+    assert listed[-1]["calls"][0]["digest"] == run("log", "show", listed[-1]["transcript"]).lines[2]["digest"]
+    assert "declined, at the terminal" in run("log", "show", listed[-1]["transcript"], "-o", "text").out
+    assert run("log", "consents", "--declined").json == listed[-1:]

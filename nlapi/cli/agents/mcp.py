@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from nlapi.mcp.team import OpenApi, TeamApi, TeamSettings
     from nlapi.mcp.tool_listing import ToolCatalogue
     from nlapi.openapi.spec import Spec
-    from nlapi.tools.run import Target
+    from nlapi.tools.run import Prepared, Target
 
 
 # Seconds in which work that an API has accepted is waited for, of the 60 after which clients give up a call.
@@ -215,7 +215,7 @@ def _serve_api(source: str, options: McpOptions) -> None:
 class _OwnQuestions:
     """The receipts of a server that asks the user about each change by itself."""
 
-    def take(self, request_digest: str) -> str:
+    def take(self, prepared: Prepared) -> str:
         return ""
 
 
@@ -234,7 +234,10 @@ def _in_session(api: Target, consent: Consent) -> tuple[Target, Consent]:
     # The hook that starts the broker runs beside this server.
     receipts = open_receipts(folder, wait=BROKER_S) if folder is not None and consent is Consent.ELICIT else None
     if receipts is not None:
-        return replace(api, receipts=receipts, pinned=True), Consent.CLIENT
+        from nlapi.agent.receipts import DialogReceipts
+
+        dialog = DialogReceipts(take_digest=receipts.take, secrets=tuple(api.credentials.values()))
+        return replace(api, receipts=dialog, pinned=True), Consent.CLIENT
     # A client that asks by itself (`--consent client`) is one that the user trusts to.
     return replace(api, receipts=_OwnQuestions(), pinned=True), consent
 

@@ -17,13 +17,15 @@ from nlapi.errors import ConsentError, UsageError
 from nlapi.registry import user_folder
 
 if TYPE_CHECKING:
+    from nlapi.agent.receipts import DialogReceipts
     from nlapi.cli.agents.plugin_run import OpenedRecipe
+    from nlapi.cli.agents.session_broker import ForkReceipts
     from nlapi.cli.call.batch import BatchInput
     from nlapi.cli.workflow.inputs import RunOptions
     from nlapi.openapi.spec import Spec
     from nlapi.plugin.argument_settings import SettingValues
     from nlapi.plugin.folder import PluginManifest
-    from nlapi.tools.run import Receipts, Target
+    from nlapi.tools.run import Target
 
 # Options of `nlapi call` that say where a call goes and as whom: in a plugin they are settings, and not the model's.
 _SETTING_OPTIONS = ("base_url", "env", "auth", "no_auth", "overlays", "root")
@@ -78,7 +80,7 @@ class InstalledPlugin:
             self.spec = spec
         return self.spec
 
-    def target(self, receipts: Receipts | None = None) -> Target:
+    def target(self, receipts: ForkReceipts | None = None) -> Target:
         """Return the API with the address and the credentials of the user: a variable goes before an option."""
         from nlapi.plugin.build import DESCRIPTION
         from nlapi.plugin.names import credential_settings, credential_variables
@@ -105,7 +107,7 @@ class InstalledPlugin:
             no_auth=options.no_auth,
             rules=read_rules(spec, source),
             field_rules=read_field_rules(spec, source),
-            receipts=receipts,
+            receipts=dialog_receipts(receipts, credentials),
             pinned=True,
         )
 
@@ -132,14 +134,14 @@ class InstalledPlugin:
         return setting_values(self.manifest, self._base_url(), values)
 
     def open_recipe(
-        self, recipe: str, texts: list[str], options: RunOptions, receipts: Receipts | None = None
+        self, recipe: str, texts: list[str], options: RunOptions, receipts: ForkReceipts | None = None
     ) -> OpenedRecipe:
         """Return a recipe, whose calls go where the user configured. UsageError if it does not exist."""
         from nlapi.cli.agents.plugin_run import open_recipe
 
         return open_recipe(self.folder, recipe, texts, options, self.target(receipts))
 
-    def run(self, words: Sequence[str], receipts: Receipts | None) -> None:
+    def run(self, words: Sequence[str], receipts: ForkReceipts | None) -> None:
         """Run the plugin's command: a call, a batch, a recipe, or what shows and stores settings."""
         from nlapi.cli.agents.plugin_hook import BATCH
         from nlapi.cli.call.batch import run_batch
@@ -172,7 +174,8 @@ class InstalledPlugin:
             if is_secret_header(header.partition(":")[0]):
                 raise UsageError(f"{self.manifest.command} takes no credential", hint="it is in the settings")
 
-    def _run_command_word(self, word: str, words: Sequence[str], receipts: Receipts | None) -> None:
+    def _run_command_word(self, word: str, words: Sequence[str], receipts: ForkReceipts | None) -> None:
+        from nlapi.agent.receipts import DialogReceipts, run_receipt
         from nlapi.cli.agents.plugin_hook import RESUME_HINT, parse_words, run_digest, run_options
         from nlapi.cli.agents.plugin_run import list_recipes, print_settings, run, run_opened, settings, store_settings
 
@@ -194,29 +197,23 @@ class InstalledPlugin:
         recipe = self.open_recipe(options["recipe"], texts, chosen, receipts)
         if receipts is not None:
             # The user agreed to the run, whose later requests depend on answers.
-            whole = _RunReceipt(receipts=receipts, digest=run_digest(recipe, chosen))
+            confirmed = run_receipt("plugin", self.load(), recipe.workflow.id, run_digest(recipe, chosen))
+            whole = DialogReceipts(take_digest=receipts.take, run=confirmed)
             targets = {spec: replace(target, receipts=whole) for spec, target in recipe.opened.targets.items()}
             recipe = replace(recipe, opened=replace(recipe.opened, targets=targets))
         run_opened(recipe, chosen, dry_run=options["dry_run"])
 
 
-@dataclass(slots=True, kw_only=True)
-class _RunReceipt:
-    """The receipt for a run of a recipe: taken for its first change, and for all others by the same process."""
+def dialog_receipts(receipts: ForkReceipts | None, credentials: Mapping[str, str]) -> DialogReceipts | None:
+    """Return the receipts of a session for calls with these credentials; None outside of one."""
+    from nlapi.agent.receipts import DialogReceipts
 
-    receipts: Receipts
-    digest: str
-    is_taken: bool = False
-
-    def take(self, request_digest: str) -> str:
-        if self.is_taken:
-            return ""
-        reason = self.receipts.take(self.digest)
-        self.is_taken = not reason
-        return reason
+    if receipts is None:
+        return None
+    return DialogReceipts(take_digest=receipts.take, secrets=tuple(credentials.values()))
 
 
-def run_plain(words: Sequence[str], receipts: Receipts) -> None:
+def run_plain(words: Sequence[str], receipts: ForkReceipts) -> None:
     """Run `nlapi call` or `nlapi batch` in a session, with the receipts of the session."""
     from nlapi.cli.agents.plugin_hook import BATCH
     from nlapi.cli.call.batch import run_batch
@@ -229,7 +226,7 @@ def run_plain(words: Sequence[str], receipts: Receipts) -> None:
     else:
         request, shape = parse_call(list(words[1:]))
     opened, known_values = open_requested(request)
-    target = replace(opened, receipts=receipts)
+    target = replace(opened, receipts=dialog_receipts(receipts, opened.credentials))
     if isinstance(request, call.CallInput):
         call.run_call(request, resolve_shape(shape), target, known_values)
     else:
@@ -259,7 +256,7 @@ def session(
     client: Annotated[int, argument("PID", "The process of the client.")],
 ) -> None:
     """Be the broker of a client's session, until it ends."""
-    from nlapi.cli.agents.session_broker import ForkReceipts, SessionBroker, start_detached
+    from nlapi.cli.agents.session_broker import SessionBroker, start_detached
     from nlapi.plugin.programs import OPTION_PREFIX
     from nlapi.processes import process_info
 

@@ -121,6 +121,7 @@ def chat(setup: Setup) -> None:
     from nlapi.tools.plan import Conversation
 
     session, planners = open_conversation(replace(setup, output=ConversationFormat.TEXT))
+    session.face = "chat"
     commands = ChatCommands(session, planners, setup.planner, setup.model)
     session.conversation = Conversation(turns=(), known_values=session.known_values)
     titles = ", ".join(spec.title for spec in session.targets)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nlapi import registry
 from nlapi.agent.events import Planner
 from nlapi.agent.models import SpendingMeter
+from nlapi.agent.receipts import log_folder
 from nlapi.cli.ask.events import Targets
 from nlapi.cli.options import PlannerName
 from nlapi.errors import UsageError, has_extra
@@ -63,10 +64,6 @@ def only_process(names: Iterable[str], what: str, hint: str) -> AbstractContextM
     except OSError:
         return nullcontext()
     return claimed(log_folder(), names, f"{what} is running in another process; nothing was sent", hint)
-
-
-def log_folder() -> Path:
-    return registry.user_folder("state") / "log"
 
 
 @dataclass(kw_only=True)

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from nlapi import registry
 from nlapi.agent.events import (
+    CallProposed,
     ChoiceOffered,
     Consent,
+    ConsentReply,
     Event,
     InputNeeded,
     PlanCreated,
@@ -24,14 +26,16 @@ from nlapi.agent.events import (
     TurnAnswered,
     WorkEnded,
     WorkflowConsent,
+    WorkflowProposed,
 )
 from nlapi.agent.loop import MAX_ROUNDS, converse
 from nlapi.agent.messages import PLANNER as MODEL_PLANNER
 from nlapi.agent.models import NO_CAPS, Caps, SpendingMeter, UsageTotal
 from nlapi.agent.policy import Policy, left_out_reason, words_left_out
+from nlapi.agent.receipts import begin_receipt, log_folder, reply_of, run_receipt
 from nlapi.cli.ask.events import DataRenderer, Renderer, Targets, TextRenderer, json_lines
 from nlapi.cli.ask.planners import ASK_BELOW as ASK_BELOW
-from nlapi.cli.ask.planners import PlannerFactory, log_folder, model_settings
+from nlapi.cli.ask.planners import PlannerFactory, model_settings
 from nlapi.cli.ask.prompts import ConsentPrompt, WorkflowPrompt, ask_for_arguments, choose_operation, missing_error
 from nlapi.cli.completion.collect import store_list
 from nlapi.cli.options import ConversationFormat, Output, Setup, is_interactive, parse_pairs
@@ -50,6 +54,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from nlapi.agent.log import Log
+    from nlapi.agent.receipts import ConsentReceipt
     from nlapi.tools.run import Target
     from nlapi.workflows.workflow_tools import WorkflowSet
 
@@ -194,6 +199,10 @@ class Session:
     caps: Caps = NO_CAPS
     max_rounds: int = MAX_ROUNDS
     thinking: ThinkingStatus | None = None
+    face: str = "ask"
+    """the command that asks, as receipts of consent name it"""
+    receipt: ConsentReceipt | None = None
+    """that of a yes to all of the question, which was given before the transcript is open"""
     hints_at_resume: bool = True
     """whether a question that stopped names `nlapi log resume`; a run of a workflow is resumed by its own command"""
     log: Log | None = None
@@ -261,8 +270,8 @@ class Session:
             conversation,
             self.targets,
             policy=self.policy,
-            consent=self.consent,
-            workflow_consent=self.workflow_consent,
+            consent=self._ask,
+            workflow_consent=self._ask_about_workflow if self.workflow_consent is not None else None,
             dry_run=self.dry_run,
             limits=self.limits,
             caps=self.caps,
@@ -305,6 +314,22 @@ class Session:
         assert isinstance(last, TurnAnswered | InputNeeded | ChoiceOffered)
         return last
 
+    async def _ask(self, proposed: tuple[CallProposed, ...]) -> ConsentReply:
+        """Return the person's reply to calls; the transcript has it before anything is sent."""
+        reply = await self.consent(proposed)
+        if self.log is not None and reply.arguments is None:
+            self.log.write_receipt(reply_of(begin_receipt(self.face, proposed), reply))
+        return reply
+
+    async def _ask_about_workflow(self, proposed: WorkflowProposed) -> ConsentReply:
+        assert self.workflow_consent is not None
+        reply = await self.workflow_consent(proposed)
+        if self.log is not None:
+            call = proposed.proposal.call
+            receipt = run_receipt(self.face, call.tool.operation.spec, call.operation_id)
+            self.log.write_receipt(reply_of(receipt, reply))
+        return reply
+
     def _log_event(self, event: Event) -> NlapiError | None:
         """Write an event to the transcript. Return the fault where it is a step, whose call may have been sent."""
         if self.log is not None:
@@ -339,6 +364,8 @@ class Session:
                 **self.log_fields,
             }
             self.log.write_question(conversation.question, known_values=conversation.known_values, **fields)
+            if self.receipt is not None:
+                self.log.write_receipt(self.receipt)
 
 
 def open_session(setup: Setup) -> Session:

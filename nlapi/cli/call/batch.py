@@ -256,8 +256,8 @@ def _is_run_of(key: object, target: Target, file: str) -> bool:
 
 def _earlier_run(target: Target, file: str) -> tuple[Path | None, Conversation | None]:
     """Return the transcript of the last run of a file, and its conversation, or None."""
+    from nlapi.agent.receipts import log_folder
     from nlapi.agent.transcripts import read_transcript, resume
-    from nlapi.cli.ask.planners import log_folder
     from nlapi.cli.log import tool_finder
 
     if file == "-":
@@ -302,6 +302,7 @@ def _send(opened: _OpenedBatch, request: BatchInput) -> tuple[dict[str, Step], s
         render=renderer,
         policy=policy,
         consent=ConsentPrompt(),
+        face="batch",
         limits=patient_limits(waiting_limits(limits(request.timeout), request.wait, no_wait=request.no_wait)),
         hints_at_resume=False,
         log_fields={"batch": opened.key, "base_url": target.base_url},

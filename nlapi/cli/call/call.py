@@ -52,6 +52,7 @@ from nlapi.tools.tool import Call, Tool
 if TYPE_CHECKING:
     from typer._click import Context
 
+    from nlapi.agent.receipts import ConsentReceipt
     from nlapi.client.message import Limits, Result
     from nlapi.client.streaming.body import PieceListener
     from nlapi.openapi.spec import Operation
@@ -214,16 +215,21 @@ class _Sender:
         from nlapi.cli.completion.collect import store_list
         from nlapi.tools.run import run
 
-        result = await run(
-            call,
-            self.request.target,
-            self.consent,
-            limits=self.bounds,
-            watch=watch,
-            changes=self.request.changes,
-            on_request=show_request if self.shape.verbose else None,
-            on_work=self._end_work,
-        )
+        try:
+            result = await run(
+                call,
+                self.request.target,
+                self.consent,
+                limits=self.bounds,
+                watch=watch,
+                changes=self.request.changes,
+                on_request=show_request if self.shape.verbose else None,
+                on_work=self._end_work,
+            )
+        except BaseException:
+            self.consent.settle("failed")
+            raise
+        self.consent.settle("answered", result.status)
         if self.shape.verbose:
             show_headers(result, console.note)
         store_list(self.operation, result)
@@ -345,12 +351,14 @@ class _CallConsent:
         self.target = target
         self.yes = yes
         self.may_be_sent = False
+        self.receipt: ConsentReceipt | None = None
         # A spinner over a question hides it.
         self.before_question: Callable[[], None] = lambda: None
 
     async def __call__(self, prepared: Prepared) -> bool:
         from nlapi.agent.current_state import current_changes
-        from nlapi.agent.events import change_lines
+        from nlapi.agent.events import ConsentReply, change_lines
+        from nlapi.agent.receipts import begin_receipt, reply_of
         from nlapi.cli.ask.prompts import ask_consent
         from nlapi.tools.quantities.moments import value_notes
 
@@ -364,10 +372,26 @@ class _CallConsent:
             for line in change_lines(await current_changes(prepared, self.target)):
                 console.note(line, is_question=True)
             self.before_question()
-            if not ask_consent(prepared):
+            is_agreed = ask_consent(prepared)
+            secrets = tuple(self.target.credentials.values())
+            self.receipt = reply_of(begin_receipt("call", (prepared,), secrets), ConsentReply(is_agreed=is_agreed))
+            self._write_receipt()
+            if not is_agreed:
                 raise ConsentError(f"you did not agree to {prepared.call.operation_id}; nothing was sent")
         self.may_be_sent = True
         return True
+
+    def settle(self, outcome: str, status: int | None = None) -> None:
+        """Write what came of a call that the person agreed to."""
+        if self.receipt is not None and self.may_be_sent:
+            self.receipt = self.receipt.with_outcome(outcome, status)
+            self._write_receipt()
+
+    def _write_receipt(self) -> None:
+        from nlapi.agent.receipts import write_receipt
+
+        if self.receipt is not None and (fault := write_receipt(self.receipt)):
+            console.note(f"note: {fault}")
 
 
 def _note_truncation(result: Result, *, changed: bool) -> None:

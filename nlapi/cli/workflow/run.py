@@ -29,6 +29,7 @@ from nlapi.errors import ArgumentError, ConsentError, MissingError, NlapiError, 
 
 if TYPE_CHECKING:
     from nlapi.agent.log import Log
+    from nlapi.agent.receipts import ConsentReceipt
     from nlapi.openapi.spec import Spec
     from nlapi.tools.run import Target
     from nlapi.workflows.engine import WorkflowRun
@@ -109,7 +110,7 @@ def run_workflow(
         require_maskable(workflow, values)
     tree = tree.up_to(options.until)
     _require_sendable(tree, opened.targets)
-    _require_consent(tree, opened.targets, yes=options.yes)
+    receipt = _require_consent(tree, opened.targets, options)
     workflow_run = WorkflowRun(
         linked=opened.linked,
         workflow=workflow,
@@ -118,7 +119,7 @@ def run_workflow(
         until=options.until,
         strict=options.strict,
     )
-    _execute(opened, workflow_run, tree, options, file)
+    _execute(opened, workflow_run, tree, options, file, receipt=receipt)
 
 
 RESUME = """nlapi workflow resume
@@ -192,13 +193,14 @@ def _resume_run(options: RunOptions, log: Log, inputs: Inputs) -> None:
     console.note(f"{len(tree.entries) - len(left.entries)} of {len(tree.entries)} steps are done")
     for line in tree_lines(left) if left.entries else ():
         console.note(line)
-    _require_consent(left, opened.targets, yes=options.yes)
+    receipt = _require_consent(left, opened.targets, options)
     _execute(
         opened,
         planner.run,
         tree,
         replace(options, until=planner.run.until, repair=bool(stored.get("repair"))),
         stored["file"],
+        receipt=receipt,
         log=log,
         earlier=earlier,
     )
@@ -251,26 +253,36 @@ def _require_sendable(tree: WorkflowOutline, targets: Mapping[Spec, Target]) -> 
         raise ArgumentError(fault, hint=hint)
 
 
-def _require_consent(tree: WorkflowOutline, targets: Mapping[Spec, Target], *, yes: bool) -> None:
-    """Ask once about all changes of a run. ConsentError where nobody agrees."""
+def _require_consent(
+    tree: WorkflowOutline, targets: Mapping[Spec, Target], options: RunOptions
+) -> ConsentReceipt | None:
+    """Ask once about all changes of a run; return the receipt of the yes. ConsentError where nobody agrees."""
+    from nlapi.agent.events import ConsentReply
+    from nlapi.agent.receipts import reply_of, run_receipt, write_receipt
     from nlapi.cli.ask.prompts import ask_for_run
     from nlapi.openapi.spec import Effect
     from nlapi.workflows.outline import question_rule
 
     if not tree.changes:
-        return
+        return None
     destroyed = sum(entry.effect is Effect.DESTROY for entry in tree.changes)
     warning = f", {destroyed} of them {'takes' if destroyed == 1 else 'take'} something away" if destroyed else ""
     text = f"{console.count_noun(len(tree.changes), 'change')}{warning}"
     rule = question_rule(tree, targets)
     # At a terminal the question about that step comes at its turn.
-    if yes and (not rule or is_interactive()):
-        return
+    if options.yes and (not rule or is_interactive()):
+        return None
     if not is_interactive():
         hint = f"{rule}: run it in a terminal, where you are asked" if rule else "--yes consents"
         raise ConsentError(f"the workflow {tree.workflow.id} makes {text}; nothing was sent", hint=hint)
-    if not ask_for_run(tree.operations_of_changes, text)[0]:
+    is_agreed, _ = ask_for_run(tree.operations_of_changes, text)
+    spec = next((operation.spec for operation, _ in tree.operations_of_changes), next(iter(targets)))
+    receipt = reply_of(run_receipt("workflow", spec, tree.workflow.id), ConsentReply(is_agreed=is_agreed))
+    if not is_agreed:
+        if not options.no_log:
+            write_receipt(receipt)
         raise ConsentError("no consent was given; nothing was sent")
+    return receipt
 
 
 def _execute(
@@ -280,6 +292,7 @@ def _execute(
     options: RunOptions,
     file: str,
     *,
+    receipt: ConsentReceipt | None,
     log: Log | None = None,
     earlier: Any = None,
 ) -> None:
@@ -310,6 +323,8 @@ def _execute(
         render=renderer(opened.targets, secrets=secrets),
         policy=policy,
         consent=ConsentPrompt(),
+        face="workflow",
+        receipt=receipt,
         limits=waiting_limits(limits(options.timeout), options.wait, no_wait=options.no_wait),
         max_rounds=MAX_CALLS,
         hints_at_resume=False,
