@@ -95,12 +95,16 @@ async def over_http(api: SlowCampaigns, **client: Any) -> AsyncIterator[tuple[Cl
     process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=DEVNULL)
     assert process.stdout is not None
     url = (await process.stdout.readline()).decode().strip()
-    try:
-        async with Client(streamable_http_client(url), **client) as session:
-            yield session, process.kill
-    finally:
+
+    def kill() -> None:
         with suppress(ProcessLookupError):
             process.kill()
+
+    try:
+        async with Client(streamable_http_client(url), **client) as session:
+            yield session, kill
+    finally:
+        kill()
         await process.wait()
 
 

@@ -274,8 +274,8 @@ Event = (
 class ConsentReply:
     """The decision whether the calls that were shown are sent; they are sent together or not at all.
 
-    `reason` is the reason for a no, which goes to the planner. `arguments` are the edited ones, for each call in order:
-    the calls are then checked and shown again, and nothing is sent yet.
+    `reason` is the reason for a no, which goes to the planner, or says that a yes was given before. `arguments` are the
+    edited ones, for each call in order: the calls are then checked and shown again, and nothing is sent yet.
     """
 
     is_agreed: bool

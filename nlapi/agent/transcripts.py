@@ -351,7 +351,8 @@ def _consents_of(path: Path, now: datetime) -> Iterator[ConsentReceipt]:
                 operation, status = record["call"].get("operation", ""), (record.get("result") or {}).get("status")
                 sent = str(record.get("digest")), str(record.get("outcome"))
                 receipts[id] = receipt.with_step(operation, *sent, status)
-    return (receipt.as_of(now) for receipt in receipts.values())
+    # Any program of the user may write there; a question is about something.
+    return (receipt.as_of(now) for receipt in receipts.values() if receipt.calls)
 
 
 def usage_by_day(folder: Path, since: datetime, zone: tzinfo | None = None) -> tuple[DayUsage, ...]:

@@ -138,6 +138,13 @@ def test_what_the_user_permits_is_sent_once(session: ClientSession, api: Echo) -
     assert "used up" in session.bash(f"{CHANGE}; sh change.sh")
     assert len(session.asked) == 2
     assert len(changes(api)) == 2
+    # What the user agreed to in the client's dialog is listed with all other consents.
+    (file,) = session.home.rglob("consents-*.ndjson")
+    receipts = [json.loads(line) for line in file.read_text().splitlines()]
+    answers = [(receipt["face"], receipt["rung"], receipt["answer"]) for receipt in receipts[-2:]]
+    assert answers == [("plugin", "client", "agreed")] * 2
+    assert receipts[-1]["calls"][0]["request"] == f"POST {api.url}/books"
+    assert SECRET not in file.read_text()
 
 
 def test_of_two_at_once_on_one_receipt_one_is_sent(session: ClientSession, api: Echo) -> None:

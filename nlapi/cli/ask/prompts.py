@@ -234,7 +234,7 @@ class ConsentPrompt:
         # The user said "always" about one at a time.
         if not word and uncontested and operations <= self.always_allowed:
             console.dim("  always agreed to in this session")
-            return ConsentReply(is_agreed=True)
+            return ConsentReply(is_agreed=True, reason="always, in this session")
         while True:
             typed = read_answer(_question(proposed, word, offer_always=uncontested))
             answer = typed.lower()
