@@ -165,11 +165,16 @@ def _is_common_sign_shown() -> bool:
     """Return whether a session with a plugin is on, where the names of sockets cannot be listed."""
     if not IS_LINUX:
         return False
-    with socket.socket(socket.AF_UNIX) as connection, suppress(OSError):
+    with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(1.0)
-        connection.connect(f"\0{_SIGN}")
-        return True
-    return False
+        try:
+            connection.connect(f"\0{_SIGN}")
+        except ConnectionRefusedError:
+            return False
+        except OSError:
+            # Somebody has the name, and more have asked for it than the system keeps (listen(2)).
+            return True
+    return True
 
 
 def _is_hidden_from_a_session(chain: list[ProcessInfo]) -> bool:

@@ -136,6 +136,8 @@ WAYS = {
     "a namespace of process ids": f"env -u CLAUDECODE -u @S@ unshare -Urpf --mount-proc {_COPY}",
     "a namespace of process ids alone": f"env -u CLAUDECODE -u @S@ unshare -Urpf {_COPY}",
     "a machine without /proc": f"env -u CLAUDECODE -u @S@ unshare -Urm sh -c 'mount -t tmpfs x /proc && exec {_COPY}'",
+    "a machine without /proc, four times": "env -u CLAUDECODE -u @S@ unshare -Urm sh -c "
+    f"'mount -t tmpfs x /proc && for n in 1 2 3 4; do {_COPY}; done'",
     "another user": f"exec env -u CLAUDECODE -u @S@ setpriv --reuid=65534 --clear-groups {_COPY}",
     "a renamed command": 'mkdir -p b; cp -r "$(dirname "$(command -v @X@)")/.." b/p; mv b/p/bin/@X@ b/p/bin/z; '
     "b/p/bin/z @C@ --yes",
