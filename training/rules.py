@@ -147,6 +147,8 @@ RULES: Mapping[str, Rule] = {
         _rule("candidates: bodies", "slots.candidates:body_candidates", _exhausted),
         _rule("candidates: body ids", "slots.candidates:_ids", _exhausted),
         _rule("candidates: body new name", "slots.candidates:_new_name", _exhausted),
+        _rule("candidates: text behind a colon", "slots.candidates:_written_text", _exhausted),
+        _rule("candidates: coordinates", "slots.candidates:coordinate_candidates", _exhausted),
         _rule("candidates: body pairs", "slots.candidates:_pairs", _exhausted),
         _rule("candidates: names", "slots.candidates:_name_candidates", _exhausted),
         _rule("choices: ruled out", "slots.choices:_ruled_out"),

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from nlapi.client.credential_texts import find_credential_texts, takes_credential
 from nlapi.english import lexicon
@@ -13,7 +14,7 @@ from nlapi.english.intents import ARTICLES, VERBS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.word_similarity import has_vector
-from nlapi.english.words import name_key, name_words, singular, split_words, stem
+from nlapi.english.words import name_key, name_words, singular, split_words, stem, stems_of
 from nlapi.json_text import parse_json
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation, as_map
@@ -67,6 +68,12 @@ _BEFORE_CODE = lexicon.words("planner/slots/words", "before_code")
 _EQUALITY = word_set("planner/slots/words", "equality")
 _NAMES = lexicon.words("planner/slots/words", "names")
 _NEW_NAME = stem_set("planner/slots/words", "new_name")
+# The text behind a colon, words of the names of slots that take one, and what stands before it.
+_BEHIND_COLON = lazy_pattern(r"(?<![:/]):\s+(?P<text>[^\s\"'“‘`{\[][^:\"“”]*?)[.!]?\s*$")
+_WRITTEN = stem_set("planner/slots/words", "written_texts")
+_VALUES = (MentionKind.NUMBER, MentionKind.LITERAL, MentionKind.DATE, MentionKind.QUOTED, MentionKind.NAME)
+_LATITUDES, _LONGITUDES = (word_set("changes/words", name) for name in ("latitudes", "longitudes"))
+_MOST_DEGREES = 90  # of latitude; of longitude twice as many
 # Words before the name of a person, and the most words of one.
 _NAMING = word_set("planner/slots/words", "naming")
 _MOST_NAMES = 3
@@ -152,6 +159,7 @@ def body_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
     yield from _person(context)
     yield from _pairs(context)
     yield from _members(context)
+    yield from _written_text(context)
     if context.operation.effect is not Effect.READ or context.operation.body is None:
         return
     for slot in context.slots:
@@ -207,6 +215,44 @@ def _is_new_person(context: SlotContext, mention: ValueMention) -> bool:
     if before is None:
         return False
     return before.stem in (*context.noun, *operation_verbs(context.operation)) or before.lower in _NAMING
+
+
+def _written_text(context: SlotContext) -> Iterator[SlotCandidate]:
+    """Return a candidate for the text behind a value and a colon: comment on spot 902: [closed on Mondays].
+
+    It neither names another field of the body nor has a choice of one: update issue 7: status closed.
+    """
+    slots = [slot for slot in context.slots if slot.location == "body" and len(slot.path) == 1]
+    texts = [slot for slot in slots if slot.family is Family.TEXT and not _WRITTEN.isdisjoint(slot.words[-1:])]
+    match = _BEHIND_COLON.search(context.sentence.text)
+    if len(texts) != 1 or match is None or context.operation.effect is Effect.READ:
+        return
+    start, end = match.span("text")
+    inside = {token.stem for token in context.sentence.tokens if start <= token.start < end}
+    fields = {word for slot in slots for word in (*slot.words, *stems_of(" ".join(map(str, slot.choices))))}
+    is_behind_value = any(mention.end == match.start() for mention in context.sentence.of_kind(*_VALUES))
+    if is_behind_value and inside.isdisjoint(fields):
+        value = context.sentence.text[start:end]
+        yield SlotCandidate(slot=texts[0], value=value, probability=FORM_CONFIDENCE, start=start, end=end)
+
+
+def coordinate_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
+    """Return candidates for a latitude and a longitude, which people write in this order: at 52.54, 13.41."""
+    pair = [
+        next((slot for slot in context.slots if not names.isdisjoint(split_words(slot.name)[-1:])), None)
+        for names in (_LATITUDES, _LONGITUDES)
+    ]
+    numbers = context.sentence.of_kind(MentionKind.NUMBER)
+    for first, second in pairwise(numbers):
+        between = context.sentence.text[first.end : second.start]
+        is_place = all(isinstance(number.value, float) for number in (first, second)) and between.strip() in (",", "")
+        if is_place and abs(first.value) <= _MOST_DEGREES and abs(second.value) <= 2 * _MOST_DEGREES:
+            for slot, number in zip(pair, (first, second), strict=True):
+                if slot is not None and slot.family is Family.NUMBER and None not in pair:
+                    start, end = number.start, number.end
+                    yield SlotCandidate(
+                        slot=slot, value=number.value, probability=PAIR_CONFIDENCE, start=start, end=end
+                    )
 
 
 def _pairs(context: SlotContext) -> Iterator[SlotCandidate]:
@@ -319,6 +365,7 @@ def slot_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
     yield from path_candidates(context)
     yield from labelled_code_candidates(context)
     yield from body_candidates(context)
+    yield from coordinate_candidates(context)
     for slot in context.slots:
         if not takes_words(slot):
             continue

@@ -299,6 +299,7 @@ _MIN_FLAG_SIMILARITY = 0.7
 # Words before a flag that may deny it, at most, and the words that end the clause before that.
 _REACH = 5
 _PARTS = lexicon.words("planner/slots/words", "parts")
+_NAMING = stem_set("planner/slots/words", "naming")
 
 
 def _state_commands() -> dict[str, dict[str, bool]]:
@@ -329,7 +330,7 @@ def flag_candidates(context: SlotContext, slot: Slot) -> Iterator[SlotCandidate]
     similar = _similar_words(context, other_words) if len(spoken) < len(words) else {}
     prose = [
         word
-        for word in slot.prose - _default_stems(slot)
+        for word in slot.prose - _default_stems(slot) - _NAMING
         if word in context.sentence.stem_set and word not in context.operation_stems | context.description_stems
     ]
     places = [*map(stems.index, spoken), *(at for at, _ in similar.values())]
@@ -403,14 +404,18 @@ def _commanded(context: SlotContext, words: Sequence[str]) -> tuple[int, bool] |
 
 
 def sets_commanded_flag(context: SlotContext, candidate: SlotCandidate) -> bool:
-    """Return whether the command of an update sets a flag, by a verb that the description states for it."""
+    """Return whether the command of an update sets a flag, by a verb that the description states for it, or as the only
+    one that the verb is about: archive the repository, which has no other way.
+    """
     slot, mention = candidate.slot, candidate.mention
     if mention is None or mention.kind is not MentionKind.FLAG or len(slot.words) != 1:
         return False
     command = _commanded(context, slot.words)
     if command is None or mention.first != command[0] or candidate.value is not command[1]:
         return False
-    return context.sentence.tokens[command[0]].lower in stated_verbs(context.operation.extensions)
+    flags = [other for other in context.slots if other.location == "body" and _commanded(context, other.words)]
+    is_stated = context.sentence.tokens[command[0]].lower in stated_verbs(context.operation.extensions)
+    return is_stated or flags == [slot]
 
 
 def _is_denied(context: SlotContext, slot: Slot, first: int) -> bool:
