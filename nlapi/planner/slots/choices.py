@@ -91,7 +91,7 @@ def choice_candidates(
         # To close an issue sets its state, and no reason for it.
         if token.stem == command_verb(context.sentence) and not _REASONS.isdisjoint(slot.words):
             continue
-        if not _is_other_number(context, slot, hit) and not _names_rival_slot(context, slot, hit, str(value)):
+        if not _names_rival_slot(context, slot, hit, str(value)):
             matches.append((hit, value))
     matches = [pair for pair in matches if not any(_inside(pair[0], longer) for longer, _ in matches)]
     if slot.is_array and matches:
@@ -110,15 +110,6 @@ def _inside(hit: ChoiceMatch, longer: ChoiceMatch) -> bool:
     """Return whether a choice is only a part of a longer one: the economy of Premium Economy."""
     contains = longer.first <= hit.first and hit.last <= longer.last and longer.covered == 1.0
     return contains and longer.last - longer.first > hit.last - hit.first
-
-
-def _is_other_number(context: SlotContext, slot: Slot, hit: ChoiceMatch) -> bool:
-    """Return whether a choice in figures is part of another number or of a date, far from the name of the slot."""
-    if not context.sentence.tokens[hit.first].text.isdigit() or hit.first not in context.sentence.value_positions:
-        return False
-    if hit.worth < 0.5:
-        return False
-    return not any(abs(at - hit.first) <= 3 for at in context.name_positions[slot])
 
 
 def _names_rival_slot(context: SlotContext, slot: Slot, hit: ChoiceMatch, value: str) -> bool:

@@ -130,7 +130,6 @@ def _has_only_words(context: SlotContext, counted: frozenset[str], slot: Slot, a
 
 # Probability of such a candidate.
 OVERRIDE_PROBABILITY = 0.95
-_SHORTEST_EXAMPLE = 2
 _VALUE = (stem("value"),)
 _NAMING = word_set("planner/slots/words", "naming")
 _MOMENT_ENDS = lexicon.stems("planner/slots/words", "moment_ends")
@@ -217,7 +216,6 @@ def _is_stated(context: SlotContext, candidate: SlotCandidate) -> bool:
     """Return whether the sentence or the description says that a text is the value of its slot."""
     return (
         _is_labelled(context, candidate)
-        or _is_example(candidate)
         or is_code_of(context, candidate)
         or _gives_reason(context, candidate)
         or _is_set(context, candidate)
@@ -566,13 +564,6 @@ def is_counted_item(context: SlotContext, candidate: SlotCandidate) -> bool:
     )
     body = [slot for slot in context.slots if slot.location == "body" and slot.required_by_object]
     return is_counted and {Family.NUMBER, Family.TEXT} <= {slot.family for slot in body}
-
-
-def _is_example(candidate: SlotCandidate) -> bool:
-    """Return whether a value is a sample of the description, and no ordinary word: SIGKILL."""
-    text = candidate.mention.text if candidate.mention is not None and not candidate.conversion else ""
-    same = text == candidate.value and text in (candidate.slot.schema.get("default"), *candidate.slot.samples)
-    return same and text.isupper() and len(text) > _SHORTEST_EXAMPLE
 
 
 def is_code_of(context: SlotContext, candidate: SlotCandidate) -> bool:
