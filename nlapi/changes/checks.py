@@ -315,7 +315,7 @@ def _names_argument(case: Case) -> bool:
     words = stems_of(" ".join(arguments))
     if case.command in _RENAME_VERBS:
         return not words.isdisjoint(_NAME_STEMS)
-    return any(is_root_of(case.command, word) for word in words)
+    return case.command in words or any(is_root_of(case.command, word) for word in words)
 
 
 def _sets_behind_to(case: Case) -> bool:

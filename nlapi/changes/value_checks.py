@@ -10,8 +10,9 @@ from nlapi.english import lexicon
 from nlapi.english.command_verbs import CREATE_VERBS, are_opposites, are_synonyms, is_root_of
 from nlapi.english.words import name_key, singular, split_words, stem, stems_of
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.openapi.spec import UPDATE_METHODS, as_list
+from nlapi.openapi.spec import UPDATE_METHODS, as_list, as_map
 from nlapi.reading.reader import QUOTED
+from nlapi.resources.command_verbs import path_end
 from nlapi.resources.ids import code_nouns
 from nlapi.resources.nouns import ID_WORDS, target_noun
 from nlapi.tools.arguments import property_schema
@@ -364,8 +365,10 @@ def _may_be_swapped(case: Case, source: ValueSource, other: ValueSource) -> bool
 
 
 def _is_led(case: Case, source: ValueSource) -> bool:
-    """Return whether a value follows `to`, and its argument is where something is sent."""
-    return _preposition(case, source) in _TO_WORDS and not _name_stems(source.argument).isdisjoint(_TO_ARGUMENTS)
+    """Return whether a value follows `to`, and its argument is where something is sent; or `from`, likewise."""
+    word, names = _preposition(case, source), _name_stems(source.argument)
+    arguments = _TO_ARGUMENTS if word in _TO_WORDS else _FROM_ARGUMENTS if word == "from" else frozenset[str]()
+    return not names.isdisjoint(arguments)
 
 
 def _required_in_body(case: Case) -> Iterator[str]:
@@ -377,9 +380,14 @@ def _required_in_body(case: Case) -> Iterator[str]:
 
 
 def _is_labelled(case: Case, source: ValueSource) -> bool:
-    """Return whether the noun right before a value is that of its argument: the calendar primary."""
-    label = _label(case, source)
-    return label is not None and not (_name_stems(source.argument) - _GENERIC_WORDS).isdisjoint(label.stems)
+    """Return whether the noun right before a value is that of its argument: the calendar primary.
+
+    The id of an item that is made has the noun of the item: create a parameter dns_server.
+    """
+    label, names = _label(case, source), _name_stems(source.argument) - _GENERIC_WORDS
+    if not names and case.command in CREATE_VERBS and case.location(source) == "body":
+        names = stems_of(singular(path_end(case.operation)))
+    return label is not None and not names.isdisjoint(label.stems)
 
 
 def is_code_of_item(case: Case, source: ValueSource) -> bool:
@@ -444,7 +452,9 @@ def _is_name_as_id(case: Case, source: ValueSource) -> bool:
     words = source.words.split()
     if source.origin is not Origin.WORDS or not words or not words[-1].islower() or source.name:
         return False
-    if _is_new_key(case, source) or not isinstance(source.value, str) or has_closed_values(case.call, source.argument):
+    if not isinstance(source.value, str) or has_closed_values(case.call, source.argument):
+        return False
+    if _is_new_key(case, source) or _is_keyword(case, source):
         return False
     description = str(schema_of(case.call, source.argument).get("description", ""))
     *noun, last = split_words(source.argument.rpartition(".")[2]) or [""]
@@ -453,6 +463,12 @@ def _is_name_as_id(case: Case, source: ValueSource) -> bool:
     is_word = words[-1].isalpha() or (has_name and words[-1].replace("-", "").isalpha())
     is_id = _ID_PATTERN.search(description) or (noun and "id" in (noun[0], last))
     return is_word and bool(is_id) and (has_name or not _NAME_PATTERN.search(f"{description} {source.argument}"))
+
+
+def _is_keyword(case: Case, source: ValueSource) -> bool:
+    """Return whether the description of an argument quotes a value: use the "primary" keyword."""
+    text = str(as_map(as_map(case.call.tool.input_schema.get("properties")).get(source.argument)).get("description"))
+    return re.search(rf"[\"'`“]{re.escape(source.words)}[\"'`”]", text) is not None
 
 
 def _is_new_key(case: Case, source: ValueSource) -> bool:

@@ -29,6 +29,9 @@ _TAKING_VERBS = lexicon.words(_FILE, "taking")
 _TAKEN_FROM = lexicon.text(_FILE, "taken_from").split("|")
 TAKING_PARTICLES = frozenset(phrase.split()[0] for phrase in _TAKEN_FROM)
 """The first words between an item and what it is taken from: out [of], away [from]."""
+_NOUN_STEMS = {stem(verb): stem(noun) for verb, noun in lexicon.table(_FILE, "nouns").items()}
+VERBS_BY_NOUN = {stem(noun): verb for verb, noun in lexicon.table(_FILE, "nouns").items()}
+"""The verb by the stem of the noun for what it does, where the two begin otherwise: subscribe by subscription."""
 _PHRASES = lexicon.by_phrase(_FILE, "phrases")
 
 
@@ -79,8 +82,9 @@ def undone_verb(verb: str) -> str:
 
 def is_root_of(verb: str, noun: str) -> bool:
     """Return whether a noun is made of a verb, or of the verb's opposite: followers of follow and of unfollow."""
-    base = undone_verb(verb)
-    return any(len(root) >= _MIN_SHARED_LETTERS and noun.startswith(root) for root in (base, verb))
+    roots = undone_verb(verb), verb
+    is_formed = noun in map(_NOUN_STEMS.get, roots)
+    return is_formed or any(len(root) >= _MIN_SHARED_LETTERS and noun.startswith(root) for root in roots)
 
 
 def is_verb_form(word: str) -> bool:

@@ -6,7 +6,7 @@ import re
 from itertools import pairwise
 
 from nlapi.english import lexicon
-from nlapi.english.command_verbs import MARKS, UNDOING_PREFIXES, are_synonyms, is_verb
+from nlapi.english.command_verbs import MARKS, UNDOING_PREFIXES, VERBS_BY_NOUN, are_synonyms, is_verb
 from nlapi.english.words import singular, singular_last, singular_words, split_words, stem
 from nlapi.openapi.spec import Operation, stated_verbs
 from nlapi.resources.nouns import singular_noun
@@ -19,15 +19,16 @@ _LONGEST_SUMMARY = 120
 
 
 def further_verbs(operation: Operation) -> tuple[str, ...]:
-    """Return the words that command an operation beside those of its name: what the description states, and what
-    undoes a mark that is deleted, as `unpin` does for DELETE /pins/{id}.
+    """Return the words that command an operation beside those of its name: what the description states, what its noun
+    is made of, as `subscribe` for POST /subscriptions, and what undoes that or a mark: `unpin` for DELETE /pins/{id}.
     """
     stated = stated_verbs(operation.extensions)
-    if operation.method != "DELETE":
+    if operation.method not in ("POST", "DELETE"):
         return stated
     literals = [segment for segment in operation.route.strip("/").split("/") if "{" not in segment]
     noun = stem(singular(next(iter(split_words(literals[-1])[-1:]), ""))) if literals else ""
-    return (*stated, f"{UNDOING_PREFIXES[0]}{noun}") if noun in MARKS else stated
+    verb = VERBS_BY_NOUN.get(noun, noun if noun in MARKS and operation.method == "DELETE" else "")
+    return (*stated, f"{UNDOING_PREFIXES[0]}{verb}" if operation.method == "DELETE" else verb) if verb else stated
 
 
 def operation_verbs(operation: Operation) -> tuple[str, ...]:

@@ -183,7 +183,9 @@ def _by_words(name: Sequence[str], format: str, description: str) -> MomentForm 
     stated = {"date-time": RFC_3339, "date": DAY}.get(format)
     if stated is not None:
         return stated
-    if _RFC_1123.search(description):
+    # RFC 1123 has names of hosts as well, and RFC 822 addresses of mail.
+    is_of_time = _SPEAKS_OF_TIME.search(description) is not None or (name[-1:] and name[-1] in _TIME_NAMES)
+    if is_of_time and _RFC_1123.search(description):
         return MomentForm(layout="%a, %d %b %Y %H:%M:%S GMT", in_utc=True)
     if format == "time" or takes_clock(name, description):
         if seconds := re.search(r"\bhh:mm(:ss)?", description, re.IGNORECASE):

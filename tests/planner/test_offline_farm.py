@@ -13,6 +13,8 @@ from tests.planner.kit import planner, talk
 TEXT = {"type": "string"}
 DAY = {"type": "string", "format": "date"}
 STATES = {"type": "string", "enum": ["running", "stopped", "offline"]}
+DEGREES = {"type": "number"}
+MOODS = {"type": "string", "enum": ["glad", "cross"]}
 PRIORITIES = {"type": "string", "enum": ["low", "normal", "urgent"]}
 
 
@@ -30,6 +32,7 @@ def _body(*required: str, **properties: Any) -> dict[str, Any]:
 def farm() -> Spec:
     """Turbines trb_1, work orders wo_1 and people; more operations than are compared unasked."""
     turbine, order = parameter("turbine_id", "path", TEXT), parameter("order_id", "path", TEXT)
+    mast = parameter("mast_id", "path", {"type": "integer"})
     person = {"id": TEXT, "firstName": TEXT, "lastName": TEXT, "phone": TEXT}
     sites = {
         f"/sites/{name}": {"get": _node(f"{name}Site", f"Show the {name} of a site")}
@@ -65,6 +68,21 @@ def farm() -> Spec:
             "/orders/{order_id}/extend": {
                 "post": _node("extendOrder", "Extend a work order", order, **_body("due_on", due_on=DAY))
             },
+            "/orders/{order_id}/notes": {
+                "post": _node("addNote", "Add a note to a work order", order, **_body("text", text=TEXT, mood=MOODS))
+            },
+            "/masts": {
+                "get": _node("listMasts", "List masts", rows=[{"id": "m_1"}]),
+                "post": _node(
+                    "addMast", "Add a mast", **_body("name", name=TEXT, lat=DEGREES, lng=DEGREES, contactNumber=TEXT)
+                ),
+            },
+            "/masts/{mast_id}/watchers": {
+                "get": _node("listWatchers", "List the watchers of a mast", mast, rows=[]),
+                "post": _node("addWatcher", "Add a watcher to a mast", mast, **_body("emails", emails=TEXT)),
+                "delete": _node("stopWatching", "Stop watching a mast", mast),
+            },
+            "/masts/{mast_id}/subscription": {"delete": _node("endSubscription", "End the subscription", mast)},
             "/people": {
                 "get": _node("listPeople", "List people", rows=[], fields=person),
                 "post": _node("addPerson", "Add a person", **_body("firstName", "lastName", **person)),
@@ -114,6 +132,18 @@ def test_a_read_is_found_by_what_the_description_tells(question: str, operation:
         ),
         ("extend order wo_12 until 20 May please", "extendOrder", {"order_id": "wo_12", "due_on": "2026-05-20"}),
         ("add a turbine called Sirocco of 5 MW", "addTurbine", {"name": "Sirocco", "rated_mw": 5}),
+        (
+            "add a note to order wo_12: the crane comes on Monday",
+            "addNote",
+            {"order_id": "wo_12", "text": "the crane comes on Monday"},
+        ),
+        (
+            "add a mast called Dune at 52.5402, -1.41, contact +27821234567",
+            "addMast",
+            {"name": "Dune", "lat": 52.5402, "lng": -1.41, "contactNumber": "+27821234567"},
+        ),
+        ("add the watcher ada@example.org to mast 7", "addWatcher", {"mast_id": 7, "emails": "ada@example.org"}),
+        ("unsubscribe me from mast 7", "endSubscription", {"mast_id": 7}),
         ("add the person Liam Daly", "addPerson", {"firstName": "Liam", "lastName": "Daly"}),
     ],
 )
@@ -129,6 +159,8 @@ def test_a_change_stands_that_is_said_in_full(question: str, operation: str, arg
     [
         "stop the turbine due to start tomorrow",  # no reason, but which one
         "delete wo_12",  # nothing deletes a work order
+        "add a note to order wo_12: cross",  # a choice of another field
+        "add a mast called Dune at 152.5402, 13.41",  # no latitude
         "extend order wo_12 unless it is late because of ice",
     ],
 )

@@ -180,17 +180,6 @@ def test_a_moment_is_written_as_the_example_in_the_description() -> None:
         assert (written, "") in _offered("run it on May 2, 2021 at 4:30 pm", "new_date", moment)
 
 
-def test_a_code_goes_where_the_description_calls_it_what_the_sentence_does() -> None:
-    ship = {"type": "string", "description": "IMO or MMSI identifier of the ship (9074729)."}
-    for question in ("run it on the Northern Star Ferry (IMO: 9321483)", "its IMO number is 9321483, run it"):
-        assert assign_slots(_pump(question, parameter("ship", schema=ship))).arguments == {"ship": "9321483"}
-
-
-def test_a_code_that_two_arguments_are_described_by_goes_nowhere_by_that() -> None:
-    one, other = (parameter(name, schema={"type": "string", "description": "An ICAO code."}) for name in ("a", "b"))
-    assert not any(option.probability for option in slot_candidates(_pump("run it (ICAO: KXYZ)", one, other)))
-
-
 def test_a_share_is_offered_as_it_is_said_and_as_a_part_of_one() -> None:
     assert {("5", ""), ("0.05", "fraction")} <= _offered("a rate of 5%", "rate", {"type": "number"})
 

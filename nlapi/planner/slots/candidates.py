@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from nlapi.client.credential_texts import find_credential_texts, takes_credential
 from nlapi.english import lexicon
@@ -13,7 +14,7 @@ from nlapi.english.intents import ARTICLES, VERBS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.word_similarity import has_vector
-from nlapi.english.words import name_key, name_words, singular, split_words, stem
+from nlapi.english.words import name_key, name_words, singular, split_words, stem, stems_of
 from nlapi.json_text import parse_json
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation, as_map
@@ -23,13 +24,11 @@ from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.entities import (
     ID_WORDS,
     OPAQUE,
-    RENAMES,
     SLUG,
     PendingLookup,
     id_like,
     is_subject,
     operation_noun_stems,
-    resource_stems,
 )
 from nlapi.planner.slots.features import is_item_count
 from nlapi.planner.slots.name_mentions import (
@@ -45,7 +44,7 @@ from nlapi.planner.slots.name_mentions import (
 from nlapi.planner.slots.slot import HIGH_SCORE, LOW_SCORE, Family, Slot, SlotCandidate
 from nlapi.planner.slots.values import CONVERSIONS, WORDLESS_CONVERSIONS, Encoded, encode, takes_text
 from nlapi.reading.clauses import opening_length
-from nlapi.reading.names import PlainName, is_code, names_behind_noun, names_behind_preposition, noun_before
+from nlapi.reading.names import PlainName, names_behind_noun, names_behind_preposition
 from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, ValueMention
 from nlapi.resources.forms import schema_type
 from nlapi.resources.identity import FAMILY_NAMES, GIVEN_NAMES
@@ -58,15 +57,15 @@ _IN_A_ROW = lazy_pattern(r"\{[^/{}]+\}(?:/\{[^/{}]+\})+")
 # An absolute path, or a network (10.0.0.0/8).
 _NO_PAIR = lazy_pattern(r"/|\d+(?:\.\d+){3}/\d+$")
 _PARTS = lazy_pattern(r"[/:]")
-# The kind of a code: ISBN, ICAO, VIN.
-LABEL_CONFIDENCE = 0.95
-_LABEL = lazy_pattern("[A-Z]{3,6}")
-_CODE = lazy_pattern(r"(?=.*\d|[A-Z]+$)[A-Za-z0-9][A-Za-z0-9-]+")
-_BEFORE_CODE = lexicon.words("planner/slots/words", "before_code")
 # Operators of filters by which a field equals one of some values, and fields that have a name.
 _EQUALITY = word_set("planner/slots/words", "equality")
 _NAMES = lexicon.words("planner/slots/words", "names")
-_NEW_NAME = stem_set("planner/slots/words", "new_name")
+# The text behind a colon, words of the names of slots that take one, and what stands before it.
+_BEHIND_COLON = lazy_pattern(r"(?<![:/]):\s+(?P<text>[^\s\"'“‘`{\[][^:\"“”]*?)[.!]?\s*$")
+_WRITTEN = stem_set("planner/slots/words", "written_texts")
+_VALUES = (MentionKind.NUMBER, MentionKind.LITERAL, MentionKind.DATE, MentionKind.QUOTED, MentionKind.NAME)
+_LATITUDES, _LONGITUDES = (word_set("changes/words", name) for name in ("latitudes", "longitudes"))
+_MOST_DEGREES = 90  # of latitude; of longitude twice as many
 # Words before the name of a person, and the most words of one.
 _NAMING = word_set("planner/slots/words", "naming")
 _MOST_NAMES = 3
@@ -126,32 +125,12 @@ def _rows(context: SlotContext, parameters: Mapping[str, Slot]) -> Iterator[tupl
             yield tuple(parameters[name] for name in names)
 
 
-def labelled_code_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
-    """Return a candidate for each code behind its label (ISBN 3-16), where one slot alone is described by the label."""
-    tokens = context.sentence.tokens
-    for at, token in enumerate(tokens):
-        before = at - 1
-        while before > 0 and tokens[before].lower in _BEFORE_CODE | {","}:
-            before -= 1
-        announced = before >= 0 and any(between.lower in _BEFORE_CODE for between in tokens[before + 1 : at])
-        if not announced or not _LABEL.fullmatch(tokens[before].text) or not _CODE.fullmatch(token.text):
-            continue
-        word = re.compile(rf"\b{tokens[before].text}\b")
-        slots = [slot for slot in context.slots if word.search(slot.description)]
-        if len(slots) == 1 and slots[0].family in (Family.TEXT, Family.ID):
-            value = [slots[0].item_of(token.text)] if slots[0].is_array else token.text
-            yield SlotCandidate(
-                slot=slots[0], value=value, probability=LABEL_CONFIDENCE, start=token.start, end=token.end
-            )
-
-
 def body_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
-    """Return candidates for ids, new names and pairs in a body, and for names in the filters of a search by POST."""
-    yield from _ids(context)
-    yield from _new_name(context)
+    """Return candidates for people, texts and pairs in a body, and for names in the filters of a search by POST."""
     yield from _person(context)
     yield from _pairs(context)
     yield from _members(context)
+    yield from _written_text(context)
     if context.operation.effect is not Effect.READ or context.operation.body is None:
         return
     for slot in context.slots:
@@ -167,19 +146,6 @@ def body_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
                 for name in names_behind_preposition(context.sentence)
                 if name.is_certain
             )
-
-
-def _new_name(context: SlotContext) -> Iterator[SlotCandidate]:
-    """Return a candidate for the new name of a resource, whatever word it is: rename faq to [help]."""
-    tokens = context.sentence.tokens
-    words = [at for at, token in enumerate(tokens) if token.word]
-    if len(words) < 3 or RENAMES.isdisjoint(context.sentence.stem_set) or tokens[words[-2]].lower not in ("to", "as"):
-        return
-    fields = (slot for slot in context.slots if slot.location == "body" and len(slot.path) == 1 and not slot.is_array)
-    slot = next((slot for slot in fields if slot.words and set(slot.words) <= _NEW_NAME), None)
-    if slot is not None:
-        token = tokens[words[-1]]
-        yield SlotCandidate(slot=slot, value=token.text, probability=FORM_CONFIDENCE, start=token.start, end=token.end)
 
 
 def _person(context: SlotContext) -> Iterator[SlotCandidate]:
@@ -207,6 +173,44 @@ def _is_new_person(context: SlotContext, mention: ValueMention) -> bool:
     if before is None:
         return False
     return before.stem in (*context.noun, *operation_verbs(context.operation)) or before.lower in _NAMING
+
+
+def _written_text(context: SlotContext) -> Iterator[SlotCandidate]:
+    """Return a candidate for the text behind a value and a colon: comment on spot 902: [closed on Mondays].
+
+    It neither names another field of the body nor has a choice of one: update issue 7: status closed.
+    """
+    slots = [slot for slot in context.slots if slot.location == "body" and len(slot.path) == 1]
+    texts = [slot for slot in slots if slot.family is Family.TEXT and not _WRITTEN.isdisjoint(slot.words[-1:])]
+    match = _BEHIND_COLON.search(context.sentence.text)
+    if len(texts) != 1 or match is None or context.operation.effect is Effect.READ:
+        return
+    start, end = match.span("text")
+    inside = {token.stem for token in context.sentence.tokens if start <= token.start < end}
+    fields = {word for slot in slots for word in (*slot.words, *stems_of(" ".join(map(str, slot.choices))))}
+    is_behind_value = any(mention.end == match.start() for mention in context.sentence.of_kind(*_VALUES))
+    if is_behind_value and inside.isdisjoint(fields):
+        value = context.sentence.text[start:end]
+        yield SlotCandidate(slot=texts[0], value=value, probability=FORM_CONFIDENCE, start=start, end=end)
+
+
+def coordinate_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
+    """Return candidates for a latitude and a longitude, which people write in this order: at 52.54, 13.41."""
+    pair = [
+        next((slot for slot in context.slots if not names.isdisjoint(split_words(slot.name)[-1:])), None)
+        for names in (_LATITUDES, _LONGITUDES)
+    ]
+    numbers = context.sentence.of_kind(MentionKind.NUMBER)
+    for first, second in pairwise(numbers):
+        between = context.sentence.text[first.end : second.start]
+        is_place = all(isinstance(number.value, float) for number in (first, second)) and between.strip() in (",", "")
+        if is_place and abs(first.value) <= _MOST_DEGREES and abs(second.value) <= 2 * _MOST_DEGREES:
+            for slot, number in zip(pair, (first, second), strict=True):
+                if slot is not None and slot.family is Family.NUMBER and None not in pair:
+                    start, end = number.start, number.end
+                    yield SlotCandidate(
+                        slot=slot, value=number.value, probability=PAIR_CONFIDENCE, start=start, end=end
+                    )
 
 
 def _pairs(context: SlotContext) -> Iterator[SlotCandidate]:
@@ -261,30 +265,6 @@ def _members(context: SlotContext) -> Iterator[SlotCandidate]:
         )
 
 
-def _ids(context: SlotContext) -> Iterator[SlotCandidate]:
-    """Return a candidate for the ids behind a noun that is not in the path: delete the record [sku-2] of x."""
-    operation = context.operation
-    slot = next(
-        (slot for slot in context.slots if slot.is_array and slot.location == "body" and set(slot.words) <= ID_WORDS),
-        None,
-    )
-    if slot is None or len(slot.path) > 1 or operation.path.endswith("}") or "{" not in operation.path:
-        return
-    parents = [slot for slot in context.slots if slot.location == "path"]
-    kinds = {word for parent in parents for word in (*resource_stems(context.tool, parent), *parent.words)}
-    tokens = context.sentence.tokens
-    codes = [
-        token
-        for at, token in enumerate(tokens)
-        if is_code(token.text) and (noun := noun_before(context.sentence, at)) and noun.stem not in kinds
-    ]
-    if codes:
-        value = [slot.item_of(token.text) for token in codes]
-        yield SlotCandidate(
-            slot=slot, value=value, probability=NOUN_CONFIDENCE, start=codes[0].start, end=codes[-1].end
-        )
-
-
 def _filtered_noun(slot: Slot) -> tuple[str, ...]:
     """Return the stems of the resource whose name a filter takes; () for any other slot."""
     if slot.location != "body" or len(slot.path) < 3 or slot.family is not Family.TEXT:
@@ -317,8 +297,8 @@ def slot_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
     """Return the candidates for all slots of an operation."""
     runs = tuple(_runs(context))
     yield from path_candidates(context)
-    yield from labelled_code_candidates(context)
     yield from body_candidates(context)
+    yield from coordinate_candidates(context)
     for slot in context.slots:
         if not takes_words(slot):
             continue

@@ -91,7 +91,7 @@ def choice_candidates(
         # To close an issue sets its state, and no reason for it.
         if token.stem == command_verb(context.sentence) and not _REASONS.isdisjoint(slot.words):
             continue
-        if not _is_other_number(context, slot, hit) and not _names_rival_slot(context, slot, hit, str(value)):
+        if not _names_rival_slot(context, slot, hit, str(value)):
             matches.append((hit, value))
     matches = [pair for pair in matches if not any(_inside(pair[0], longer) for longer, _ in matches)]
     if slot.is_array and matches:
@@ -110,15 +110,6 @@ def _inside(hit: ChoiceMatch, longer: ChoiceMatch) -> bool:
     """Return whether a choice is only a part of a longer one: the economy of Premium Economy."""
     contains = longer.first <= hit.first and hit.last <= longer.last and longer.covered == 1.0
     return contains and longer.last - longer.first > hit.last - hit.first
-
-
-def _is_other_number(context: SlotContext, slot: Slot, hit: ChoiceMatch) -> bool:
-    """Return whether a choice in figures is part of another number or of a date, far from the name of the slot."""
-    if not context.sentence.tokens[hit.first].text.isdigit() or hit.first not in context.sentence.value_positions:
-        return False
-    if hit.worth < 0.5:
-        return False
-    return not any(abs(at - hit.first) <= 3 for at in context.name_positions[slot])
 
 
 def _names_rival_slot(context: SlotContext, slot: Slot, hit: ChoiceMatch, value: str) -> bool:
@@ -299,6 +290,7 @@ _MIN_FLAG_SIMILARITY = 0.7
 # Words before a flag that may deny it, at most, and the words that end the clause before that.
 _REACH = 5
 _PARTS = lexicon.words("planner/slots/words", "parts")
+_NAMING = stem_set("planner/slots/words", "naming")
 
 
 def _state_commands() -> dict[str, dict[str, bool]]:
@@ -329,7 +321,7 @@ def flag_candidates(context: SlotContext, slot: Slot) -> Iterator[SlotCandidate]
     similar = _similar_words(context, other_words) if len(spoken) < len(words) else {}
     prose = [
         word
-        for word in slot.prose - _default_stems(slot)
+        for word in slot.prose - _default_stems(slot) - _NAMING
         if word in context.sentence.stem_set and word not in context.operation_stems | context.description_stems
     ]
     places = [*map(stems.index, spoken), *(at for at, _ in similar.values())]
@@ -403,14 +395,18 @@ def _commanded(context: SlotContext, words: Sequence[str]) -> tuple[int, bool] |
 
 
 def sets_commanded_flag(context: SlotContext, candidate: SlotCandidate) -> bool:
-    """Return whether the command of an update sets a flag, by a verb that the description states for it."""
+    """Return whether the command of an update sets a flag, by a verb that the description states for it, or as the only
+    one that the verb is about: archive the repository, which has no other way.
+    """
     slot, mention = candidate.slot, candidate.mention
     if mention is None or mention.kind is not MentionKind.FLAG or len(slot.words) != 1:
         return False
     command = _commanded(context, slot.words)
     if command is None or mention.first != command[0] or candidate.value is not command[1]:
         return False
-    return context.sentence.tokens[command[0]].lower in stated_verbs(context.operation.extensions)
+    flags = [other for other in context.slots if other.location == "body" and _commanded(context, other.words)]
+    is_stated = context.sentence.tokens[command[0]].lower in stated_verbs(context.operation.extensions)
+    return is_stated or flags == [slot]
 
 
 def _is_denied(context: SlotContext, slot: Slot, first: int) -> bool:

@@ -39,7 +39,6 @@ from nlapi.planner.slots.features import (
     page_token,
 )
 from nlapi.planner.slots.slot import Family, Slot
-from nlapi.planner.slots.values import slot_unit
 from nlapi.reading.dates import MONTHS
 from nlapi.reading.names import PlainName, find_slugs, is_slug, names_behind_noun, names_behind_preposition
 from nlapi.reading.numbers import find_ordinals, is_bound, is_compared, unit_of_mention
@@ -80,7 +79,7 @@ def is_wrong_sort(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
     An id is neither a date nor a bound (more than 20), the length of a page neither a sum of money nor the number of a
     resource (task 771220), a cursor never a name, and a value never the field of an order or of groups (by repo count).
     """
-    excluded = (_is_other_name, _is_bound_or_too_small, _is_share_of_time, _is_no_reason)
+    excluded = (_is_other_name, _is_bound_or_too_small, _is_no_reason)
     if is_month(context, mention) or any(is_excluded(context, slot, mention) for is_excluded in excluded):
         return True
     if page_token(slot) and (mention.kind is not MentionKind.DATE or slot.words[-1:] == _CURSOR):
@@ -130,12 +129,6 @@ def is_month(context: SlotContext, mention: ValueMention) -> bool:
     before = context.sentence.word_before(mention.first)
     is_word = mention.kind in (MentionKind.NAME, MentionKind.PHRASE, MentionKind.TITLE)
     return is_word and before in _BEFORE_MONTH and mention.text.lower().rstrip(".") in MONTHS
-
-
-def _is_share_of_time(_: SlotContext, slot: Slot, mention: ValueMention) -> bool:
-    """Return whether a mention is in per cent, and a slot takes a time."""
-    unit = slot_unit(slot) if mention.form == "percent" else None
-    return unit is not None and unit.dimension == "time"
 
 
 def _is_no_reason(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:

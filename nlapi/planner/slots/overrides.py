@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache
 
 from nlapi.english import lexicon
@@ -22,7 +22,7 @@ from nlapi.planner.slots.entities import RENAMES, SLUG, is_subject, resource_ste
 from nlapi.planner.slots.features import NAMELIKE, is_item_count, page_size
 from nlapi.planner.slots.name_mentions import noun_positions
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
-from nlapi.planner.slots.values import OPENING, slot_unit
+from nlapi.planner.slots.values import OPENING, slot_unit, wants_clock
 from nlapi.reading.gazetteer import COUNTRIES, DEMONYMS
 from nlapi.reading.names import find_item_name
 from nlapi.reading.numbers import unit_of_mention
@@ -130,9 +130,9 @@ def _has_only_words(context: SlotContext, counted: frozenset[str], slot: Slot, a
 
 # Probability of such a candidate.
 OVERRIDE_PROBABILITY = 0.95
-_SHORTEST_EXAMPLE = 2
 _VALUE = (stem("value"),)
 _NAMING = word_set("planner/slots/words", "naming")
+_MOMENT_ENDS = lexicon.stems("planner/slots/words", "moment_ends")
 _AFTER_FIELD = lexicon.words("planner/slots/words", "after_field")
 _TO = word_set("changes/words", "to_words")
 _DESTINATIONS = stem_set("changes/words", "to_arguments")
@@ -145,7 +145,10 @@ _ACTORS = lexicon.stems("planner/slots/words", "actors")
 _DID = lexicon.words("planner/slots/words", "did")
 _ANYBODY = lexicon.words("planner/slots/words", "anybody")
 _AUXILIARIES = lexicon.words("planner/slots/words", "auxiliaries")
+_SAYS_NAME = lexicon.pattern("planner/slots/words", "says_name", re.IGNORECASE)
 _PERCENT = lexicon.stems("planner/slots/words", "percent")
+_EMAIL, _NUMBER = stem("email"), stem("number")
+_PHONES, _PHONE_OWNERS = (lexicon.stems("planner/slots/words", name) for name in ("phone_names", "phone_owners"))
 _FILES = lexicon.stems("planner/slots/words", "files")
 _LOOKING_BACK = lexicon.words("planner/slots/words", "looking_back")
 _DAYS = lexicon.words("planner/slots/words", "days")
@@ -213,7 +216,6 @@ def _is_stated(context: SlotContext, candidate: SlotCandidate) -> bool:
     """Return whether the sentence or the description says that a text is the value of its slot."""
     return (
         _is_labelled(context, candidate)
-        or _is_example(candidate)
         or is_code_of(context, candidate)
         or _gives_reason(context, candidate)
         or _is_set(context, candidate)
@@ -253,7 +255,7 @@ def _is_only_of_kind(context: SlotContext, candidate: SlotCandidate) -> bool:
     """Return whether a value is the only one of its kind in a sentence, and its slot the only one that takes the kind.
 
     The kinds are a share in per cent, the time to look back (the last 2 hours), a country (a German user), an address
-    of the web, the path of a file, and a day.
+    of mail or of the web, a telephone number, the path of a file, and a day.
     """
     mention, mentions = candidate.mention, context.sentence.mentions
     return mention is not None and any(
@@ -287,6 +289,14 @@ def _is_percent(_: Sentence, mention: ValueMention) -> bool:
 def _is_country(_: Sentence, mention: ValueMention) -> bool:
     name = mention.text.lower()
     return mention.kind is MentionKind.NAME and (name in DEMONYMS or name in COUNTRIES)
+
+
+def _is_email(_: Sentence, mention: ValueMention) -> bool:
+    return mention.form == "email"
+
+
+def _is_phone(_: Sentence, mention: ValueMention) -> bool:
+    return mention.form == "phone"
 
 
 def _is_address(_: Sentence, mention: ValueMention) -> bool:
@@ -332,6 +342,16 @@ def _takes_url(slot: Slot) -> bool:
     return slot.family is Family.URL and slot.location == "body"
 
 
+def _takes_email(slot: Slot) -> bool:
+    return slot.family is Family.EMAIL or (slot.family is Family.TEXT and _EMAIL in slot.words)
+
+
+def _takes_phone(slot: Slot) -> bool:
+    *owner, last = slot.words or ("",)
+    is_phone = not _PHONES.isdisjoint(slot.words) or (last == _NUMBER and not _PHONE_OWNERS.isdisjoint(owner))
+    return slot.family is Family.TEXT and is_phone
+
+
 def _takes_country(slot: Slot) -> bool:
     return stem("country") in slot.words
 
@@ -369,6 +389,8 @@ _KINDS: tuple[
     (_is_percent, _takes_percent, _is_as_said),
     (_looks_back, _takes_time, _is_measured),
     (_is_country, _takes_country, _is_code),
+    (_is_email, _takes_email, _is_as_said),
+    (_is_phone, _takes_phone, _is_as_said),
     (_is_address, _takes_url, _is_located),
     (_is_file, _takes_path, _is_as_said),
     (_is_day, _takes_day, _is_day_alone),
@@ -449,22 +471,44 @@ def _is_set(context: SlotContext, candidate: SlotCandidate) -> bool:
     mention, slot, tokens = candidate.mention, candidate.slot, context.sentence.tokens
     if mention is None or candidate.conversion or slot.location == "path" or not updates_item(context.operation):
         return False
+    if not slot.words:
+        return False
     partly = mention.kind in (MentionKind.PHRASE, MentionKind.NAME) and mention.form not in ("whole", "")
     if partly or not mention.first or tokens[mention.first - 1].lower not in ("to", "=", "as"):
         return False
     if mention.last < len(tokens) and tokens[mention.last].text not in ".!?":
         return False  # what follows may belong to it
-    count = len(slot.words)
-    places = (at for at in range(mention.first - count) if context.sentence.stems[at : at + count] == slot.words)
-    return any(tokens[at + count].lower in _AFTER_FIELD for at in places)
+    stems, ends = context.sentence.stems, range(1, mention.first)
+    named = (end for name in _spoken_names(slot, mention) for end in ends if stems[end - len(name) : end] == name)
+    return any(tokens[end].lower in _AFTER_FIELD for end in named)
+
+
+def _spoken_names(slot: Slot, mention: ValueMention) -> Iterator[tuple[str, ...]]:
+    """Yield the stems by which people name a field: its own words, and of due_on and due_at the one that takes the
+    whole mention as the due date.
+    """
+    yield slot.words
+    *before, last = slot.words
+    if slot.family is Family.DATE and before and last in _MOMENT_ENDS:
+        yield *before, stem("date" if wants_clock(slot) is isinstance(mention.value, datetime) else "time")
 
 
 def _is_labelled(context: SlotContext, candidate: SlotCandidate) -> bool:
-    """Return whether a value stands right behind all words of the name of its slot alone: longitude -0.12."""
-    mention, words = candidate.mention, candidate.slot.words
-    if mention is None or mention.kind not in _LITERALS or [slot for slot in context.slots if slot.words == words][1:]:
+    """Return whether a value stands right behind all words of the name of its slot alone: longitude -0.12.
+
+    The noun of the item itself need not be said: a server of type cx22, for server_type.
+    """
+    mention, noun = candidate.mention, context.noun
+    if mention is None or mention.kind not in _LITERALS:
         return False
-    return bool(words) and context.sentence.stems[: mention.first][-len(words) :] == words
+
+    def name(slot: Slot) -> tuple[str, ...]:
+        is_own = slot.words[: len(noun)] == noun and slot.location == "body" and len(slot.words) > len(noun)
+        return slot.words[len(noun) :] if is_own else slot.words
+
+    words = name(candidate.slot)
+    is_alone = [slot for slot in context.slots if name(slot) == words] == [candidate.slot]
+    return bool(words) and is_alone and context.sentence.stems[: mention.first][-len(words) :] == words
 
 
 def is_topic(context: SlotContext, candidate: SlotCandidate) -> bool:
@@ -522,13 +566,6 @@ def is_counted_item(context: SlotContext, candidate: SlotCandidate) -> bool:
     return is_counted and {Family.NUMBER, Family.TEXT} <= {slot.family for slot in body}
 
 
-def _is_example(candidate: SlotCandidate) -> bool:
-    """Return whether a value is a sample of the description, and no ordinary word: SIGKILL."""
-    text = candidate.mention.text if candidate.mention is not None and not candidate.conversion else ""
-    same = text == candidate.value and text in (candidate.slot.schema.get("default"), *candidate.slot.samples)
-    return same and text.isupper() and len(text) > _SHORTEST_EXAMPLE
-
-
 def is_code_of(context: SlotContext, candidate: SlotCandidate) -> bool:
     """Return whether a code begins as the ids of one kind of item do, and its slot alone takes an id of that kind."""
     mention, slot = candidate.mention, candidate.slot
@@ -551,7 +588,9 @@ def naming_slot(context: SlotContext) -> Slot | None:
     if context.operation.method not in METHODS[Intent.CREATE] or context.operation.path.rstrip("/").endswith("}"):
         return None
     noun = context.noun
-    names = [slot for slot in context.slots if slot.location == "body" and _is_name(slot, noun) and not slot.is_array]
+    texts = [slot for slot in context.slots if slot.location == "body" and not slot.is_array]
+    names = [slot for slot in texts if _is_name(slot, noun)]
+    names = names or [slot for slot in texts if slot.family is Family.TEXT and _SAYS_NAME.match(slot.description)]
     return min(names, key=lambda slot: (len(slot.path), not slot.required), default=None)
 
 

@@ -25,6 +25,9 @@ from nlapi.tools.quantities.unit_evidence import likely_money_unit
 from nlapi.tools.quantities.units import unit_of
 from nlapi.tools.tool import Tool
 
+# A noun of three letters or more and an id in one word: userid, orgid.
+_GLUED_ID = lazy_pattern(r"([a-z]{3,}?)((?:uu|gu)?ids?)")
+_ENDING_IN_ID = lexicon.words("english/words", "ending_in_id")
 _HALVES = lexicon.words("planner/slots/words", "moment_halves")
 _OPAQUE = lexicon.words("planner/slots/words", "opaque_ends")
 _LINKS = lexicon.words("planner/slots/words", "link_ends")
@@ -229,10 +232,10 @@ class _SlotWalk:
         leaf, item = self._leaf(entry) if many else ((), entry)
         described = (schema.get("description"), entry.get("description"), item.get("description"))
         description = next((str(text) for text in described if text), "")
-        words = (*self._owner(path), *(stem(word) for part in (path[-1], *leaf) for word in split_words(part)))
+        words = (*self._owner(path), *(stem(word) for part in (path[-1], *leaf) for word in _words_of(part)))
         choices = tuple(value for value in item.get("enum", ()) if value is not None)
         samples = (*_samples(description, schema), *self._filtered_choices(path, item)) if not leaf else ()
-        named = split_words((*path, *leaf)[-1])
+        named = _words_of((*path, *leaf)[-1])
         form = moment_form(named, {**schema, **item}, description, is_half=_is_half(named, beside))
         form = None if _SOUGHT.intersection(named) else form
         return Slot(
@@ -285,6 +288,13 @@ class _SlotWalk:
 
     def _unit(self, path: tuple[str, ...], words: tuple[str, ...]) -> str:
         return unit_of(argument_schema(self.tool, *path)) or likely_money_unit(words)
+
+
+def _words_of(name: str) -> list[str]:
+    """Return the words of the name of a field, `userid` as user id; `paid` is one word."""
+    *words, last = split_words(name) or [""]
+    match = _GLUED_ID.fullmatch(last) if last not in _ENDING_IN_ID else None
+    return [*words, *(match.groups() if match is not None else (last,))]
 
 
 def _follow(schema: object, root: Schema) -> Schema:
