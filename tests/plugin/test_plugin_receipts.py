@@ -106,8 +106,8 @@ NESTED_WAYS = {
     "a client in the place of the shell": "exec env -u CLAUDECODE -u @S@ @PY@ nested.py",
     "a client of an empty environment": 'exec env -i PATH="$PATH" PYTHONPATH="$PYTHONPATH" @PY@ nested.py',
     "a client in a session of its own": "exec env -u CLAUDECODE -u @S@ setsid -w @PY@ nested.py",
-    "a client that has left": "rm -f nested-out; touch nested-out; (env -u CLAUDECODE -u @S@ setsid @PY@ nested.py left "
-    "> nested-out 2>&1 &)",
+    "a client that has left": "rm -f nested-out; touch nested-out; (env -u CLAUDECODE -u @S@ setsid @PY@ "
+    "nested.py left > nested-out 2>&1 &)",
     "a client of another name": 'cp "$(command -v bash)" codex; '
     'env -u CLAUDECODE -u @S@ ./codex -c "@PY@ nested.py; true"',
 }
