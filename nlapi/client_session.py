@@ -172,7 +172,7 @@ def _is_common_sign_shown() -> bool:
         except ConnectionRefusedError:
             return False
         except OSError:
-            # Somebody has the name, and more have asked for it than the system keeps (listen(2)).
+            # More have asked for the name than the system keeps (listen(2)), or this process may not ask for it.
             return True
     return True
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.cli.kit import BEARER, dialogue, notes, run
 from tests.messages_server import MessagesServer, results, say, use
-from tests.servers import Echo, Script
+from tests.servers import Echo, Received, Reply, Script
 
 
 def ask(question: str, source: str, *options: str) -> int:
@@ -309,6 +309,18 @@ def test_go_on_plans_the_question_again_and_asks_about_what_may_have_been_done(t
             resumed = run("log", "resume", "last", words, "--planner", "offline", "--yes")
             assert (resumed.code, "may have been carried out" in resumed.err) == (6, True)
         assert [request.method for request in broken.received].count("POST") == 1
+
+
+def test_go_on_plans_what_was_not_done_and_nothing_that_was(tmp_path: Path) -> None:
+    def reply(request: Received) -> Reply:
+        return Reply(503 if b"Electrician" in request.body else 201, {"id": "n1", "title": "Plumber"})
+
+    with Echo(reply) as api:
+        assert ask("create the note Plumber and create the note Electrician", notes(tmp_path, api.url), "--yes") != 0
+        assert [request.json()["title"] for request in api.received] == ["Plumber", "Electrician"]
+        resumed = run("log", "resume", "last", "go on", "--planner", "offline", "--yes")
+        assert (resumed.code, "Electrician" in resumed.err, 'title <- "Plumber"' in resumed.err) == (6, True, False)
+        assert len(api.received) == 2
 
 
 def test_go_on_after_a_change_that_was_made_changes_nothing(api: Echo, tmp_path: Path) -> None:

@@ -203,10 +203,9 @@ class Recorder:
         self._is_closing = True
         self._full.set()
         if self._task is not None:
-            await self._task
-            self._task = None
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._task, self._is_closing = None, False
         await self.flush()
-        self._is_closing = False
 
     async def _write(self, sink: Sink | None, batch: list[Record]) -> None:
         if sink is None or not batch:

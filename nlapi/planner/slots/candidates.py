@@ -61,7 +61,7 @@ _PARTS = lazy_pattern(r"[/:]")
 _EQUALITY = word_set("planner/slots/words", "equality")
 _NAMES = lexicon.words("planner/slots/words", "names")
 # The text behind a colon, words of the names of slots that take one, and what stands before it.
-_BEHIND_COLON = lazy_pattern(r"(?<![:/]):\s+(?P<text>[^\s\"'“‘`{\[][^:\"“”]*?)[.!]?\s*$")
+_BEHIND_COLON = lazy_pattern(r"(?<![:/]):\s+(?P<text>[^\s\"'“‘`{\[][^:\"“”]*)$")
 _WRITTEN = stem_set("planner/slots/words", "written_texts")
 _VALUES = (MentionKind.NUMBER, MentionKind.LITERAL, MentionKind.DATE, MentionKind.QUOTED, MentionKind.NAME)
 _LATITUDES, _LONGITUDES = (word_set("changes/words", name) for name in ("latitudes", "longitudes"))
@@ -182,7 +182,8 @@ def _written_text(context: SlotContext) -> Iterator[SlotCandidate]:
     """
     slots = [slot for slot in context.slots if slot.location == "body" and len(slot.path) == 1]
     texts = [slot for slot in slots if slot.family is Family.TEXT and not _WRITTEN.isdisjoint(slot.words[-1:])]
-    match = _BEHIND_COLON.search(context.sentence.text)
+    text = context.sentence.text.rstrip()
+    match = _BEHIND_COLON.search(text.removesuffix("!").removesuffix("."))
     if len(texts) != 1 or match is None or context.operation.effect is Effect.READ:
         return
     start, end = match.span("text")

@@ -12,7 +12,7 @@ from nlapi.english import lexicon
 from nlapi.english.intents import STOPWORDS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
-from nlapi.english.words import split_words, stem, stems_of
+from nlapi.english.words import singular, split_words, stem, stems_of
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.spec import UPDATE_METHODS, Effect, Operation, Schema
@@ -293,7 +293,7 @@ class _SlotWalk:
 def _words_of(name: str) -> list[str]:
     """Return the words of the name of a field, `userid` as user id; `paid` is one word."""
     *words, last = split_words(name) or [""]
-    match = _GLUED_ID.fullmatch(last) if last not in _ENDING_IN_ID else None
+    match = _GLUED_ID.fullmatch(last) if singular(last) not in _ENDING_IN_ID else None
     return [*words, *(match.groups() if match is not None else (last,))]
 
 

@@ -294,9 +294,13 @@ class _FollowUp:
         turns = self.before.turns
         start = next((at for at in reversed(range(len(turns))) if not _GO_ON.match(turns[at].question)), len(turns))
         steps = [step for turn in turns[start:] for step in turn.steps if step.call.effect is not Effect.READ]
-        if not any(step.is_uncertain or step.result is None or not step.result.ok for step in steps):
+        made = [(step.call.operation_id, step.call.arguments) for step in steps if step.result and step.result.ok]
+        if len(made) == len(steps):
             return None
-        return self.plan(turns[start].question, known=self.before.known_values)
+        asked = replace(self.before, turns=turns[: start + 1])
+        plan = plan_question(asked, self.catalogue, self.plan, self.today)
+        calls = tuple(call for call in plan.calls if (call.operation_id, call.arguments) not in made)
+        return replace(plan, calls=calls)
 
     def _next_page(self) -> Plan | None:
         """Return the plan for the next page of the last listing; None where the question is another one."""
