@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import mcp_types as types
 
-from nlapi.agent.receipts import ConsentAnswer, ConsentReceipt, ConsentRung, moment_text, write_receipt
+from nlapi.agent.receipts import ConsentAnswer, ConsentOutcome, ConsentReceipt, ConsentRung, moment_text, write_receipt
 from nlapi.client.safe_text import shorten, single_line
 from nlapi.errors import ConsentError
 from nlapi.mcp.answers import AnswerOwner
@@ -192,7 +192,7 @@ class Tickets:
         """Write a person's answer into the receipt of a ticket, before anything is sent."""
         self._record(ticket, ticket.receipt.with_answer(answer, rung))
 
-    def record_outcome(self, ticket: Ticket, outcome: str, status: int | None) -> None:
+    def record_outcome(self, ticket: Ticket, outcome: ConsentOutcome, status: int | None) -> None:
         """Write what came of the call of a ticket into its receipt."""
         self._record(ticket, ticket.receipt.with_outcome(outcome, status))
 
@@ -238,11 +238,12 @@ class Tickets:
         return not ticket.was_shown and self.seconds_left(ticket) < LIFETIME_S - OPENING_S
 
     def take(self, id: str, owner: AnswerOwner) -> Ticket | None:
-        """Return the ticket of a caller's form, and forget it; None without such a form, or after its answer."""
+        """Return the ticket of a caller's form, and forget it; None after its answer or its time, or for another."""
         ticket = self._tickets.get(id)
         if ticket is None or ticket.owner != owner or not ticket.is_form:
             return None
-        return self._tickets.pop(id)
+        del self._tickets[id]
+        return ticket if self.is_waiting(ticket) else None
 
     def find(self, id: str, owner: AnswerOwner) -> Ticket:
         """Return the ticket of a caller. ConsentError for any other."""

@@ -371,5 +371,5 @@ def test_consents_are_listed_from_every_command_with_what_came_of_them(api: Echo
     ]
     assert {row["rung"] for row in listed} == {"terminal"}
     assert listed[-1]["calls"][0]["digest"] == run("log", "show", listed[-1]["transcript"]).lines[2]["digest"]
-    assert "declined, at the terminal" in run("log", "show", listed[-1]["transcript"], "-o", "text").out
-    assert run("log", "consents", "--declined").json == listed[-1:]
+    assert "declined in the terminal" in run("log", "show", listed[-1]["transcript"], "-o", "text").out
+    assert run("log", "consents", "--not-agreed").json == listed[-1:]
