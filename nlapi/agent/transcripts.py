@@ -390,7 +390,7 @@ class _ReceiptReader:
 
     def _open_call(self, key: str) -> ReceiptCall | None:
         """Return the first call at a key of which nothing came yet."""
-        calls = self._agreed.get(key, deque())
+        calls = self._agreed.get(key) if key else None
         while calls and calls[0].outcome:
             calls.popleft()
         return calls[0] if calls else None

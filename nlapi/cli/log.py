@@ -421,10 +421,6 @@ def _report_line(record: Mapping[str, Any]) -> str:
     return f"  {', '.join(f'{count} {fate}' for count, fate in counts if count)}"
 
 
-def _need_line(record: Mapping[str, Any]) -> str:
-    return f"  needs {', '.join(str(argument.get('argument')) for argument in record.get('missing', ()))}"
-
-
 _LINES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "asked": lambda record: f"? {record.get('question')}",
     "planner": _planner_line,
@@ -433,7 +429,7 @@ _LINES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "proposed": lambda record: f"→ {record.get('method')} {record.get('url')} {_effect_text(record)}",
     "stepped": lambda record: f"← {_outcome(record)}",
     "reported": _report_line,
-    "needed": _need_line,
+    "needed": lambda record: f"  needs {', '.join(str(entry.get('argument')) for entry in record.get('missing', ()))}",
     "consent": lambda record: f"  {record.get('answer')} in the {record.get('rung')}",
     "answered": lambda record: f"= {record.get('text')}",
 }

@@ -30,8 +30,6 @@ CONSENT_KEY = "consent"
 CANNOT_ASK = "This client has no way to ask the user (MCP elicitation)"
 DISMISSED = "The question was dismissed; where a client runs by itself, nobody can answer it"
 
-AGAIN = "call again, and the user is asked about what it is now"
-
 OUTCOME = "outcome"
 """the tool by which a model learns what became of a change that waited"""
 
@@ -57,8 +55,9 @@ class ConsentRequest:
         client = single_line(name)[:MAX_TITLE]
         return self.tickets.open(subject, self.params, self.owner, client=client, is_form=is_form)
 
-    def take_form(self, ticket: Ticket, answer: object) -> None:
-        """Take the answer to a form. ConsentError unless it is a plain yes."""
+    def take_form(self, ticket_id: str, answer: object) -> Ticket:
+        """Take the answer to a form. ConsentError unless it is a plain yes, in time."""
+        ticket = self.tickets.take(ticket_id, self.owner)
         result = answer if isinstance(answer, types.ElicitResult) else types.ElicitResult(action="cancel")
         if result.action == "cancel":
             # `claude -p` dismisses every question at once, so a dismissal is not the user's refusal.
@@ -72,6 +71,7 @@ class ConsentRequest:
             )
         self.tickets.record_answer(ticket, ConsentAnswer.AGREED, ConsentRung.FORM)
         self.record.ticket = ticket
+        return ticket
 
     async def open(self, subject: ConsentSubject) -> Ticket:
         """Return a ticket for the call. Where client and server run on one machine, a terminal can answer it too."""
@@ -107,26 +107,15 @@ async def request_consent(
         except (MCPError, ValueError):  # it refused the question, or its answer is not one
             request.tickets.withdraw(ticket, ConsentRung.FORM)
             raise _consent_error(subject) from None
-        finally:
-            taken = request.tickets.take(ticket.id, request.owner)
-        request.take_form(_required(taken), answer)
+        request.take_form(ticket.id, answer)
         return None
     if params.request_state is None:
         requests: types.InputRequests = {CONSENT_KEY: types.ElicitRequest(params=question)}
         ticket = request.open_ticket(subject, is_form=True)
         return types.InputRequiredResult(input_requests=requests, request_state=ticket.id)
-    ticket = _required(request.tickets.take(params.request_state, request.owner))
-    request.take_form(ticket, (params.input_responses or {}).get(CONSENT_KEY))
+    ticket = request.take_form(params.request_state, (params.input_responses or {}).get(CONSENT_KEY))
     _require_same(ticket.subject.fingerprint, subject)
     return None
-
-
-def _required(ticket: Ticket | None) -> Ticket:
-    if ticket is None:
-        raise ConsentError(
-            "this answer is of another question, was used, or came too late; nothing was sent", hint=AGAIN
-        )
-    return ticket
 
 
 def _require_same(fingerprint: str, subject: ConsentSubject) -> None:
@@ -134,7 +123,7 @@ def _require_same(fingerprint: str, subject: ConsentSubject) -> None:
     if fingerprint != subject.fingerprint:
         raise ConsentError(
             "the request, or the state of what it changes, is no longer what the user was shown; nothing was sent",
-            hint=AGAIN,
+            hint="call again, and the user is asked about what it is now",
         )
 
 

@@ -237,13 +237,13 @@ class Tickets:
         """Return whether a panel had the time to open and did not."""
         return not ticket.was_shown and self.seconds_left(ticket) < LIFETIME_S - OPENING_S
 
-    def take(self, id: str, owner: AnswerOwner) -> Ticket | None:
-        """Return the ticket of a caller's form, and forget it; None after its answer or its time, or for another."""
+    def take(self, id: str, owner: AnswerOwner) -> Ticket:
+        """Return the ticket of a caller's form, and forget it. ConsentError after its answer or its time."""
         ticket = self._tickets.get(id)
-        if ticket is None or ticket.owner != owner or not ticket.is_form:
-            return None
-        del self._tickets[id]
-        return ticket if self.is_waiting(ticket) else None
+        if ticket is None or ticket.owner != owner or not ticket.is_form or not self.is_waiting(ticket):
+            message = "this answer is of another question, was used, or came too late; nothing was sent"
+            raise ConsentError(message, hint="call again, and the user is asked about what it is now")
+        return self._tickets.pop(id)
 
     def find(self, id: str, owner: AnswerOwner) -> Ticket:
         """Return the ticket of a caller. ConsentError for any other."""
