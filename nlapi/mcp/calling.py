@@ -296,7 +296,7 @@ async def call_tool(states: Sequence[ServerState], context: Context, params: typ
     finally:
         record.milliseconds = round((time.monotonic() - started) * 1000)
         _close_record(state, record)
-    # What was cancelled earlier is told with a client's own call, not with the one that a person has agreed to.
+    # A client's own call tells what was cancelled earlier, and not the one that a person has agreed to.
     if isinstance(answer, types.CallToolResult) and not isinstance(params, ApprovedCall):
         answer.content[:0] = [types.TextContent(text=message) for message in state.take_unknown_outcomes(context)]
     return answer
