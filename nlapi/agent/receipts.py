@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -17,11 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlapi import registry
-from nlapi.client.masking import secret_mask
+from nlapi.client.masking import redact
 from nlapi.client.message import digest, exact_digest
 from nlapi.client.safe_text import single_line
 from nlapi.client.truncate import dump_json
+from nlapi.errors import ConsentError, NlapiError, OutcomeUnknownError, UsageError
 from nlapi.local_files import append_lines
+from nlapi.openapi.urls import parse_url
 
 if TYPE_CHECKING:
     from nlapi.agent.events import CallProposed, ConsentReply
@@ -31,9 +34,9 @@ if TYPE_CHECKING:
 EVENT = "consent"
 SUFFIX = ".ndjson"
 
-# Characters of a title, and of a method with its URL.
+# Characters of a title, and of a request or a reason.
 MAX_TITLE = 80
-MAX_REQUEST = 500
+MAX_TEXT = 500
 
 
 class ConsentRung(StrEnum):
@@ -57,17 +60,40 @@ class ConsentAnswer(StrEnum):
     EXPIRED = "expired"
     WITHDRAWN = "withdrawn"
     """somebody without the right token tried to answer, or another way was named"""
+    DISMISSED = "dismissed"
+    """the form was closed without an answer, which some clients do by themselves"""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentOutcome(StrEnum):
+    """What came of a request that a person agreed to, the gravest last."""
+
+    NONE = ""
+    """nothing yet, or nothing that is known"""
+    DONE = "done"
+    """the API answered, whatever the status"""
+    REFUSED = "refused"
+    """nothing was sent"""
+    FAILED = "failed"
+    """it did not reach the API, or a step of the workflow failed"""
+    UNKNOWN = "unknown"
+    """it may have been carried out"""
+
+
+@dataclass(slots=True, kw_only=True)
 class ReceiptCall:
-    """A request that was asked about. `outcome` is "" where it was not sent, `status` that of the API's answer."""
+    """A request that was asked about, without its values. `status` is that of the API's answer."""
 
     operation: str
     request: str = ""
     digest: str = ""
-    outcome: str = ""
+    outcome: ConsentOutcome = ConsentOutcome.NONE
     status: int | None = None
+
+    def add_step(self, outcome: ConsentOutcome, status: int | None) -> None:
+        """Store what came of it, or of a step of it where it is a workflow: the gravest counts."""
+        gravity = [*ConsentOutcome].index
+        if (gravity(outcome), (status or 0) >= 400) >= (gravity(self.outcome), (self.status or 0) >= 400):
+            self.outcome, self.status = outcome, status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,26 +131,9 @@ class ConsentReceipt:
     def with_answer(self, answer: ConsentAnswer, rung: ConsentRung, reason: str = "") -> ConsentReceipt:
         """Return the receipt with a person's answer, of now."""
         now = moment_text(datetime.now(UTC))
-        return replace(self, answer=answer, rung=rung, reason=single_line(reason)[:MAX_REQUEST], answered=now)
+        return replace(self, answer=answer, rung=rung, reason=single_line(reason)[:MAX_TEXT], answered=now)
 
-    def with_step(self, operation: str, request_digest: str, outcome: str, status: int | None) -> ConsentReceipt:
-        """Return the receipt with what came of a call that a person agreed to; as it is for any other call.
-
-        A later call of a plan is known by its operation alone, and the calls of a workflow by the whole.
-        """
-        tests = (
-            lambda call: call.digest == request_digest,
-            lambda call: not call.outcome and call.operation == operation,
-            lambda call: not call.request,
-        )
-        matches = (index for test in tests for index, call in enumerate(self.calls) if test(call))
-        index = next(matches, -1) if self.answer is ConsentAnswer.AGREED else -1
-        if index < 0:
-            return self
-        call = replace(self.calls[index], outcome=outcome, status=status)
-        return replace(self, calls=(*self.calls[:index], call, *self.calls[index + 1 :]))
-
-    def with_outcome(self, outcome: str, status: int | None = None) -> ConsentReceipt:
+    def with_outcome(self, outcome: ConsentOutcome, status: int | None = None) -> ConsentReceipt:
         """Return the receipt with what came of all its requests."""
         return replace(self, calls=tuple(replace(call, outcome=outcome, status=status) for call in self.calls))
 
@@ -139,19 +148,25 @@ def moment_text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
-def begin_receipt(face: str, items: Iterable[Prepared | CallProposed], secrets: Iterable[str] = ()) -> ConsentReceipt:
-    """Return the receipt of a question about requests, without secrets; there is one request at least."""
-    mask, asked = secret_mask(tuple(secrets)), tuple(items)
+def begin_receipt(face: str, items: Iterable[Prepared | CallProposed]) -> ConsentReceipt:
+    """Return the receipt of a question about requests; there is one at least.
+
+    It has the route in place of the URL: any argument may be a credential (`/bot{token}/send`).
+    """
+    asked = tuple(items)
     calls = tuple(
-        ReceiptCall(
-            operation=item.call.operation_id,
-            request=mask.text(f"{item.request.method} {single_line(item.request.url)}")[:MAX_REQUEST],
-            digest=digest(item.request),
-        )
+        ReceiptCall(operation=item.call.operation_id, request=_request_text(item), digest=digest(item.request))
         for item in asked
     )
     spec = asked[0].call.tool.operation.spec
     return ConsentReceipt(face=face, api=single_line(spec.title)[:MAX_TITLE], source=spec.source, calls=calls)
+
+
+def _request_text(item: Prepared | CallProposed) -> str:
+    site = ""
+    with suppress(UsageError):
+        site = parse_url(item.request.url).site
+    return single_line(f"{item.request.method} {site}{item.call.tool.operation.route}")[:MAX_TEXT]
 
 
 def run_receipt(face: str, spec: Spec, name: str, run_digest: str = "") -> ConsentReceipt:
@@ -160,15 +175,25 @@ def run_receipt(face: str, spec: Spec, name: str, run_digest: str = "") -> Conse
     return ConsentReceipt(face=face, api=single_line(spec.title)[:MAX_TITLE], source=spec.source, calls=(call,))
 
 
-def reply_of(receipt: ConsentReceipt, reply: ConsentReply) -> ConsentReceipt:
-    """Return a receipt with the reply of the person at the terminal."""
+def reply_of(receipt: ConsentReceipt, reply: ConsentReply, secrets: Iterable[str] = ()) -> ConsentReceipt:
+    """Return a receipt with the reply of the person at the terminal, without secrets."""
     answer = ConsentAnswer.AGREED if reply.is_agreed else ConsentAnswer.DECLINED
-    return receipt.with_answer(answer, ConsentRung.TERMINAL, reply.reason)
+    # Masked before it is cut: a cut secret is found no more.
+    return receipt.with_answer(answer, ConsentRung.TERMINAL, redact(reply.reason, secrets))
+
+
+def outcome_of(error: BaseException) -> ConsentOutcome:
+    """Return what an error says of the request that it ended. What was interrupted may have been carried out."""
+    if isinstance(error, ConsentError):
+        return ConsentOutcome.REFUSED
+    is_known = isinstance(error, NlapiError) and not isinstance(error, OutcomeUnknownError)
+    return ConsentOutcome.FAILED if is_known else ConsentOutcome.UNKNOWN
 
 
 def write_receipt(receipt: ConsentReceipt) -> str:
     """Write the receipt of what has no transcript; return why it cannot be written, or ""."""
-    path = log_folder() / f"consents-{datetime.now(UTC):%Y-%m}{SUFFIX}"
+    # Of the month of the question, whenever it is answered, so that its lines stand together.
+    path = log_folder() / f"consents-{receipt.at[:7]}{SUFFIX}"
     line = dump_json(receipt.record).encode("utf-8", "surrogatepass") + b"\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -184,14 +209,14 @@ def write_receipt(receipt: ConsentReceipt) -> str:
 
 @dataclass(slots=True, kw_only=True)
 class DialogReceipts:
-    """The changes that the user of a client has confirmed in its own dialog: each has a receipt once it is sent.
+    """The changes that the user of a client has confirmed in its own dialog: each has a receipt before it is sent.
 
-    `take_digest` uses up what is confirmed, by its digest. A `run` was confirmed as a whole: it is taken for its first
-    change, and for all others by the same process.
+    `take_digest` uses up what is confirmed, by its digest; `report` tells why a receipt cannot be written. A `run` was
+    confirmed as a whole: it is taken for its first change, and for all others by the same process.
     """
 
     take_digest: Callable[[str], str]
-    secrets: tuple[str, ...] = field(default=(), repr=False)
+    report: Callable[[str], None]
     run: ConsentReceipt | None = None
     is_taken: bool = False
 
@@ -202,6 +227,7 @@ class DialogReceipts:
         if reason := self.take_digest(confirmed):
             return reason
         self.is_taken = self.run is not None
-        receipt = self.run or begin_receipt("plugin", (prepared,), self.secrets)
-        write_receipt(receipt.with_answer(ConsentAnswer.AGREED, ConsentRung.CLIENT).with_outcome("sent"))
+        receipt = self.run or begin_receipt("plugin", (prepared,))
+        if fault := write_receipt(receipt.with_answer(ConsentAnswer.AGREED, ConsentRung.CLIENT)):
+            self.report(fault)
         return ""

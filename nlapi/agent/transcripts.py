@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -18,7 +18,15 @@ import msgspec
 from nlapi.agent.events import NOT_RUN
 from nlapi.agent.messages import ModelState
 from nlapi.agent.models import UsageTotal, usage_total
-from nlapi.agent.receipts import EVENT, SUFFIX, ConsentReceipt, moment_text
+from nlapi.agent.receipts import (
+    EVENT,
+    SUFFIX,
+    ConsentAnswer,
+    ConsentOutcome,
+    ConsentReceipt,
+    ReceiptCall,
+    moment_text,
+)
 from nlapi.client.message import EndReason, Framing, Request, Result, finite_float
 from nlapi.errors import UsageError, file_faults
 from nlapi.openapi.spec import Effect
@@ -324,8 +332,15 @@ def recorded_plans(folder: Path, since: datetime) -> Iterator[RecordedPlan]:
 
 def recorded_consents(folder: Path, since: datetime, now: datetime) -> tuple[ConsentReceipt, ...]:
     """Return the questions about changes since a moment, the newest first, with their answers and what came of them."""
-    receipts = (receipt for path in _files_since(folder, since) for receipt in _consents_of(path, now))
-    recent = (receipt for receipt in receipts if receipt.at >= moment_text(since))
+    receipts: dict[str, ConsentReceipt] = {}
+    for path in _files_since(folder, since):
+        reader = _ReceiptReader("" if path.suffix == SUFFIX else path.stem)
+        with suppress(UsageError):
+            for record in read_records(path):
+                reader.read(record)
+        receipts |= reader.receipts
+    # Any program of the user may write there; a question is about something.
+    recent = (entry.as_of(now) for entry in receipts.values() if entry.calls and entry.at >= moment_text(since))
     return tuple(sorted(recent, key=lambda receipt: receipt.at, reverse=True))
 
 
@@ -337,22 +352,63 @@ def _files_since(folder: Path, since: datetime) -> Iterator[Path]:
                 yield path
 
 
-def _consents_of(path: Path, now: datetime) -> Iterator[ConsentReceipt]:
-    receipts: dict[str, ConsentReceipt] = {}
-    transcript = "" if path.suffix == SUFFIX else path.stem
-    with suppress(UsageError):
-        for record in read_records(path):
-            event = record.get("event")
-            if event == EVENT:
-                receipt = msgspec.convert(record, ConsentReceipt)
-                receipts[receipt.id] = replace(receipt, transcript=transcript)
-            elif event in ("stepped", "worked") and receipts:
-                id, receipt = next(reversed(receipts.items()))
-                operation, status = record["call"].get("operation", ""), (record.get("result") or {}).get("status")
-                sent = str(record.get("digest")), str(record.get("outcome"))
-                receipts[id] = receipt.with_step(operation, *sent, status)
-    # Any program of the user may write there; a question is about something.
-    return (receipt.as_of(now) for receipt in receipts.values() if receipt.calls)
+class _ReceiptReader:
+    """The receipts of a file by their ids, with what came of the requests: the steps of the same question say it."""
+
+    def __init__(self, transcript: str) -> None:
+        self.transcript = transcript
+        self.receipts: dict[str, ConsentReceipt] = {}
+        self._begin_question()
+
+    def _begin_question(self) -> None:
+        # What was agreed to, by its digest, by its operation (a later call of a plan is not known yet), and by "" (a
+        # workflow as a whole).
+        self._agreed: dict[str, deque[ReceiptCall]] = {}
+        self._call_of_step: dict[str, ReceiptCall] = {}
+        self._changes: set[str] = set()
+
+    def read(self, record: Record) -> None:
+        match record.get("event"):
+            case "asked":
+                self._begin_question()
+            case "proposed" if record.get("effect") != Effect.READ:
+                self._changes.add(str(record["call"].get("id")))
+            case "stepped" | "worked":
+                self._take_step(record)
+            case event if event == EVENT and all(_moment(record, name) for name in _TIMES if record.get(name)):
+                self._take_receipt(replace(msgspec.convert(record, ConsentReceipt), transcript=self.transcript))
+
+    def _take_receipt(self, receipt: ConsentReceipt) -> None:
+        self.receipts[receipt.id] = receipt
+        for call in receipt.calls if self.transcript else ():
+            # Where the same is asked about again, nothing was sent by the yes before.
+            if call.request and (earlier := self._open_call(call.digest) or self._open_call(call.operation)):
+                earlier.outcome = ConsentOutcome.REFUSED
+        for call in receipt.calls if receipt.answer is ConsentAnswer.AGREED else ():
+            for key in (call.digest, call.operation) if call.request else ("",):
+                self._agreed.setdefault(key, deque()).append(call)
+
+    def _open_call(self, key: str) -> ReceiptCall | None:
+        """Return the first call at a key of which nothing came yet."""
+        calls = self._agreed.get(key) if key else None
+        while calls and calls[0].outcome:
+            calls.popleft()
+        return calls[0] if calls else None
+
+    def _take_step(self, record: Record) -> None:
+        step, operation = str(record["call"].get("id")), record["call"].get("operation")
+        call = self._call_of_step.get(step) or self._open_call(str(record.get("digest")))
+        if call is None and step in self._changes:
+            call = self._open_call(str(operation)) or next(reversed(self._agreed.get("", ())), None)
+        is_unknown = str(record.get("message")).startswith(OUTCOME_UNKNOWN)
+        outcome = ConsentOutcome.UNKNOWN if is_unknown else record.get("outcome")
+        if call is not None and outcome in tuple(ConsentOutcome):
+            self._call_of_step[step] = call
+            call.add_step(ConsentOutcome(outcome), (record.get("result") or {}).get("status"))
+
+
+# Of a receipt; not each has all.
+_TIMES = ("at", "until", "answered")
 
 
 def usage_by_day(folder: Path, since: datetime, zone: tzinfo | None = None) -> tuple[DayUsage, ...]:
@@ -376,9 +432,9 @@ def spent_by_period(folder: Path, now: datetime) -> tuple[float, float]:
     return sum(plan.total.usd for plan in plans if plan.moment >= day), sum(plan.total.usd for plan in plans)
 
 
-def _moment(record: Record) -> datetime | None:
+def _moment(record: Record, name: str = "at") -> datetime | None:
     try:
-        moment = datetime.fromisoformat(str(record.get("at")))
+        moment = datetime.fromisoformat(str(record.get(name)))
     except ValueError:
         return None
     # In another zone the first and the last year have times that there are not.

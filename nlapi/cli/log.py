@@ -163,7 +163,7 @@ def costs(
 
 
 CONSENTS = """nlapi log consents
-nlapi log consents --declined --since 7d
+nlapi log consents --not-agreed --since 7d
 nlapi log consents -a shop -o json"""
 
 
@@ -171,7 +171,9 @@ nlapi log consents -a shop -o json"""
 def consents(
     since: Since = "30d",
     apis: Annotated[list[str] | None, option("-a --api SOURCE", "Only about this API. Repeatable.")] = None,
-    declined: Annotated[bool, flag("--declined", "Only what was not agreed to, or not answered in time.")] = False,
+    not_agreed: Annotated[
+        bool, flag("--not-agreed", "Only what got no yes: declined, dismissed, withdrawn or expired.")
+    ] = False,
     limit: Limit = 50,
     output: ListOutput = None,
 ) -> None:
@@ -188,7 +190,7 @@ def consents(
         receipt
         for receipt in recorded_consents(log_folder(), _since(since), datetime.now().astimezone())
         if (not wanted or {receipt.api.casefold(), receipt.source.casefold()} & wanted)
-        and not (declined and receipt.answer in (ConsentAnswer.AGREED, ConsentAnswer.WAITING))
+        and not (not_agreed and receipt.answer in (ConsentAnswer.AGREED, ConsentAnswer.WAITING))
     )
     receipts = list(islice(matches, limit))
     empty = f"nobody was asked about such a change since {_since(since):%Y-%m-%d}"
@@ -198,7 +200,7 @@ def consents(
         table.print_list([_consent_row(receipt) for receipt in receipts], output, CONSENT_COLUMNS, empty=empty)
 
 
-CONSENT_COLUMNS = ("at", "asked by", "api", "change", "answer", "at the", "result")
+CONSENT_COLUMNS = ("at", "asked by", "api", "change", "answer", "answered in", "result")
 
 
 def _source_of(name: str) -> str:
@@ -217,7 +219,7 @@ def _consent_row(receipt: ConsentReceipt) -> dict[str, str]:
         "api": receipt.api,
         "change": f"{first.operation}{f' and {len(others)} more' if others else ''}",
         "answer": receipt.answer,
-        "at the": receipt.rung,
+        "answered in": receipt.rung,
         "result": ", ".join(dict.fromkeys(str(call.status or call.outcome) for call in receipt.calls)),
     }
 
@@ -387,41 +389,50 @@ def find_transcript(id: str) -> Path:
 
 def record_line(record: Mapping[str, Any]) -> str:
     """Return a record of a transcript as a line of text; "" for a record that is not shown."""
+    line = _LINES.get(str(record.get("event")))
+    text = line(record) if line is not None else ""
+    return f"{str(record.get('at', ''))[11:19]} {text}" if text else ""
+
+
+def _planner_line(record: Mapping[str, Any]) -> str:
+    version = (record.get("decision") or {}).get("version")
+    planner = record.get("model") or record.get("planner")
+    return f"  planner: {planner}{f' ({version})' if version else ''}, as {record.get('why')}"
+
+
+def _plan_line(record: Mapping[str, Any]) -> str:
+    summary = " · ".join(filter(None, (record.get("understood"), _usage_line(record.get("raw")))))
+    return f"  {(record.get('raw') or {}).get('model') or record.get('planner')}: {summary}" if summary else ""
+
+
+def _effect_text(record: Mapping[str, Any]) -> str:
+    return f"({record.get('effect')}{', asks for consent' if record.get('asks') else ''})"
+
+
+def _workflow_line(record: Mapping[str, Any]) -> str:
+    name = (record.get("workflow") or {}).get("id")
+    return f"→ the workflow {name}: {record.get('changes')} changes {_effect_text(record)}"
+
+
+def _report_line(record: Mapping[str, Any]) -> str:
     from nlapi.agent.events import ChangeOutcome
 
-    clock = str(record.get("at", ""))[11:19]
-    match record.get("event"):
-        case "asked":
-            text = f"? {record.get('question')}"
-        case "planner":
-            version = (record.get("decision") or {}).get("version")
-            planner = record.get("model") or record.get("planner")
-            text = f"  planner: {planner}{f' ({version})' if version else ''}, as {record.get('why')}"
-        case "planned" if summary := " · ".join(
-            filter(None, (record.get("understood"), _usage_line(record.get("raw"))))
-        ):
-            text = f"  {(record.get('raw') or {}).get('model') or record.get('planner')}: {summary}"
-        case "workflow":
-            consent = ", asks for consent" if record.get("asks") else ""
-            id = (record.get("workflow") or {}).get("id")
-            text = f"→ the workflow {id}: {record.get('changes')} changes ({record.get('effect')}{consent})"
-        case "proposed":
-            consent = ", asks for consent" if record.get("asks") else ""
-            text = f"→ {record.get('method')} {record.get('url')} ({record.get('effect')}{consent})"
-        case "stepped":
-            text = f"← {_outcome(record)}"
-        case "reported":
-            counts = ((len(record.get(fate.replace(" ", "_"), ())), fate) for fate in ChangeOutcome)
-            text = f"  {', '.join(f'{count} {fate}' for count, fate in counts if count)}"
-        case "needed":
-            text = f"  needs {', '.join(str(argument.get('argument')) for argument in record.get('missing', ()))}"
-        case "consent":
-            text = f"  {record.get('answer')}, at the {record.get('rung')}"
-        case "answered":
-            text = f"= {record.get('text')}"
-        case _:
-            return ""
-    return f"{clock} {text}"
+    counts = ((len(record.get(fate.replace(" ", "_"), ())), fate) for fate in ChangeOutcome)
+    return f"  {', '.join(f'{count} {fate}' for count, fate in counts if count)}"
+
+
+_LINES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "asked": lambda record: f"? {record.get('question')}",
+    "planner": _planner_line,
+    "planned": _plan_line,
+    "workflow": _workflow_line,
+    "proposed": lambda record: f"→ {record.get('method')} {record.get('url')} {_effect_text(record)}",
+    "stepped": lambda record: f"← {_outcome(record)}",
+    "reported": _report_line,
+    "needed": lambda record: f"  needs {', '.join(str(entry.get('argument')) for entry in record.get('missing', ()))}",
+    "consent": lambda record: f"  {record.get('answer')} in the {record.get('rung')}",
+    "answered": lambda record: f"= {record.get('text')}",
+}
 
 
 def _usage_line(raw: object) -> str:

@@ -49,9 +49,11 @@ class CallOutcome(StrEnum):
     REFUSED = "refused"
     """nothing was sent: a rule, a limit, no consent, arguments that do not fit"""
     FAILED = "failed"
-    """it was sent, and no answer came"""
+    """no answer came, and nothing was changed; or a step of the workflow failed"""
     CANCELLED = "cancelled"
     """the client cancelled it; a change may have been carried out"""
+    UNKNOWN = "unknown"
+    """it was sent, and a change may have been carried out"""
 
 
 @dataclass(slots=True, kw_only=True)

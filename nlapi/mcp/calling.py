@@ -21,11 +21,11 @@ from nlapi.agent.events import CallProposed, ConsentReply, FieldChange, StepFini
 from nlapi.agent.loop import converse
 from nlapi.agent.operation_tools import CHANGE, DESCRIBE, FIND, READ, OperationTools, words_of
 from nlapi.agent.policy import Policy, Verdict
-from nlapi.agent.receipts import run_receipt
+from nlapi.agent.receipts import ConsentOutcome, run_receipt
 from nlapi.client.masking import redact
 from nlapi.client.message import Result
 from nlapi.client.safe_text import count_noun, error_for_model, single_line, strip_all, strip_control
-from nlapi.errors import ConsentError, NlapiError, UsageError
+from nlapi.errors import ConsentError, NlapiError, OutcomeUnknownError, UsageError
 from nlapi.mcp.answers import answer_pages, answer_uri
 from nlapi.mcp.approval import APPROVAL_TOOLS, answer_approval
 from nlapi.mcp.audit import CallOutcome, CallRecord, ConsentKind
@@ -110,7 +110,9 @@ async def call_workflow(
         subject = _subject(state, entry, tree, inputs, targets, repetition)
         question = await request_consent(_consent_request(state, context, params, record), subject)
         if question is not None:
+            record.outcome = CallOutcome.ASKED
             return question
+    record.outcome = CallOutcome.FAILED
     run = WorkflowRun(
         linked=entry.linked,
         workflow=entry.workflow,
@@ -122,6 +124,10 @@ async def call_workflow(
     ledger.agree(agreed.agreed, run=key, repeats=bool(repetition))
     execution = _Execution(entry=entry, tree=tree, run=run, targets=targets, policy=agreed, ledger=ledger, key=key)
     await _execute(state, context, execution)
+    if run.state is RunState.DONE:
+        record.outcome = CallOutcome.ANSWERED
+    elif any(step.is_uncertain for step in execution.steps):
+        record.outcome = CallOutcome.UNKNOWN
     return _answer(state, context, execution, call)
 
 
@@ -281,45 +287,86 @@ async def call_tool(states: Sequence[ServerState], context: Context, params: typ
             return error_answer(str(error))
     tools = offered_tools(tuple(state.catalogue for state in states)).operation_tools
     state = _state_of(states, tools, params)
-    caller, oversight = caller_of(context), state.oversight
-    record = CallRecord(
+    record = _open_record(state, context, params)
+    started = time.monotonic()
+    if state.oversight.metrics is not None:
+        state.oversight.metrics.running.inc()
+    try:
+        answer = await _answer_call(state, tools, context, params, record)
+    finally:
+        record.milliseconds = round((time.monotonic() - started) * 1000)
+        _close_record(state, record)
+    # A client's own call tells what was cancelled earlier, and not the one that a person has agreed to.
+    if isinstance(answer, types.CallToolResult) and not isinstance(params, ApprovedCall):
+        answer.content[:0] = [types.TextContent(text=message) for message in state.take_unknown_outcomes(context)]
+    return answer
+
+
+def _open_record(state: ServerState, context: Context, params: types.CallToolRequestParams) -> CallRecord:
+    caller, session, ticket = caller_of(context), session_id(context), None
+    if isinstance(params, ApprovedCall):
+        # Whatever stops the call from here on, the receipt of the yes says so.
+        ticket = state.tickets.find(params.ticket_id, answer_owner(context, state.settings))
+    return CallRecord(
         client=caller.name,
-        role=caller.role or oversight.role,
-        session=hashlib.sha256(session_id(context).encode()).hexdigest()[:12] if session_id(context) else "",
+        role=caller.role or state.oversight.role,
+        session=hashlib.sha256(session.encode()).hexdigest()[:12] if session else "",
         tool=params.name,
         api=state.api_name,
+        ticket=ticket,
         secrets=state.secrets,
     )
-    started = time.monotonic()
+
+
+# What the receipt of a yes says of a call; of any other one, that nothing was sent.
+_RECEIPT_OUTCOMES = {
+    CallOutcome.ANSWERED: ConsentOutcome.DONE,
+    CallOutcome.FAILED: ConsentOutcome.FAILED,
+    CallOutcome.CANCELLED: ConsentOutcome.UNKNOWN,
+    CallOutcome.UNKNOWN: ConsentOutcome.UNKNOWN,
+}
+
+
+def _close_record(state: ServerState, record: CallRecord) -> None:
+    """Count a call that has ended, and write what came of it to its receipt and to the log."""
+    oversight = state.oversight
     if oversight.metrics is not None:
-        oversight.metrics.running.inc()
+        oversight.metrics.running.dec()
+        oversight.metrics.observe(record)
+    if record.ticket is not None:
+        outcome = _RECEIPT_OUTCOMES.get(record.outcome, ConsentOutcome.REFUSED)
+        state.tickets.record_outcome(record.ticket, outcome, record.status)
+    if oversight.audit is not None and (fault := oversight.audit.write_call(record)):
+        state.report(fault)
+
+
+async def _answer_call(
+    state: ServerState,
+    tools: OperationTools,
+    context: Context,
+    params: types.CallToolRequestParams,
+    record: CallRecord,
+) -> ToolAnswer:
+    """Return the answer to a call, also where it ends in an error."""
+    oversight = state.oversight
     try:
-        with oversight.limiter.admit(caller, oversight.calls_per_minute, oversight.concurrency):
-            answer = await _dispatch(state, tools, context, params, record)
+        with oversight.limiter.admit(caller_of(context), oversight.calls_per_minute, oversight.concurrency):
+            return await _dispatch(state, tools, context, params, record)
     except NlapiError as error:
         record.reason = error.message
-        answer = error_answer(str(error))
+        if isinstance(error, OutcomeUnknownError):
+            record.outcome = CallOutcome.UNKNOWN
+        return error_answer(str(error))
     except asyncio.CancelledError:
         record.outcome = CallOutcome.CANCELLED
         raise
     # The error's own text may hold a credential or a path of this machine, so only its type is given.
     except Exception as error:
         record.reason = type(error).__name__
+        if record.outcome is CallOutcome.FAILED:
+            record.outcome = CallOutcome.UNKNOWN
         state.report(f"{params.name}: {type(error).__name__} in nlapi")
-        answer = error_answer(f"{type(error).__name__}: this is a fault of nlapi; nothing more is known of the call")
-    finally:
-        record.milliseconds = round((time.monotonic() - started) * 1000)
-        if oversight.metrics is not None:
-            oversight.metrics.running.dec()
-            oversight.metrics.observe(record)
-        if record.ticket is not None:
-            state.tickets.record_outcome(record.ticket, record.outcome.value, record.status)
-        if oversight.audit is not None and (fault := oversight.audit.write_call(record)):
-            state.report(fault)
-    # What was cancelled earlier is told with a client's own call, not with the one that a person has agreed to.
-    if isinstance(answer, types.CallToolResult) and not isinstance(params, ApprovedCall):
-        answer.content[:0] = [types.TextContent(text=message) for message in state.take_unknown_outcomes(context)]
-    return answer
+        return error_answer(f"{type(error).__name__}: this is a fault of nlapi; nothing more is known of the call")
 
 
 def _state_of(states: Sequence[ServerState], tools: OperationTools, params: types.CallToolRequestParams) -> ServerState:
@@ -372,7 +419,6 @@ async def _call_operation(
     record.take_tool(tool, state.api_name)
     if (entry := state.catalogue.workflow(tool)) is not None:
         answer = await call_workflow(state, context, params, entry, arguments, record)
-        record.outcome = CallOutcome.ANSWERED if isinstance(answer, types.CallToolResult) else CallOutcome.ASKED
         return answer if params.name == tool.name else _framed(answer)
     call = Call(tool=tool, arguments={**registered_arguments(tool, state.settings), **arguments})
     target = state.target_for(context, call.effect)
@@ -396,7 +442,7 @@ async def _call_operation(
     if prepared.requires_question or must_ask:
         record.consent = ConsentKind.NONE
         changes = await _current_changes(state, prepared, target)
-        subject = call_subject(prepared, changes, record.secrets)
+        subject = call_subject(prepared, changes)
         question = await request_consent(_consent_request(state, context, params, record), subject)
         if question is not None:
             record.outcome = CallOutcome.ASKED

@@ -28,6 +28,7 @@ Context = ServerRequestContext[Any, Any]
 SEND_FIELD = "send"
 CONSENT_KEY = "consent"
 CANNOT_ASK = "This client has no way to ask the user (MCP elicitation)"
+DISMISSED = "The question was dismissed; where a client runs by itself, nobody can answer it"
 
 OUTCOME = "outcome"
 """the tool by which a model learns what became of a change that waited"""
@@ -47,26 +48,34 @@ class ConsentRequest:
     send: Sender
     record: CallRecord
 
-    def open_form(self, subject: ConsentSubject, *, is_form: bool = True) -> Ticket:
-        """Return a ticket for a question that the client itself puts."""
+    def open_ticket(self, subject: ConsentSubject, *, is_form: bool) -> Ticket:
+        """Return a ticket for a question, which the client itself puts where it is a form."""
         info = self.context.session.client_params
         name = self.record.client or (info.client_info.name if info is not None else "")
         client = single_line(name)[:MAX_TITLE]
         return self.tickets.open(subject, self.params, self.owner, client=client, is_form=is_form)
 
-    def take_form(self, ticket: Ticket, answer: object) -> None:
-        """Take the answer to a form. ConsentError unless it is a plain yes."""
-        try:
-            _require_acceptance(answer, ticket.subject)
-        except ConsentError:
+    def take_form(self, ticket_id: str, answer: object) -> Ticket:
+        """Take the answer to a form. ConsentError unless it is a plain yes, in time."""
+        ticket = self.tickets.take(ticket_id, self.owner)
+        result = answer if isinstance(answer, types.ElicitResult) else types.ElicitResult(action="cancel")
+        if result.action == "cancel":
+            # `claude -p` dismisses every question at once, so a dismissal is not the user's refusal.
+            self.tickets.record_answer(ticket, ConsentAnswer.DISMISSED, ConsentRung.FORM)
+            raise _consent_error(ticket.subject, DISMISSED)
+        if result.action != "accept" or (result.content or {}).get(SEND_FIELD) is not True:
             self.tickets.record_answer(ticket, ConsentAnswer.DECLINED, ConsentRung.FORM)
-            raise
+            raise ConsentError(
+                f"the user did not agree to {ticket.subject.name}; nothing was sent",
+                hint="do not try again unless the user asks for it",
+            )
         self.tickets.record_answer(ticket, ConsentAnswer.AGREED, ConsentRung.FORM)
         self.record.ticket = ticket
+        return ticket
 
     async def open(self, subject: ConsentSubject) -> Ticket:
         """Return a ticket for the call. Where client and server run on one machine, a terminal can answer it too."""
-        ticket = self.open_form(subject, is_form=False)
+        ticket = self.open_ticket(subject, is_form=False)
         if is_local(self.context):
             self.tickets.desk = self.tickets.desk or TerminalDesk(self.tickets)
             ticket.code = await self.tickets.desk.ask(ticket, self.send)
@@ -83,13 +92,8 @@ async def request_consent(
     """
     context, params = request.context, request.params
     if isinstance(params, ApprovedCall):
-        request.record.ticket = request.tickets.find(params.ticket_id, request.owner)
-        if params.fingerprint == subject.fingerprint:
-            return None
-        raise ConsentError(
-            "the request, or the state of what it changes, is no longer what the user was shown; nothing was sent",
-            hint="call again, and the user is asked about what it is now",
-        )
+        _require_same(params.fingerprint, subject)
+        return None
     if not can_elicit(context):
         if client_supports_apps(context):
             return _waiting_answer(await request.open(subject))
@@ -97,25 +101,30 @@ async def request_consent(
     form = _form(subject.title)
     question = types.ElicitRequestFormParams(message=subject.lines, requested_schema=form)
     if context.protocol_version not in MODERN_PROTOCOL_VERSIONS:
-        ticket = request.open_form(subject)
+        ticket = request.open_ticket(subject, is_form=True)
         try:
             answer = await context.session.elicit_form(question.message, form, context.request_id)
         except (MCPError, ValueError):  # it refused the question, or its answer is not one
             request.tickets.withdraw(ticket, ConsentRung.FORM)
             raise _consent_error(subject) from None
-        finally:
-            request.tickets.take(ticket.id, request.owner)
-        request.take_form(ticket, answer)
+        request.take_form(ticket.id, answer)
         return None
     if params.request_state is None:
         requests: types.InputRequests = {CONSENT_KEY: types.ElicitRequest(params=question)}
-        ticket = request.open_form(subject)
+        ticket = request.open_ticket(subject, is_form=True)
         return types.InputRequiredResult(input_requests=requests, request_state=ticket.id)
-    answered = request.tickets.take(params.request_state, request.owner)
-    if answered is None or answered.subject.fingerprint != subject.fingerprint:
-        raise ConsentError("this answer belongs to another request, or was used; nothing was sent", hint="call again")
-    request.take_form(answered, (params.input_responses or {}).get(CONSENT_KEY))
+    ticket = request.take_form(params.request_state, (params.input_responses or {}).get(CONSENT_KEY))
+    _require_same(ticket.subject.fingerprint, subject)
     return None
+
+
+def _require_same(fingerprint: str, subject: ConsentSubject) -> None:
+    """Raise ConsentError unless the subject is what the user was shown and said yes to."""
+    if fingerprint != subject.fingerprint:
+        raise ConsentError(
+            "the request, or the state of what it changes, is no longer what the user was shown; nothing was sent",
+            hint="call again, and the user is asked about what it is now",
+        )
 
 
 def _form(title: str) -> dict[str, object]:
@@ -131,20 +140,6 @@ def can_elicit(context: Context) -> bool:
     capabilities = context.session.client_capabilities
     elicitation = capabilities.elicitation if capabilities is not None else None
     return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
-
-
-def _require_acceptance(answer: object, subject: ConsentSubject) -> None:
-    """Raise ConsentError unless the answer is a plain yes."""
-    result = answer if isinstance(answer, types.ElicitResult) else types.ElicitResult(action="cancel")
-    if result.action == "accept" and (result.content or {}).get(SEND_FIELD) is True:
-        return
-    # `claude -p` dismisses every question at once, so a dismissal is not the user's refusal.
-    if result.action == "cancel":
-        raise _consent_error(subject, "The question was dismissed; where a client runs by itself, nobody can answer it")
-    raise ConsentError(
-        f"the user did not agree to {subject.name}; nothing was sent",
-        hint="do not try again unless the user asks for it",
-    )
 
 
 def is_local(context: Context) -> bool:

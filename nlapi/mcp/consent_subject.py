@@ -55,10 +55,8 @@ class ConsentSubject:
         return "\n".join((self.question, *wrap_question(change_lines(self.changes)).splitlines()))
 
 
-def call_subject(
-    prepared: Prepared, changes: tuple[FieldChange, ...] = (), secrets: tuple[str, ...] = ()
-) -> ConsentSubject:
-    """Return the subject of one request, with what it changes; its receipt is without the secrets."""
+def call_subject(prepared: Prepared, changes: tuple[FieldChange, ...] = ()) -> ConsentSubject:
+    """Return the subject of one request, with what it changes."""
     call = prepared.call
     arguments = json.dumps(dict(call.arguments), ensure_ascii=False, default=str)
     # The exact bytes count, unlike in `client.digest`: consent is to what was shown, and to nothing equivalent.
@@ -71,7 +69,7 @@ def call_subject(
         fingerprint=fingerprint,
         changes=changes,
         command=shlex.join(["nlapi", "call", call.tool.operation.spec.source, call.operation_id, "--args", arguments]),
-        receipt=begin_receipt("mcp", (prepared,), secrets),
+        receipt=begin_receipt("mcp", (prepared,)),
         is_ruled=prepared.is_ruled,
         repetition=prepared.repetition,
     )

@@ -97,7 +97,11 @@ class TerminalDesk:
         except ConsentError as error:
             return {"state": ticket.state, "text": error.message}
         if agrees:
-            await self._tickets.carry_out(ticket, send)
+            try:
+                await self._tickets.carry_out(ticket, send)
+            except asyncio.CancelledError:
+                if ticket.state is not TicketState.UNKNOWN:  # this answer is cancelled, and not the change
+                    raise
         return {"state": ticket.state, "text": ticket.result_line, "status": ticket.status, "failed": ticket.has_failed}
 
     def _shown(self, code: str, ticket: Ticket) -> dict[str, Any]:

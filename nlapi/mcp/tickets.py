@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import mcp_types as types
 
-from nlapi.agent.receipts import ConsentAnswer, ConsentReceipt, ConsentRung, moment_text, write_receipt
+from nlapi.agent.receipts import ConsentAnswer, ConsentOutcome, ConsentReceipt, ConsentRung, moment_text, write_receipt
 from nlapi.client.safe_text import shorten, single_line
 from nlapi.errors import ConsentError
 from nlapi.mcp.answers import AnswerOwner
@@ -192,7 +192,7 @@ class Tickets:
         """Write a person's answer into the receipt of a ticket, before anything is sent."""
         self._record(ticket, ticket.receipt.with_answer(answer, rung))
 
-    def record_outcome(self, ticket: Ticket, outcome: str, status: int | None) -> None:
+    def record_outcome(self, ticket: Ticket, outcome: ConsentOutcome, status: int | None) -> None:
         """Write what came of the call of a ticket into its receipt."""
         self._record(ticket, ticket.receipt.with_outcome(outcome, status))
 
@@ -237,11 +237,12 @@ class Tickets:
         """Return whether a panel had the time to open and did not."""
         return not ticket.was_shown and self.seconds_left(ticket) < LIFETIME_S - OPENING_S
 
-    def take(self, id: str, owner: AnswerOwner) -> Ticket | None:
-        """Return the ticket of a caller's form, and forget it; None without such a form, or after its answer."""
+    def take(self, id: str, owner: AnswerOwner) -> Ticket:
+        """Return the ticket of a caller's form, and forget it. ConsentError after its answer or its time."""
         ticket = self._tickets.get(id)
-        if ticket is None or ticket.owner != owner or not ticket.is_form:
-            return None
+        if ticket is None or ticket.owner != owner or not ticket.is_form or not self.is_waiting(ticket):
+            message = "this answer is of another question, was used, or came too late; nothing was sent"
+            raise ConsentError(message, hint="call again, and the user is asked about what it is now")
         return self._tickets.pop(id)
 
     def find(self, id: str, owner: AnswerOwner) -> Ticket:

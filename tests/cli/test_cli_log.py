@@ -362,26 +362,76 @@ def test_on_a_terminal_a_text_ends_no_string_of_json(api: Echo, tmp_path: Path) 
 
 def test_consents_are_listed_from_every_command_with_what_came_of_them(api: Echo, tmp_path: Path) -> None:
     source = notes(tmp_path, api.url)
+    (tmp_path / "guarded").mkdir()
+    guarded, secret = notes(tmp_path / "guarded", api.url, **BEARER), "Zq81-never-in-a-receipt"
     rows = tmp_path / "rows.csv"
     rows.write_text("note\nn2\n")
-    for typed, words in (
-        ("n: not that one", ("ask", "delete the note n3", "-a", source, "--planner", "offline")),
-        ("y", ("call", source, "deleteNote", "note=n1")),
-        ("y", ("batch", source, str(rows), "deleteNote")),
-    ):
-        with dialogue(*words) as terminal:
-            terminal.expect("]: ")
-            terminal.type(f"{typed}\n")
-            terminal.end()
+    with Script(Script.RESET) as lost:
+        for typed, words in (
+            (
+                f"n: not that one {'x' * 475}{secret}",
+                ("ask", "delete the note n3", "-a", guarded, "--planner", "offline", "--auth", f"token={secret}"),
+            ),
+            ("y", ("call", source, "deleteNote", "note=n1")),
+            ("y", ("batch", source, str(rows), "deleteNote")),
+            ("y", ("call", source, "deleteNote", "note=n2", "--base-url", lost.url)),
+        ):
+            with dialogue(*words) as terminal:
+                terminal.expect("]: ")
+                terminal.type(f"{typed}\n")
+                terminal.end()
+    (transcript,) = (path.read_text() for path in tmp_path.glob("state/log/*.jsonl") if "not that" in path.read_text())
+    assert "Zq81" not in transcript
     listed = run("log", "consents", "-o", "json").json
     assert [
-        (row["face"], row["answer"], row["reason"], [call["status"] for call in row["calls"]]) for row in listed
+        (row["face"], row["answer"], row["reason"][:12], [(call["outcome"], call["status"]) for call in row["calls"]])
+        for row in listed
     ] == [
-        ("batch", "agreed", "", [204]),
-        ("call", "agreed", "", [204]),
-        ("ask", "declined", "not that one", [None]),
+        ("call", "agreed", "", [("unknown", None)]),
+        ("batch", "agreed", "", [("done", 204)]),
+        ("call", "agreed", "", [("done", 204)]),
+        ("ask", "declined", "not that one", [("", None)]),
     ]
+    assert listed[2]["calls"][0]["request"] == f"DELETE {api.url}/notes/{{note}}"
     assert {row["rung"] for row in listed} == {"terminal"}
     assert listed[-1]["calls"][0]["digest"] == run("log", "show", listed[-1]["transcript"]).lines[2]["digest"]
-    assert "declined, at the terminal" in run("log", "show", listed[-1]["transcript"], "-o", "text").out
-    assert run("log", "consents", "--declined").json == listed[-1:]
+    assert "declined in the terminal" in run("log", "show", listed[-1]["transcript"], "-o", "text").out
+    assert run("log", "consents", "--not-agreed").json == listed[-1:]
+
+
+def test_what_came_of_a_yes_is_read_from_the_steps_of_its_own_question(tmp_path: Path) -> None:
+    def consent(name: str, **call: str) -> dict[str, Any]:
+        return {"event": "consent", "face": "ask", "api": "Notes", "id": name, "answer": "agreed", "calls": [call]}
+
+    def sent(name: str, effect: str, outcome: str, status: int | None = None, digest: str = "") -> list[dict[str, Any]]:
+        call = {"id": name, "operation": f"{effect}Note"}
+        step = {"outcome": outcome, "digest": digest, "result": {"status": status} if status else None}
+        return [{"event": "proposed", "call": call, "effect": effect}, {"event": "stepped", "call": call, **step}]
+
+    change = {"operation": "deleteNote", "request": "DELETE /notes/{note}", "digest": "d1"}
+    records = [
+        {"event": "asked", "question": "tidy up"},
+        consent("workflow", operation="tidy"),
+        *sent("s1", "write", "done", 201),
+        *sent("s2", "destroy", "failed"),
+        *sent("s3", "write", "done", 200),
+        *sent("s4", "read", "done", 200),
+        {"event": "asked", "question": "delete it"},
+        *sent("s1", "destroy", "done", 204),
+        consent("moved", **change),
+        consent("again", **change),
+        *sent("s2", "destroy", "done", 204, "d1"),
+        *sent("s3", "destroy", "failed", None, "d2"),
+    ]
+    folder = tmp_path / "state" / "log"
+    folder.mkdir(parents=True)
+    lines = [
+        json.dumps({"at": f"2999-01-01T00:00:{number:02}.000+00:00", **entry}) for number, entry in enumerate(records)
+    ]
+    (folder / "a.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    listed = run("log", "consents", "-o", "json").json
+    assert [(row["id"], row["calls"][0]["outcome"], row["calls"][0]["status"]) for row in listed] == [
+        ("again", "done", 204),
+        ("moved", "refused", None),
+        ("workflow", "failed", None),
+    ]

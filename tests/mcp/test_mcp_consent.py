@@ -82,7 +82,7 @@ def test_a_yes_holds_once_and_for_the_request_that_was_shown(ads: Spec) -> None:
         answers = talk(served(ads, api.url), says, mode=ERAS[1], user=User())
         assert [answer.is_error for answer in answers] == [True, True, False, True, True]
         assert len(api.received) == 1
-    assert "belongs to another request, or was used" in text(answers[0])
+    assert "no longer what the user was shown" in text(answers[0])
 
 
 def test_a_question_fits_a_terminal_and_leaves_nothing_out(ads: Spec) -> None:

@@ -13,6 +13,8 @@ from mcp import Client
 
 from benchmarks.consent_kills import kill_once
 from nlapi.mcp.server import create_server
+from nlapi.mcp.server_state import Oversight
+from nlapi.mcp.tickets import LIFETIME_S, Tickets
 from nlapi.openapi.spec import Spec
 from tests.cli.kit import dialogue, run
 from tests.mcp.kit import ERAS, PANELS, SECRET, Panel, User, call, served, started, text
@@ -44,6 +46,7 @@ def test_forms_and_panels_leave_receipts_of_one_form(ads: Spec, mode: str, home:
     with Campaigns() as api:
         call(served(ads, api.url), "updateCampaign", NEW, mode=mode, user=User())
         call(served(ads, api.url), "updateCampaign", NEW, mode=mode, user=User(send=False))
+        call(served(ads, api.url), "updateCampaign", NEW, mode=mode, user=User("cancel"))
         call(served(ads, api.url), "updateCampaign", {**NEW, "name": SECRET}, mode=mode, user=User())
         in_panel(served(ads, api.url), decides, mode)
     rows = receipts()
@@ -51,17 +54,18 @@ def test_forms_and_panels_leave_receipts_of_one_form(ads: Spec, mode: str, home:
         ("", "waiting", "", None),
         ("panel", "withdrawn", "", None),
         ("panel", "declined", "", None),
-        ("panel", "agreed", "answered", 200),
+        ("panel", "agreed", "done", 200),
+        ("form", "dismissed", "", None),
         ("form", "declined", "", None),
-        ("form", "agreed", "answered", 200),
+        ("form", "agreed", "done", 200),
     ]
     assert {(row["face"], row["client"], row["api"]) for row in rows} == {("mcp", "mcp", "Ads")}
-    assert len({row["id"] for row in rows}) == len({row["at"] for row in rows}) == 6
+    assert len({row["id"] for row in rows}) == len({row["at"] for row in rows}) == 7
     (asked,) = rows[-1]["calls"]
     assert asked["operation"] == "updateCampaign"
-    assert asked["request"] == f"PATCH {api.url}/campaigns/cmp_7h2k9q4m"
+    assert asked["request"] == f"PATCH {api.url}/campaigns/{{campaign_id}}"
     assert len(asked["digest"]) == 64
-    assert len(receipts("--declined")) == 3
+    assert len(receipts("--not-agreed")) == 4
     assert receipts("-a", "ads") == rows and receipts("-a", "another") == []
     assert receipts("--since", "2999-01-01") == [] and len(receipts("-n", "2")) == 2
     table = run("log", "consents", "-o", "table").out
@@ -75,6 +79,8 @@ def test_forms_and_panels_leave_receipts_of_one_form(ads: Spec, mode: str, home:
 def test_what_came_of_it_is_in_the_receipt(ads: Spec) -> None:
     with Script(Script.RESET) as api:
         call(served(ads, api.url), "createCampaign", CAMPAIGN, user=User())
+    assert outcome(receipts()[0]) == ("form", "agreed", "unknown", None)
+    call(served(ads, "http://127.0.0.1:9"), "createCampaign", CAMPAIGN, user=User())
     assert outcome(receipts()[0]) == ("form", "agreed", "failed", None)
 
     async def says(panel: Panel) -> None:
@@ -83,9 +89,38 @@ def test_what_came_of_it_is_in_the_receipt(ads: Spec) -> None:
         campaigns.name = "Somebody else's"
         await panel.decide(waiting)
 
+    class Meanwhile(User):
+        async def __call__(self, context: Any, params: Any) -> Any:
+            campaigns.name = "Yet another's"
+            return await super().__call__(context, params)
+
     with Campaigns() as campaigns:
         in_panel(served(ads, campaigns.url), says)
-    assert outcome(receipts()[0]) == ("panel", "agreed", "refused", None)
+        assert outcome(receipts()[0]) == ("panel", "agreed", "refused", None)
+        assert call(served(ads, campaigns.url), "updateCampaign", NEW, mode=ERAS[1], user=Meanwhile()).is_error
+        assert outcome(receipts()[0]) == ("form", "agreed", "refused", None)
+        limited = served(ads, campaigns.url)
+        limited.oversight = Oversight(calls_per_minute=1)
+        in_panel(limited, says)
+        assert outcome(receipts()[0]) == ("panel", "agreed", "refused", None)
+        assert campaigns.changes == []
+
+
+@pytest.mark.parametrize("mode", ERAS)
+def test_a_form_ends_after_ten_minutes_too(ads: Spec, mode: str) -> None:
+    now = 0.0
+
+    class Late(User):
+        async def __call__(self, context: Any, params: Any) -> Any:
+            nonlocal now
+            now += LIFETIME_S + 1
+            return await super().__call__(context, params)
+
+    with Campaigns() as api:
+        state = served(ads, api.url)
+        state.tickets = Tickets(lambda: now)
+        assert "came too late" in text(call(state, "updateCampaign", NEW, mode=mode, user=Late()))
+        assert api.changes == []
 
 
 def test_a_question_that_nobody_answers_expires_though_its_server_has_ended(ads: Spec, home: Path) -> None:
@@ -96,8 +131,14 @@ def test_a_question_that_nobody_answers_expires_though_its_server_has_ended(ads:
         in_panel(served(ads, api.url), says)
     (file,) = home.glob("state/log/*.ndjson")
     record = json.loads(file.read_text())
-    file.write_text(json.dumps({**record, "until": "2020-01-01T00:00:00.000+00:00"}) + '\n{"half of a li')
-    assert [row["answer"] for row in receipts("--declined")] == ["expired"]
+    ended = {**record, "until": "2020-01-01T00:00:00.000+00:00"}
+    odd = [{**record, "id": name, name: "~"} for name in ("at", "until", "answered")]
+    file.write_text("".join(json.dumps(line) + "\n" for line in (ended, *odd)) + '{"half of a li')
+    assert [row["answer"] for row in receipts("--not-agreed")] == ["expired"]
+    assert "expired" in run("log", "consents", "-o", "table").out
+    # What is said of the same question in another file is no second one.
+    file.with_name("consents-9999-01.ndjson").write_text(json.dumps({**record, "answer": "agreed"}) + "\n")
+    assert [row["answer"] for row in receipts()] == ["agreed"]
 
 
 def test_a_terminal_leaves_one_and_what_waits_is_counted() -> None:
@@ -116,14 +157,14 @@ def test_a_terminal_leaves_one_and_what_waits_is_counted() -> None:
 
     with Campaigns() as api:
         asyncio.run(talks())
-    assert [outcome(row) for row in receipts()] == [("terminal", "agreed", "answered", 200)]
+    assert [outcome(row) for row in receipts()] == [("terminal", "agreed", "done", 200)]
 
 
 def test_over_http_and_where_no_receipt_can_be_written(home: Path, ads: Spec) -> None:
     with Campaigns() as api:
         with serving("ads", "--base-url", api.url, "--auth", f"bearer={SECRET}", "--http", "0") as url:
             talk_over_http(url, lambda client: client.call_tool("updateCampaign", NEW))
-        assert [outcome(row) for row in receipts()] == [("form", "agreed", "answered", 200)]
+        assert [outcome(row) for row in receipts()] == [("form", "agreed", "done", 200)]
         (file,) = home.glob("state/log/*.ndjson")
         file.unlink()
         file.mkdir()  # where the file belongs is a folder

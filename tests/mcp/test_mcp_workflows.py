@@ -19,6 +19,7 @@ from nlapi.tools.run import Target
 from nlapi.workflows.read import read_document
 from nlapi.workflows.sources import link
 from nlapi.workflows.workflow_tools import WorkflowSet, workflow_tools
+from tests.cli.kit import run
 from tests.mcp.kit import ERAS, User, call, started, talk, text, told
 from tests.servers import Echo
 from tests.workflows.shop import INPUTS, SENT, lines_sent, shop_api, shop_files, shop_tools
@@ -120,6 +121,10 @@ def test_a_failure_midway_tells_what_was_done_and_what_was_not(tmp_path: Path) -
     assert [(step["step"], step["status"]) for step in record["steps"]] == [("add-customer", 201), ("add-order", 409)]
     assert record["not_run"] == ["look"]
     assert "changed before: add-customer\nnot run: look" in text(result)
+    with shop_api(orders=409) as api:
+        assert call(served(tmp_path, api.url), "onboard-customer", INPUTS, user=User()).is_error
+    (receipt,) = run("log", "consents", "-o", "json").json
+    assert (receipt["answer"], receipt["calls"][0]["outcome"]) == ("agreed", "failed")
 
 
 @pytest.mark.parametrize(

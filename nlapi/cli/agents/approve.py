@@ -23,7 +23,8 @@ def approve(
     """Answer a change that an MCP server asks about, where its client cannot ask.
 
     You see the exact request here, and the server sends it after your yes. Questions end after ten minutes. Exits with
-    6 if you did not agree, 1 if it failed, and 3, 4 or 5 for an answer of the API that is not a success.
+    6 if your answer was no or was not taken, 1 if it failed, and 3, 4 or 5 for an answer of the API that is not a
+    success.
     """
     questions = waiting_questions()
     if not code:

@@ -236,7 +236,7 @@ def _in_session(api: Target, consent: Consent) -> tuple[Target, Consent]:
     if receipts is not None:
         from nlapi.agent.receipts import DialogReceipts
 
-        dialog = DialogReceipts(take_digest=receipts.take, secrets=tuple(api.credentials.values()))
+        dialog = DialogReceipts(take_digest=receipts.take, report=console.note)
         return replace(api, receipts=dialog, pinned=True), Consent.CLIENT
     # A client that asks by itself (`--consent client`) is one that the user trusts to.
     return replace(api, receipts=_OwnQuestions(), pinned=True), consent

@@ -13,6 +13,7 @@ import typer
 
 from nlapi.cli.call import call
 from nlapi.cli.options import AnswerOptions, argument
+from nlapi.cli.render import console
 from nlapi.errors import ConsentError, UsageError
 from nlapi.registry import user_folder
 
@@ -107,7 +108,7 @@ class InstalledPlugin:
             no_auth=options.no_auth,
             rules=read_rules(spec, source),
             field_rules=read_field_rules(spec, source),
-            receipts=dialog_receipts(receipts, credentials),
+            receipts=dialog_receipts(receipts),
             pinned=True,
         )
 
@@ -198,19 +199,19 @@ class InstalledPlugin:
         if receipts is not None:
             # The user agreed to the run, whose later requests depend on answers.
             confirmed = run_receipt("plugin", self.load(), recipe.workflow.id, run_digest(recipe, chosen))
-            whole = DialogReceipts(take_digest=receipts.take, run=confirmed)
+            whole = DialogReceipts(take_digest=receipts.take, report=console.note, run=confirmed)
             targets = {spec: replace(target, receipts=whole) for spec, target in recipe.opened.targets.items()}
             recipe = replace(recipe, opened=replace(recipe.opened, targets=targets))
         run_opened(recipe, chosen, dry_run=options["dry_run"])
 
 
-def dialog_receipts(receipts: ForkReceipts | None, credentials: Mapping[str, str]) -> DialogReceipts | None:
-    """Return the receipts of a session for calls with these credentials; None outside of one."""
+def dialog_receipts(receipts: ForkReceipts | None) -> DialogReceipts | None:
+    """Return the receipts of a session for its calls; None outside of one."""
     from nlapi.agent.receipts import DialogReceipts
 
     if receipts is None:
         return None
-    return DialogReceipts(take_digest=receipts.take, secrets=tuple(credentials.values()))
+    return DialogReceipts(take_digest=receipts.take, report=console.note)
 
 
 def run_plain(words: Sequence[str], receipts: ForkReceipts) -> None:
@@ -226,7 +227,7 @@ def run_plain(words: Sequence[str], receipts: ForkReceipts) -> None:
     else:
         request, shape = parse_call(list(words[1:]))
     opened, known_values = open_requested(request)
-    target = replace(opened, receipts=dialog_receipts(receipts, opened.credentials))
+    target = replace(opened, receipts=dialog_receipts(receipts))
     if isinstance(request, call.CallInput):
         call.run_call(request, resolve_shape(shape), target, known_values)
     else:

@@ -318,7 +318,7 @@ class Session:
         """Return the person's reply to calls; the transcript has it before anything is sent."""
         reply = await self.consent(proposed)
         if self.log is not None and reply.arguments is None:
-            self.log.write_receipt(reply_of(begin_receipt(self.face, proposed), reply))
+            self.log.write_receipt(reply_of(begin_receipt(self.face, proposed), reply, self.log.secrets))
         return reply
 
     async def _ask_about_workflow(self, proposed: WorkflowProposed) -> ConsentReply:
@@ -327,7 +327,7 @@ class Session:
         if self.log is not None:
             call = proposed.proposal.call
             receipt = run_receipt(self.face, call.tool.operation.spec, call.operation_id)
-            self.log.write_receipt(reply_of(receipt, reply))
+            self.log.write_receipt(reply_of(receipt, reply, self.log.secrets))
         return reply
 
     def _log_event(self, event: Event) -> NlapiError | None:

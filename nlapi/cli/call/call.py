@@ -52,7 +52,7 @@ from nlapi.tools.tool import Call, Tool
 if TYPE_CHECKING:
     from typer._click import Context
 
-    from nlapi.agent.receipts import ConsentReceipt
+    from nlapi.agent.receipts import ConsentOutcome, ConsentReceipt
     from nlapi.client.message import Limits, Result
     from nlapi.client.streaming.body import PieceListener
     from nlapi.openapi.spec import Operation
@@ -212,6 +212,7 @@ class _Sender:
         return self.request.call.tool.operation
 
     async def _send(self, call: Call, watch: PieceListener | None = None) -> Result:
+        from nlapi.agent.receipts import ConsentOutcome, outcome_of
         from nlapi.cli.completion.collect import store_list
         from nlapi.tools.run import run
 
@@ -226,10 +227,10 @@ class _Sender:
                 on_request=show_request if self.shape.verbose else None,
                 on_work=self._end_work,
             )
-        except BaseException:
-            self.consent.settle("failed")
+        except BaseException as error:
+            self.consent.settle(outcome_of(error))
             raise
-        self.consent.settle("answered", result.status)
+        self.consent.settle(ConsentOutcome.DONE, result.status)
         if self.shape.verbose:
             show_headers(result, console.note)
         store_list(self.operation, result)
@@ -373,15 +374,14 @@ class _CallConsent:
                 console.note(line, is_question=True)
             self.before_question()
             is_agreed = ask_consent(prepared)
-            secrets = tuple(self.target.credentials.values())
-            self.receipt = reply_of(begin_receipt("call", (prepared,), secrets), ConsentReply(is_agreed=is_agreed))
+            self.receipt = reply_of(begin_receipt("call", (prepared,)), ConsentReply(is_agreed=is_agreed))
             self._write_receipt()
             if not is_agreed:
                 raise ConsentError(f"you did not agree to {prepared.call.operation_id}; nothing was sent")
         self.may_be_sent = True
         return True
 
-    def settle(self, outcome: str, status: int | None = None) -> None:
+    def settle(self, outcome: ConsentOutcome, status: int | None = None) -> None:
         """Write what came of a call that the person agreed to."""
         if self.receipt is not None and self.may_be_sent:
             self.receipt = self.receipt.with_outcome(outcome, status)

@@ -279,8 +279,8 @@ def _require_consent(
     spec = next((operation.spec for operation, _ in tree.operations_of_changes), next(iter(targets)))
     receipt = reply_of(run_receipt("workflow", spec, tree.workflow.id), ConsentReply(is_agreed=is_agreed))
     if not is_agreed:
-        if not options.no_log:
-            write_receipt(receipt)
+        if not options.no_log and (fault := write_receipt(receipt)):
+            console.note(f"note: {fault}")
         raise ConsentError("no consent was given; nothing was sent")
     return receipt
 
