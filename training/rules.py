@@ -55,10 +55,6 @@ def _second(_: Any, second: Any, *__: Any, **___: Any) -> Any:
     return second
 
 
-def _assignment(candidate: Any, *_: Any, **__: Any) -> Any:
-    return candidate.assignment
-
-
 _NOWHERE = re.compile(r"(?!)")
 
 
@@ -90,18 +86,15 @@ RULES: Mapping[str, Rule] = {
         _rule("overrides: only of its kind", "slots.overrides:_is_only_of_kind"),
         _rule("overrides: actor", "slots.overrides:_is_actor"),
         _rule("overrides: stated amount", "slots.overrides:is_stated_amount"),
-        _rule("overrides: range end", "slots.overrides:is_stated_end"),
         _rule("overrides: commanded flag", "slots.overrides:sets_commanded_flag"),
         _rule("refusals: unmet command", "unplanned:unmet_command", _text),
         _rule("notes: negations", "operations.plan_confidence:unexpressed_negations", _exhausted),
         _rule("notes: unused values", "planner:unused_values operations.plan_confidence:unused_values", _exhausted),
         _rule("notes: unused words", "planner:unused_words", _empty),
         _rule("confidence: path action", "operations.plan_confidence:names_path_action"),
-        _rule("confidence: commanded state", "operations.plan_confidence:_sets_commanded_state"),
         _rule("confidence: list answers", "operations.plan_confidence:list_answers"),
         _rule("confidence: explained plainly", "operations.plan_confidence:explains_plainly"),
         _rule("confidence: live name", "operations.plan_confidence:_takes_live_name"),
-        _rule("confidence: name left out", "planner:leaves_out_name"),
         _rule("confidence: certain", "planner:is_certain"),
         _rule("confidence: answer filters", "planner:without_answer_filters", _first),
         _rule("confidence: all corrections", "planner:correct_confidence", lambda *arguments, **_: arguments[4]),
@@ -114,10 +107,8 @@ RULES: Mapping[str, Rule] = {
         _rule("choice: purpose", "operations.operation_choice:_with_purpose", _first),
         _rule("choice: all names", "operations.operation_choice:_with_all_names", _first),
         _rule("choice: questions are no changes", "operations.operation_choice:_without_changes", _first),
-        _rule("choice: commands are no reads", "operations.operation_choice:_without_reads", _first),
         _rule("choice: list to compare", "operations.operation_choice:_list_to_compare", _none),
         _rule("choice: state change", "operations.operation_choice:_state_change", _none),
-        _rule("ids: page size", "operations.id_resolution:_with_page_size", _assignment),
         _rule("ids: references", "operations.id_resolution:_by_reference", _exhausted),
         _rule("ids: caller", "operations.id_resolution:_caller_read", _none),
         _rule("mentions: wrong sort", "slots.candidates:is_wrong_sort"),
@@ -131,7 +122,6 @@ RULES: Mapping[str, Rule] = {
         _rule("mentions: the verb itself", "slots.name_mentions:_has_verb"),
         _rule("mentions: field of the answer", "slots.name_mentions:_is_of_field"),
         _rule("mentions: counted by the answer", "slots.name_mentions:is_counted_by_answer"),
-        _rule("mentions: owner", "slots.name_mentions:is_owner slots.candidates:is_owner"),
         _rule("mentions: may be owner", "slots.name_mentions:_may_be_owner"),
         _rule("mentions: ordinals", "slots.name_mentions:find_ordinals", _empty),
         _rule("mentions: modifiers", "slots.name_mentions:_modifiers", _second),

@@ -36,7 +36,7 @@ from nlapi.planner.operations.plan_confidence import (
     unexpressed_words,
     without_answer_filters,
 )
-from nlapi.planner.operations.sentence_coverage import leaves_out_name, unused_values, unused_words
+from nlapi.planner.operations.sentence_coverage import unused_values, unused_words
 from nlapi.planner.slots.assignment import assign_slots
 from nlapi.planner.slots.candidates import without_astray_credentials
 from nlapi.planner.slots.name_mentions import LiveNames
@@ -337,7 +337,7 @@ class _Clause:
             self.question,
             changes=is_change,
             leaves_out_words=bool(unsaid),
-            leaves_out_condition=bool(plain_words) or leaves_out_name(best),
+            leaves_out_condition=bool(plain_words),
         )
         text, sentence = best.context.sentence.text, " ".join(self.question.split())
         sources = sources_of(best, sentence)

@@ -33,8 +33,6 @@ from nlapi.resources.id_sources import id_sources
 
 _PEOPLE = lexicon.stems("planner/operations/words", "people")
 _DEFINITE = lexicon.words("planner/operations/words", "definite")
-# The page size that a read asks for where the API requires one.
-PAGE_SIZE = 100
 # The probability of a look-up that follows from the description.
 LOOKUP_PROBABILITY = 0.94
 
@@ -51,7 +49,6 @@ def with_lookups(
         assignment = replace(
             assignment, candidates=tuple(option for option in assignment.candidates if not page_size(option.slot))
         )
-    assignment = _with_page_size(replace(best, assignment=assignment))
     _, missing = complete_values(assignment.values, best.context.slots, known_values)
     for slot in (slot for slot in missing if takes_id(slot)):
         option = _lookup(replace(best, assignment=assignment), slot, catalogue)
@@ -125,19 +122,6 @@ def _may_be_only(best: OperationCandidate, slot: Slot) -> bool:
         for token in sentence.tokens
     )
     return is_definite or not operation.path.rstrip("/").endswith("}")
-
-
-def _with_page_size(best: OperationCandidate) -> Assignment:
-    """Return the assignment of a read with a large page, where the API requires a size and the sentence has none."""
-    filling = best.assignment
-    for slot in filling.missing if best.tool.effect is Effect.READ else ():
-        if page_size(slot) and slot.location == "query" and not slot.has_default:
-            maximum = slot.schema.get("maximum")
-            value = min(PAGE_SIZE, maximum) if isinstance(maximum, int) else PAGE_SIZE
-            filling = _with_option(
-                filling, SlotCandidate(slot=slot, value=value, probability=LOOKUP_PROBABILITY, start=0, end=0)
-            )
-    return filling
 
 
 def _with_option(filling: Assignment, option: SlotCandidate) -> Assignment:

@@ -67,7 +67,7 @@ def correct_confidence(
     """Return the confidence of a plan: higher where the sentence says it plainly, lower where it leaves out words."""
     is_plain = list_answers(without_filters, missing) or explains_plainly(best, missing)
     is_plain = is_plain or is_about_caller(question) or is_about_health(question)
-    is_plain = is_plain or (changes and not missing and (names_path_action(best) or _sets_commanded_state(best)))
+    is_plain = is_plain or (changes and not missing and names_path_action(best))
     # Of two changes with one score the sentence does not say which: GitLab's description has the closing of a merge
     # request under two paths.
     is_tie = changes and any(abs(best.score - rival.score) < _EQUAL for rival in rivals)
@@ -118,13 +118,6 @@ def names_path_action(best: OperationCandidate) -> bool:
     if intent is Intent.DELETE and not any(option.slot.location == "body" for option in best.assignment.candidates):
         return False  # which part of the item is not said
     return command_verb(sentence) == stem(action_words[0])
-
-
-def _sets_commanded_state(best: OperationCandidate) -> bool:
-    """Return whether a state was read from the command, as operation_choice does: cancel -> CANCELLING."""
-    return any(
-        option.mention is None and option.end == 0 and option.slot.choices for option in best.assignment.candidates
-    )
 
 
 def without_answer_filters(best: OperationCandidate) -> OperationCandidate:

@@ -220,16 +220,6 @@ def unused_words(best: OperationCandidate) -> tuple[str, ...]:
     return tuple(_Search(best=best).texts())
 
 
-def leaves_out_name(best: OperationCandidate) -> bool:
-    """Return whether a list leaves out a capitalized name or a title, which `unused_values` names."""
-    kinds = (MentionKind.NAME, MentionKind.TITLE)
-    names = (mention for mention in best.assignment.unused if mention.kind in kinds)
-    vocabulary = best.context.operation_stems | stems_of(best.operation.spec.title)
-    return _lists(best) and any(
-        not vocabulary.issuperset(best.context.sentence.stems[name.first : name.last]) for name in names
-    )
-
-
 def _lists(best: OperationCandidate) -> bool:
     return best.tool.effect is Effect.READ and collection_index(best.operation.spec).is_list(best.operation)
 

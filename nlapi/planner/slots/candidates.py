@@ -27,7 +27,6 @@ from nlapi.planner.slots.entities import (
     SLUG,
     PendingLookup,
     id_like,
-    is_subject,
     operation_noun_stems,
 )
 from nlapi.planner.slots.features import is_item_count
@@ -36,7 +35,6 @@ from nlapi.planner.slots.name_mentions import (
     BEFORE_ID,
     IP_ADDRESS,
     is_about_call,
-    is_owner,
     is_wrong_sort,
     may_be_name,
     resource_names,
@@ -354,14 +352,11 @@ def _name_candidates(context: SlotContext, slot: Slot, listing: Operation | None
     names = list(resource_names(context, slot, listing))
     if not names:
         return
-    subject, is_read = is_subject(context.operation, slot), context.operation.effect is Effect.READ
+    is_read = context.operation.effect is Effect.READ
     kind = context.id_kind(slot)
     is_word = kind is IdKind.NATURAL or (kind is IdKind.UNKNOWN and slot in context.nameless)
     as_said = kind is IdKind.NEW or listing is None or (is_read and is_word)
     for name in names:
-        first = next(at for at, token in enumerate(context.sentence.tokens) if token.end > name.start)
-        if subject and is_owner(context, slot, first):
-            continue
         sure = min(MAX_NAME_PROBABILITY, max(0.0, (name.score - LOW_SCORE) / (HIGH_SCORE - LOW_SCORE)))
         sure += 0.03 * (name.mention is not None and name.mention.kind is MentionKind.QUOTED)
         value: object = name.name

@@ -261,7 +261,6 @@ def _is_of_field(context: SlotContext, slot: Slot, mention: ValueMention) -> boo
 
 
 _DETERMINERS = word_set("planner/slots/words", "determiners")
-_WITHIN = lexicon.words("planner/slots/words", "within")
 _OWNING = lexicon.words("planner/slots/words", "owning")
 _GENITIVES = ("'", "’", "'s", "’s")
 IP_ADDRESS = lazy_pattern(r"\d{1,3}(?:\.\d{1,3}){3}(?:/\d+)?")
@@ -435,16 +434,6 @@ def _may_be_owner(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
     if slot.location == "path" and above[-1:] != [slot.name]:
         return False
     return operation.method == "GET" or mention.kind in (MentionKind.LITERAL, MentionKind.QUOTED)
-
-
-def is_owner(context: SlotContext, slot: Slot, first: int) -> bool:
-    """Return whether the name at token `first` owns several resources, and is not one of them: the queues of [x]."""
-    kind = resource_stems(context.tool, slot)[-1:]
-    tokens, at = context.sentence.tokens, first - 1
-    while at > 0 and tokens[at].lower in _DETERMINERS - _WITHIN:
-        at -= 1
-    noun = tokens[at - 1] if at > 0 and tokens[at].lower in _WITHIN else None
-    return noun is not None and noun.stem in kind and not _is_singular(noun)
 
 
 def _is_no_name(mention: ValueMention, context: SlotContext, words: Sequence[str]) -> bool:

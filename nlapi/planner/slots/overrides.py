@@ -13,7 +13,6 @@ from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.words import singular, stem
-from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect
 from nlapi.planner.commands import command_verb
 from nlapi.planner.slots.choices import sets_commanded_flag
@@ -22,7 +21,7 @@ from nlapi.planner.slots.entities import RENAMES, SLUG, is_subject, resource_ste
 from nlapi.planner.slots.features import NAMELIKE, is_item_count, page_size
 from nlapi.planner.slots.name_mentions import noun_positions
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
-from nlapi.planner.slots.values import OPENING, slot_unit, wants_clock
+from nlapi.planner.slots.values import slot_unit, wants_clock
 from nlapi.reading.gazetteer import COUNTRIES, DEMONYMS
 from nlapi.reading.names import find_item_name
 from nlapi.reading.numbers import unit_of_mention
@@ -35,10 +34,6 @@ from nlapi.tools.state_reads import updates_item
 _REACH = 6
 # Words at which that ends: 4 calls [for] partner-x.
 _ENDS = lexicon.words("planner/slots/words", "ends")
-_RANGE = lazy_pattern(r"\b(?:between|from)\s+(?:the\s+)?(?:\w+\s+)?$", re.IGNORECASE)
-_AND = lexicon.pattern("planner/slots/words", "overrides_and", re.IGNORECASE)
-_FROM = lexicon.pattern("planner/slots/words", "from", re.IGNORECASE)
-_COMPARES = lexicon.stems("planner/slots/words", "compares")
 _MONEY = stem("dollar")
 _BARE_WORDS = lexicon.stems("planner/slots/words", "bare_words")
 
@@ -65,34 +60,6 @@ def is_stated_amount(context: SlotContext, candidate: SlotCandidate) -> bool:
     unit, wire_unit = unit_of_mention(context.sentence, mention), slot_unit(slot)
     is_converted = unit is not None and wire_unit is not None and unit.factor != wire_unit.factor
     return is_converted is (candidate.conversion == "measured")
-
-
-def is_stated_end(context: SlotContext, candidate: SlotCandidate) -> bool:
-    """Return whether a number is the end of a range that its slot takes: between revision [8] and [11], by `from`."""
-    mention, slot = candidate.mention, candidate.slot
-    if mention is None or candidate.conversion or slot.family is not Family.NUMBER:
-        return False
-    slots = [other for other in context.slots if other.family is Family.NUMBER]
-    firsts = [other for other in slots if not OPENING.isdisjoint(other.words)]
-    if len(slots) != 2 or len(firsts) != 1:
-        return False
-    first, last = _range_ends(context.sentence) or (None, None)
-    return mention is (first if slot is firsts[0] else last)
-
-
-def _range_ends(sentence: Sentence) -> tuple[ValueMention, ValueMention] | None:
-    """Return the two numbers of a range, the one that it begins with first; None without a range, or with more numbers.
-
-    A range is `between 8 and 11`, and what is compared: how does 11 differ from 8.
-    """
-    numbers = sentence.of_kind(MentionKind.NUMBER)
-    if len(numbers) != 2:
-        return None
-    first, last = numbers
-    between = sentence.text[first.end : last.start]
-    if _RANGE.search(sentence.text[: first.start]) and _AND.fullmatch(between):
-        return first, last
-    return (last, first) if not _COMPARES.isdisjoint(sentence.stem_set) and _FROM.search(between) else None
 
 
 def _is_amount(slot: Slot) -> bool:
@@ -207,7 +174,6 @@ def _is_clear(context: SlotContext, candidate: SlotCandidate) -> bool:
         or _is_only_of_kind(context, candidate)
         or _is_actor(context, candidate)
         or is_stated_amount(context, candidate)
-        or is_stated_end(context, candidate)
         or sets_commanded_flag(context, candidate)
     )
 
@@ -244,7 +210,7 @@ def _is_choice_in_name(context: SlotContext, candidate: SlotCandidate, names: Se
 
 def _name_rank(context: SlotContext, slot: Slot, name: str) -> tuple[bool, int]:
     """Return how well a slot fits a name, to be compared: the slot of its kind before one that takes it as well, the
-    slot whose further words are said (as the [fallback]) before one that has none, and that before all others.
+    slot whose further words stand there (as the [fallback]) before one that has none, and that before all others.
     """
     further = slot.words[:-1]
     is_spoken = all(word in context.sentence.stem_set or word in context.joined_stems.values() for word in further)
@@ -496,7 +462,7 @@ def _spoken_names(slot: Slot, mention: ValueMention) -> Iterator[tuple[str, ...]
 def _is_labelled(context: SlotContext, candidate: SlotCandidate) -> bool:
     """Return whether a value stands right behind all words of the name of its slot alone: longitude -0.12.
 
-    The noun of the item itself need not be said: a server of type cx22, for server_type.
+    The noun of the item itself may be left out: a server of type cx22, for server_type.
     """
     mention, noun = candidate.mention, context.noun
     if mention is None or mention.kind not in _LITERALS:
