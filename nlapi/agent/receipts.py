@@ -81,7 +81,7 @@ class ConsentOutcome(StrEnum):
 
 @dataclass(slots=True, kw_only=True)
 class ReceiptCall:
-    """A request that was asked about, without its values. `status` is that of the API's answer."""
+    """A request in a question, without its values. `status` is that of the API's answer."""
 
     operation: str
     request: str = ""
@@ -100,8 +100,8 @@ class ReceiptCall:
 class ConsentReceipt:
     """One question about changes, and its answer. `face` is what asked: a command of nlapi, mcp or plugin.
 
-    `client` is the program or the person that an MCP server names, `reason` what was said with the answer, `until` the
-    time at which a question ends that waits.
+    `client` is the program or the person that an MCP server names, `reason` the words of the person who answered,
+    `until` the time at which a question ends that waits.
     """
 
     face: str

@@ -381,7 +381,7 @@ class _ReceiptReader:
     def _take_receipt(self, receipt: ConsentReceipt) -> None:
         self.receipts[receipt.id] = receipt
         for call in receipt.calls if self.transcript else ():
-            # Where the same is asked about again, nothing was sent by the yes before.
+            # A second question about the same change shows that the yes before it sent nothing.
             if call.request and (earlier := self._open_call(call.digest) or self._open_call(call.operation)):
                 earlier.outcome = ConsentOutcome.REFUSED
         for call in receipt.calls if receipt.answer is ConsentAnswer.AGREED else ():

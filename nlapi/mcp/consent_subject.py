@@ -1,4 +1,4 @@
-"""What a user is asked about: the exact request, what it changes, and a fingerprint of all that was shown."""
+"""What a question of consent shows: the exact request, what it changes, and a fingerprint of all that was shown."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LINE_WRAPPER = TextWrapper(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentSubject:
-    """What a user is asked about: `question` shows it, `fingerprint` differs as soon as anything that is sent does.
+    """What a question of consent is about: `question` shows it, `fingerprint` differs where anything that is sent does.
 
     `changes` are the fields of the item before and after, where it could be read. `command` sends it in a terminal.
     With `is_ruled` the user's policy wants a question each time. `repetition` is the reason why it may have been done
