@@ -107,6 +107,7 @@ RULES: Mapping[str, Rule] = {
         _rule("choice: purpose", "operations.operation_choice:_with_purpose", _first),
         _rule("choice: all names", "operations.operation_choice:_with_all_names", _first),
         _rule("choice: questions are no changes", "operations.operation_choice:_without_changes", _first),
+        _rule("choice: commands are no reads", "operations.operation_choice:_without_reads", _first),
         _rule("choice: list to compare", "operations.operation_choice:_list_to_compare", _none),
         _rule("choice: state change", "operations.operation_choice:_state_change", _none),
         _rule("ids: references", "operations.id_resolution:_by_reference", _exhausted),

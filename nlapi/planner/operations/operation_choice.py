@@ -10,11 +10,12 @@ from itertools import pairwise
 from nlapi.changes.checks import commands_deletion
 from nlapi.english import lexicon
 from nlapi.english.command_verbs import DELETE_VERBS, is_verb, parse_command
+from nlapi.english.intents import VERBS, Intent
 from nlapi.english.lexicon import stems
 from nlapi.english.words import name_words, singular, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.planner.commands import command_words, is_imperative, operation_verbs
+from nlapi.planner.commands import command_verb, command_words, is_imperative, operation_verbs
 from nlapi.planner.operations.candidates import OperationCandidate, build_candidate, rank_candidates
 from nlapi.planner.operations.catalogue import Catalogue, asks_why, explains, is_hypothetical, simulates
 from nlapi.planner.slots.entities import is_subject
@@ -100,7 +101,7 @@ def choose_operation(
     known_values: Mapping[str, object],
 ) -> tuple[OperationCandidate, list[OperationCandidate]]:
     """Return the candidate to plan and its rivals."""
-    allowed = _without_changes(candidates, sentence, catalogue)
+    allowed = _without_reads(_without_changes(candidates, sentence, catalogue), sentence, catalogue)
     allowed = _with_purpose(_with_all_names(allowed, catalogue), sentence)
     return rerank(allowed[0], allowed[1:], catalogue, known_values)
 
@@ -163,6 +164,23 @@ def _without_changes(
     if not is_question(sentence.text) and (not is_fact or any(map(is_imperative, sentence.tokens))):
         return candidates
     return [candidate for candidate in candidates if not catalogue.index.is_change(candidate.operation)] or candidates
+
+
+def _without_reads(
+    candidates: Sequence[OperationCandidate], sentence: Sentence, catalogue: Catalogue
+) -> Sequence[OperationCandidate]:
+    """Return the changes that the first word of a sentence names, where the likeliest operation is a read without it.
+
+    `star acme/web` does not check whether acme/web is starred.
+    """
+    verb = command_verb(sentence)
+    is_command = is_verb(verb) and VERBS.get(verb) is not Intent.READ
+    if not is_command or candidates[0].tool.effect is not Effect.READ or verb in leading_verbs(candidates[0].operation):
+        return candidates
+    changes = (candidate for candidate in candidates if catalogue.index.is_change(candidate.operation))
+    return [
+        change for change in changes if not change.is_uncommanded and verb in leading_verbs(change.operation)
+    ] or candidates
 
 
 def rerank(
