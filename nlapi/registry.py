@@ -80,6 +80,11 @@ def user_folder(kind: str) -> Path:
     return Path(getattr(platformdirs, f"user_{kind}_dir")("nlapi"))
 
 
+def log_folder() -> Path:
+    """Return the folder of the transcripts and the receipts of consent."""
+    return user_folder("state") / "log"
+
+
 def profiles_path() -> Path:
     """Return the file of the registered APIs."""
     return user_folder("config") / PROFILES_FILE

@@ -14,10 +14,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlapi import registry
 from nlapi.client.masking import redact
 from nlapi.client.message import digest, exact_digest
 from nlapi.client.safe_text import single_line
@@ -25,6 +23,7 @@ from nlapi.client.truncate import dump_json
 from nlapi.errors import ConsentError, NlapiError, OutcomeUnknownError, UsageError
 from nlapi.local_files import append_lines
 from nlapi.openapi.urls import parse_url
+from nlapi.registry import log_folder
 
 if TYPE_CHECKING:
     from nlapi.agent.events import CallProposed, ConsentReply
@@ -138,11 +137,6 @@ class ConsentReceipt:
         return replace(self, calls=tuple(replace(call, outcome=outcome, status=status) for call in self.calls))
 
 
-def log_folder() -> Path:
-    """Return the folder of the transcripts and the receipts."""
-    return registry.user_folder("state") / "log"
-
-
 def moment_text(moment: datetime) -> str:
     """Return a time as receipts have it: in UTC, so that their order is that of time."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")
@@ -153,12 +147,12 @@ def begin_receipt(face: str, items: Iterable[Prepared | CallProposed]) -> Consen
 
     It has the route in place of the URL: any argument may be a credential (`/bot{token}/send`).
     """
-    asked = tuple(items)
+    items = tuple(items)
     calls = tuple(
         ReceiptCall(operation=item.call.operation_id, request=_request_text(item), digest=digest(item.request))
-        for item in asked
+        for item in items
     )
-    spec = asked[0].call.tool.operation.spec
+    spec = items[0].call.tool.operation.spec
     return ConsentReceipt(face=face, api=single_line(spec.title)[:MAX_TITLE], source=spec.source, calls=calls)
 
 
@@ -182,7 +176,7 @@ def reply_of(receipt: ConsentReceipt, reply: ConsentReply, secrets: Iterable[str
     return receipt.with_answer(answer, ConsentRung.TERMINAL, redact(reply.reason, secrets))
 
 
-def outcome_of(error: BaseException) -> ConsentOutcome:
+def error_outcome(error: BaseException) -> ConsentOutcome:
     """Return what an error says of the request that it ended. What was interrupted may have been carried out."""
     if isinstance(error, ConsentError):
         return ConsentOutcome.REFUSED

@@ -19,6 +19,7 @@ from nlapi.cli.render import console, table
 from nlapi.client.safe_text import strip_control
 from nlapi.credential_references import VARIABLE
 from nlapi.errors import UsageError
+from nlapi.registry import log_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,7 +73,6 @@ def search(
 
 
 def _print_transcripts(limit: int, output: ListOutput, is_shown: Callable[[Path], bool], empty: str) -> None:
-    from nlapi.agent.receipts import log_folder
     from nlapi.agent.transcripts import list_transcripts
 
     matches = (entry for entry in list_transcripts(log_folder()) if is_shown(entry.path))
@@ -141,7 +141,6 @@ def costs(
     Only questions with a transcript count. For a model without a known price only tokens are shown.
     """
     from nlapi.agent.models import PRICE_MONTH, UsageTotal
-    from nlapi.agent.receipts import log_folder
     from nlapi.agent.transcripts import usage_by_day
 
     days = usage_by_day(log_folder(), _since(since))
@@ -182,14 +181,14 @@ def consents(
     The newest is first. A change that was agreed to in advance (`--yes`, a rule) had no question. In JSON each has its
     requests, with the digest, the outcome and the status of each.
     """
-    from nlapi.agent.receipts import ConsentAnswer, log_folder
+    from nlapi.agent.receipts import ConsentAnswer
     from nlapi.agent.transcripts import recorded_consents
 
-    wanted = {text.casefold() for name in apis or () for text in (name, _source_of(name))}
+    names = {text.casefold() for name in apis or () for text in (name, _source_of(name))}
     matches = (
         receipt
         for receipt in recorded_consents(log_folder(), _since(since), datetime.now().astimezone())
-        if (not wanted or {receipt.api.casefold(), receipt.source.casefold()} & wanted)
+        if (not names or {receipt.api.casefold(), receipt.source.casefold()} & names)
         and not (not_agreed and receipt.answer in (ConsentAnswer.AGREED, ConsentAnswer.WAITING))
     )
     receipts = list(islice(matches, limit))
@@ -376,7 +375,6 @@ def tool_finder(records: Iterable[Record], specs: tuple[Spec, ...]) -> Callable[
 
 
 def find_transcript(id: str) -> Path:
-    from nlapi.agent.receipts import log_folder
     from nlapi.agent.transcripts import list_transcripts
 
     transcripts = list_transcripts(log_folder())

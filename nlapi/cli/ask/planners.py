@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from nlapi import registry
 from nlapi.agent.events import Planner
 from nlapi.agent.models import SpendingMeter
-from nlapi.agent.receipts import log_folder
 from nlapi.cli.ask.events import Targets
 from nlapi.cli.options import PlannerName
 from nlapi.errors import UsageError, has_extra
@@ -60,10 +59,10 @@ def only_process(names: Iterable[str], what: str, hint: str) -> AbstractContextM
     nothing is known about other processes.
     """
     try:
-        log_folder().mkdir(parents=True, exist_ok=True, mode=0o700)
+        registry.log_folder().mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError:
         return nullcontext()
-    return claimed(log_folder(), names, f"{what} is running in another process; nothing was sent", hint)
+    return claimed(registry.log_folder(), names, f"{what} is running in another process; nothing was sent", hint)
 
 
 @dataclass(kw_only=True)
@@ -204,4 +203,4 @@ def _current_costs() -> tuple[float, float]:
 
     from nlapi.agent.transcripts import spent_by_period
 
-    return spent_by_period(log_folder(), datetime.now().astimezone())
+    return spent_by_period(registry.log_folder(), datetime.now().astimezone())

@@ -32,7 +32,7 @@ from nlapi.agent.loop import MAX_ROUNDS, converse
 from nlapi.agent.messages import PLANNER as MODEL_PLANNER
 from nlapi.agent.models import NO_CAPS, Caps, SpendingMeter, UsageTotal
 from nlapi.agent.policy import Policy, left_out_reason, words_left_out
-from nlapi.agent.receipts import begin_receipt, log_folder, reply_of, run_receipt
+from nlapi.agent.receipts import begin_receipt, reply_of, run_receipt
 from nlapi.cli.ask.events import DataRenderer, Renderer, Targets, TextRenderer, json_lines
 from nlapi.cli.ask.planners import ASK_BELOW as ASK_BELOW
 from nlapi.cli.ask.planners import PlannerFactory, model_settings
@@ -532,7 +532,7 @@ def open_log(is_enabled: bool, policy: Policy) -> AbstractContextManager[Log | N
         return nullcontext()
     from nlapi.agent.log import Log
 
-    return Log.create(log_folder(), secrets=policy.secrets)
+    return Log.create(registry.log_folder(), secrets=policy.secrets)
 
 
 def _set_value(name: str, value: object, specs: Sequence[Spec], inputs: Collection[str]) -> object:

@@ -21,6 +21,7 @@ from nlapi.client.safe_text import single_line
 from nlapi.errors import NlapiError, UsageError
 from nlapi.json_text import parse_json
 from nlapi.local_files import fault_of
+from nlapi.registry import log_folder
 
 if TYPE_CHECKING:
     from nlapi.agent.batch import BatchRow, BatchSplit
@@ -256,7 +257,6 @@ def _is_run_of(key: object, target: Target, file: str) -> bool:
 
 def _earlier_run(target: Target, file: str) -> tuple[Path | None, Conversation | None]:
     """Return the transcript of the last run of a file, and its conversation, or None."""
-    from nlapi.agent.receipts import log_folder
     from nlapi.agent.transcripts import read_transcript, resume
     from nlapi.cli.log import tool_finder
 

@@ -212,7 +212,7 @@ class _Sender:
         return self.request.call.tool.operation
 
     async def _send(self, call: Call, watch: PieceListener | None = None) -> Result:
-        from nlapi.agent.receipts import ConsentOutcome, outcome_of
+        from nlapi.agent.receipts import ConsentOutcome, error_outcome
         from nlapi.cli.completion.collect import store_list
         from nlapi.tools.run import run
 
@@ -228,7 +228,7 @@ class _Sender:
                 on_work=self._end_work,
             )
         except BaseException as error:
-            self.consent.settle(outcome_of(error))
+            self.consent.settle(error_outcome(error))
             raise
         self.consent.settle(ConsentOutcome.DONE, result.status)
         if self.shape.verbose:

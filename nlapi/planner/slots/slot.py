@@ -26,7 +26,7 @@ from nlapi.tools.quantities.units import unit_of
 from nlapi.tools.tool import Tool
 
 # A noun of three letters or more and an id in one word: userid, orgid.
-_GLUED_ID = lazy_pattern(r"([a-z]{3,}?)((?:uu|gu)?ids?)")
+_GLUED_ID = lexicon.pattern("planner/slots/words", "glued_id")
 _ENDING_IN_ID = lexicon.words("english/words", "ending_in_id")
 _HALVES = lexicon.words("planner/slots/words", "moment_halves")
 _OPAQUE = lexicon.words("planner/slots/words", "opaque_ends")

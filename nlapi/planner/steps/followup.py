@@ -294,12 +294,12 @@ class _FollowUp:
         turns = self.before.turns
         start = next((at for at in reversed(range(len(turns))) if not _GO_ON.match(turns[at].question)), len(turns))
         steps = [step for turn in turns[start:] for step in turn.steps if step.call.effect is not Effect.READ]
-        made = [(step.call.operation_id, step.call.arguments) for step in steps if step.result and step.result.ok]
-        if len(made) == len(steps):
+        done = [(step.call.operation_id, step.call.arguments) for step in steps if step.result and step.result.ok]
+        if len(done) == len(steps):
             return None
-        asked = replace(self.before, turns=turns[: start + 1])
-        plan = plan_question(asked, self.catalogue, self.plan, self.today)
-        calls = tuple(call for call in plan.calls if (call.operation_id, call.arguments) not in made)
+        conversation = replace(self.before, turns=turns[: start + 1])
+        plan = plan_question(conversation, self.catalogue, self.plan, self.today)
+        calls = tuple(call for call in plan.calls if (call.operation_id, call.arguments) not in done)
         return replace(plan, calls=calls)
 
     def _next_page(self) -> Plan | None:
