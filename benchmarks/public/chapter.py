@@ -78,8 +78,9 @@ class Chapter:
     def lines(self, picture: Callable[[Bars], str] | None = None) -> list[str]:
         """Return the chapter as Markdown; `picture` gives the link to the drawing of bars."""
         lines = [f"## {self.title}", "", self.summary, ""]
-        for bars in self.bars if picture else ():
-            lines += [f"![{bars.title}]({picture(bars)})", ""]
+        if picture:
+            for bars in self.bars:
+                lines += [f"![{bars.title}]({picture(bars)})", ""]
         for table in self.tables:
             lines += [*table.lines(), ""]
         for heading, texts in (("Targets that are not reached", self.missed), ("What this does not say", self.unknown)):
