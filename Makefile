@@ -8,11 +8,13 @@ WORKERS ?= auto
 
 # The folder of the public question sets, which are not part of the repository (training/README.md).
 QUESTIONS ?= ../shared/data/questions
+# The folder of the public sets and recorded outcomes (benchmarks/public/README.md).
+DATA ?= ../shared/data
 
 # Commands that tests start would compile the package again and again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup lock demo docs audit test test-all test-clients test-pythons test-scale lint types contracts unit bench dist reference recording plugins clean train train-ranking accuracy
+.PHONY: setup lock demo docs audit test test-all test-clients test-pythons test-scale lint types contracts unit bench public dist reference recording plugins clean train train-ranking accuracy
 
 setup: $(VENV)/.done
 
@@ -84,6 +86,10 @@ test-scale: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks
+
+# docs/measured.md: public sets, with their own scorers where they have one, beside others. Needs the folder of the data.
+public: setup
+	$(BIN)/python -m benchmarks.public --data $(DATA)
 
 # The wheel, the sdist and the SBOM of a release in dist/, checked (docs/releasing.md).
 dist: setup

@@ -75,12 +75,11 @@ class Chapter:
     unknown: Sequence[str] = ()
     missed: Sequence[str] = ()
 
-    def lines(self, picture: Callable[[Bars], str] | None = None) -> list[str]:
-        """Return the chapter as Markdown; `picture` gives the link to the drawing of bars."""
+    def lines(self, pictures: str | None = None) -> list[str]:
+        """Return the chapter as Markdown; `pictures` is where the links to its drawings begin, None leaves them out."""
         lines = [f"## {self.title}", "", self.summary, ""]
-        if picture:
-            for bars in self.bars:
-                lines += [f"![{bars.title}]({picture(bars)})", ""]
+        for bars in self.bars if pictures else ():
+            lines += [f"![{bars.title}]({pictures}{bars.name}.svg)", ""]
         for table in self.tables:
             lines += [*table.lines(), ""]
         for heading, texts in (("Targets that are not reached", self.missed), ("What this does not say", self.unknown)):
