@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nlapi.gateway.control.access import Audience
+from nlapi.gateway.control.access import Audience, Role
 from nlapi.gateway.engine import Engine
 from nlapi.gateway.http.app import Gateway
 from nlapi.gateway.http.server import run_in_thread
@@ -68,6 +68,10 @@ class Served:
         """One request on a connection of its own."""
         with self.connect(client) as ask:
             return ask(document, objective)
+
+    def viewer(self) -> str:
+        """A token that may read everything."""
+        return self.app.access.create_token("reader", Audience.ADMIN, role=Role.VIEWER)[1]
 
     @contextmanager
     def connect(self, client: str = "web") -> Iterator[Asking]:

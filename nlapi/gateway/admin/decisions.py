@@ -21,11 +21,12 @@ from nlapi.gateway.admin.api_call import (
     page_start,
 )
 from nlapi.gateway.admin.revisions import keep_buckets
+from nlapi.gateway.admin.watching import answer_when_changed
 from nlapi.gateway.control.access import Audience
 from nlapi.gateway.control.codec import KINDS, Json, decode_configuration, encode_decision, slug
-from nlapi.gateway.http.client_connection import EVENT_STREAM, accepts, run_while_connected
+from nlapi.gateway.http.client_connection import EVENT_STREAM, accepts
 from nlapi.gateway.http.problems import GatewayProblem, issue_json, unknown_object, unprocessable
-from nlapi.gateway.inference import InferenceRequest, InferenceResponse, UpstreamError
+from nlapi.gateway.inference import InferenceRequest, InferenceResponse
 from nlapi.gateway.records.records import usage_json
 from nlapi.gateway.routing_keys.key_verifier import MAX_CONTEXT_CHARS
 from nlapi.gateway.shards.call_headers import ROUTING_KEY_HEADER, VERSION_HEADER, context_json
@@ -251,8 +252,6 @@ def _movement_rows(simulation: Simulation) -> Iterator[Json]:
             yield {"objective": result.objective, "before": before, "after": after, **share}
 
 
-WATCH_OPERATIONS = frozenset(("watchRouting",))
-"""The operations that may wait for long, and end when their client goes away"""
 # Protocols of shards that a data plane can pass a client's body to. LLMs need a key that the gateway alone has.
 _DIRECT_PROTOCOLS = (ShardProtocol.JSON, ShardProtocol.OPEN_INFERENCE)
 GATEWAY_PROTOCOL = "gateway"
@@ -335,28 +334,10 @@ def _needs_gateway(shard: Shard) -> bool:
 
 async def watch_routing(call: ApiCall) -> ApiResponse:
     """Return the numbers of the objectives' states, or wait until they are others than those of the reader's tag."""
-    wait_s, if_none_match = call.query["wait"], call.headers.get("if-none-match", "")
-    if not wait_s or not if_none_match or call.connection is None:
-        return _routing_response(call, if_none_match)
-    try:
-        return await run_while_connected(call.connection, _changed_routing(call, if_none_match, wait_s))
-    except UpstreamError:  # the client has gone away, and nobody reads the answer
-        return _routing_response(call, if_none_match)
+    return await answer_when_changed(call, _routing_response)
 
 
-async def _changed_routing(call: ApiCall, if_none_match: str, wait_s: float) -> ApiResponse:
-    """Return the first answer that is not the reader's, or a 304 after `wait_s` seconds."""
-    gateway, loop = call.gateway, asyncio.get_running_loop()
-    deadline = loop.time() + wait_s
-    response = _routing_response(call, if_none_match)
-    while response.status == 304 and not gateway.is_draining:
-        if not await gateway.routing_state.wait(deadline - loop.time()):
-            break
-        response = _routing_response(call, if_none_match)
-    return response
-
-
-def _routing_response(call: ApiCall, if_none_match: str) -> ApiResponse:
+async def _routing_response(call: ApiCall, if_none_match: str) -> ApiResponse:
     gateway = call.gateway
     query = call.query.get("objectives", "")
     names = [slug(name) for name in query.split(",")] if query else gateway.publisher.current.configuration.objectives

@@ -16,7 +16,8 @@ from nlapi.gateway.admin.api_call import (
     page_response,
     page_start,
 )
-from nlapi.gateway.control.codec import KINDS, Json, decode_configuration, encode_configuration, slug
+from nlapi.gateway.admin.watching import answer_when_changed
+from nlapi.gateway.control.codec import KINDS, Json, decode_configuration, slug
 from nlapi.gateway.control.publisher import Publisher
 from nlapi.gateway.http.problems import issue_json, unprocessable
 from nlapi.gateway.store.store import Revision
@@ -109,14 +110,17 @@ def revision_response(call: ApiCall, revision: Revision) -> ApiResponse:
 
 
 async def get_configuration(call: ApiCall) -> ApiResponse:
-    current = call.gateway.publisher.current
-    number = current.table.revision
+    """Return everything that decides, or wait until it is another revision than the reader's."""
+    return await answer_when_changed(call, _configuration_response)
+
+
+async def _configuration_response(call: ApiCall, if_none_match: str) -> ApiResponse:
+    tag = etag_header(call.gateway.publisher.current.table.revision)
     # Before the document is encoded: one of 10,000 rules takes long, and is asked for again and again.
-    etag = etag_header(number)["ETag"]
-    if is_current(call.headers.get("if-none-match", ""), etag):
-        return not_modified(etag)
-    document = await asyncio.to_thread(encode_configuration, current.configuration)
-    return ApiResponse(body={**({"revision": number} if number else {}), **document}, headers=etag_header(number))
+    if is_current(if_none_match, tag["ETag"]):
+        return not_modified(tag["ETag"])
+    revision, content, digest = await call.gateway.routing_state.whole_document()
+    return ApiResponse(body=content, headers={**etag_header(revision), "Repr-Digest": f"sha-256=:{digest}:"})
 
 
 async def replace_configuration(call: ApiCall) -> ApiResponse:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar
@@ -65,6 +65,8 @@ class RawAnswer(NamedTuple):
     media_type: str
     body: bytes
     etag: str = ""
+    digest: str = ""
+    """the sha256 of the content, in base64, as Repr-Digest has it (RFC 9530)"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -430,35 +432,61 @@ class AsyncClient:
             self._watch = asyncio.create_task(self._watch_routing(objectives))
 
     async def _watch_routing(self, objectives: tuple[str, ...]) -> None:
-        etag, pause_s = "", WATCH_PAUSE_S
-        while True:
-            started_at = time.monotonic()
-            with suppress(
-                NotSentError, NoAnswerError, AnswerBrokenError, TimeoutError, ValueError, KeyError, TypeError
-            ):
-                answer = await self._ask_routing(objectives, etag)
-                if answer.status == 200:
-                    document = orjson.loads(answer.body)
-                    self._cache.update(document["objectives"])
-                    self.revision = max(self.revision, int(document["revision"]))
-                    etag, pause_s = answer.etag, WATCH_PAUSE_S
-                    continue
-                if answer.status == 304 and time.monotonic() - started_at > WATCH_PAUSE_S:
-                    continue
-            # A gateway that is gone, or that stops, is not asked without pause.
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, WATCH_WAIT_S)
-
-    async def _ask_routing(self, objectives: tuple[str, ...], etag: str) -> RawAnswer:
-        headers = {"Authorization": f"Bearer {self._token}", **({"If-None-Match": etag} if etag else {})}
+        headers = {"Authorization": f"Bearer {self._token}"}
         url = f"{self._url}/v1/routing?{urlencode({'objectives': ','.join(objectives), 'wait': WATCH_WAIT_S})}"
-        async with asyncio.timeout(WATCH_WAIT_S + self._resolve_timeout_s):
-            answer = await self._http.get(url, headers, connect_s=CONNECT_S)
+
+        async def ask(etag: str) -> RawAnswer:
+            tag = {"If-None-Match": etag} if etag else {}
+            return await get(self._http, url, {**headers, **tag}, WATCH_WAIT_S + self._resolve_timeout_s)
+
+        async def take(answer: RawAnswer) -> None:
+            document = orjson.loads(answer.body)
+            self._cache.update(document["objectives"])
+            self.revision = max(self.revision, int(document["revision"]))
+
+        await follow(ask, take)
+
+
+async def get(http: EndpointClient, url: str, headers: Mapping[str, str], timeout_s: float) -> RawAnswer:
+    """Return the whole answer to a GET. SendError without one."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            answer = await http.get(url, headers, connect_s=CONNECT_S)
             try:
                 body = await answer.read_all(MAX_ANSWER_BYTES)
             finally:
                 answer.close()
-        return RawAnswer(status=answer.status, media_type=answer.media_type, body=body, etag=answer.header("ETag"))
+    except (NotSentError, NoAnswerError, AnswerBrokenError) as error:
+        raise SendError(f"{_origin(url)} does not answer: {error}", hint="try again") from None
+    except TimeoutError:
+        raise SendError(f"{_origin(url)} gave no answer within {timeout_s:g} s", hint="try again") from None
+    digest = answer.header("Repr-Digest").removeprefix("sha-256=:").removesuffix(":")
+    return RawAnswer(
+        status=answer.status, media_type=answer.media_type, body=body, etag=answer.header("ETag"), digest=digest
+    )
+
+
+async def follow(
+    ask: Callable[[str], Awaitable[RawAnswer]], take: Callable[[RawAnswer], Awaitable[None]], etag: str = ""
+) -> None:
+    """Ask without end with the tag of the last answer, and give each new one to `take`.
+
+    `ask` waits at the gateway for up to WATCH_WAIT_S. What cannot be read is asked for again after a pause.
+    """
+    pause_s = WATCH_PAUSE_S
+    while True:
+        started_at = time.monotonic()
+        with suppress(SendError, ValueError, KeyError, TypeError):
+            answer = await ask(etag)
+            if answer.status == 200:
+                await take(answer)
+                etag, pause_s = answer.etag, WATCH_PAUSE_S
+                continue
+            if answer.status == 304 and time.monotonic() - started_at > WATCH_PAUSE_S:
+                continue
+        # A gateway that is gone, or that stops, is not asked without pause.
+        await asyncio.sleep(pause_s)
+        pause_s = min(2 * pause_s, WATCH_WAIT_S)
 
 
 def _number(value: object, default: float) -> float:
@@ -470,6 +498,45 @@ def _origin(url: str) -> str:
 
 
 T = TypeVar("T")
+
+
+class LoopThread:
+    """An event loop in a thread of its own, for callers in other threads; the thread starts with the first work."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._is_closed = False
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run it there, and return its result. UsageError after `close`."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop or self._start(work)).result()
+
+    def close(self, last: Coroutine[Any, Any, None]) -> None:
+        """Run the last work there if there was any, and end the thread."""
+        with self._lock:
+            self._is_closed = True
+            loop, thread, self._loop = self._loop, self._thread, None
+        if loop is None or thread is None:
+            last.close()
+            return
+        asyncio.run_coroutine_threadsafe(last, loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+    def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._is_closed:
+                work.close()
+                raise UsageError("the client is closed", hint="make another one")
+            if self._loop is None:
+                self._loop = _new_loop()
+                self._thread = threading.Thread(target=self._loop.run_forever, name=self._name, daemon=True)
+                self._thread.start()
+            return self._loop
 
 
 class BlockingClient:
@@ -502,10 +569,7 @@ class BlockingClient:
             resolve_timeout_s=resolve_timeout_s,
             clock=clock,
         )
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-        self._is_closed = False
+        self._loop = LoopThread("nlapi gateway client")
 
     def __enter__(self) -> BlockingClient:
         return self
@@ -520,7 +584,7 @@ class BlockingClient:
 
     def resolve(self, objective: str, context: Context = _NO_CONTEXT) -> ResolvedDecision:
         """Return the decision for a context, from the cache if it is fresh; errors as `AsyncClient.resolve`."""
-        return self._client.cached(objective, context) or self._run(self._client.resolve(objective, context))
+        return self._client.cached(objective, context) or self._loop.run(self._client.resolve(objective, context))
 
     def serve(
         self,
@@ -532,34 +596,13 @@ class BlockingClient:
         timeout_s: float | None = None,
     ) -> ServeAnswer:
         """Send an input to the version that is decided on, and return its output; errors as `AsyncClient.serve`."""
-        return self._run(self._client.serve(objective, content, context, request_id=request_id, timeout_s=timeout_s))
+        return self._loop.run(
+            self._client.serve(objective, content, context, request_id=request_id, timeout_s=timeout_s)
+        )
 
     def close(self) -> None:
         """Close its connections and end its thread."""
-        with self._lock:
-            self._is_closed = True
-            loop, thread, self._loop = self._loop, self._thread, None
-        if loop is not None and thread is not None:
-            asyncio.run_coroutine_threadsafe(self._client.close(), loop).result()
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join()
-            loop.close()
-
-    def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop or self._start(work)).result()
-
-    def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.AbstractEventLoop:
-        """Start the thread, once. UsageError after `close`."""
-        with self._lock:
-            if self._is_closed:
-                work.close()
-                raise UsageError("the client is closed", hint="make another one")
-            if self._loop is None:
-                self._loop = _new_loop()
-                name = "nlapi gateway client"
-                self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
-                self._thread.start()
-            return self._loop
+        self._loop.close(self._client.close())
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from hashlib import sha256
+from typing import Any, NamedTuple
 
 import orjson
 
-from nlapi.gateway.control.codec import KINDS
+from nlapi.gateway.control.codec import KINDS, encode_configuration
 from nlapi.gateway.control.revision_compiler import CurrentRevision
 from nlapi.routing.change import target_versions
 from nlapi.routing.model import Configuration, Objective, ObjectiveParts, Shard, Version, VersionRef
@@ -28,6 +30,14 @@ class _ObjectiveState:
     targets: Mapping[VersionRef, _Target]
 
 
+class WholeDocument(NamedTuple):
+    """A revision as one document in JSON, with the sha256 of its bytes in base64."""
+
+    revision: int
+    content: bytes
+    digest: str
+
+
 class RoutingState:
     """The state of each objective's routing in the current revision.
 
@@ -40,6 +50,15 @@ class RoutingState:
         self._states: dict[str, _ObjectiveState] = {}
         self._documents: dict[str, tuple[Objective, orjson.Fragment]] = {}
         self._changed = asyncio.Event()
+        self._whole: tuple[CurrentRevision, asyncio.Task[WholeDocument]] | None = None
+
+    async def whole_document(self) -> WholeDocument:
+        """Return everything that decides as one document, encoded once a revision for all that follow it."""
+        current = self._current()
+        if self._whole is None or self._whole[0] is not current:
+            self._whole = current, asyncio.create_task(asyncio.to_thread(_encode_whole, current))
+        # Shielded: a reader that goes away must not end it for the others.
+        return await asyncio.shield(self._whole[1])
 
     def document(self, objective: Objective) -> orjson.Fragment:
         """Return an objective as answers have it, encoded once: that takes 30 us, and the rest of a resolve 60."""
@@ -87,6 +106,14 @@ class RoutingState:
             since=current.table.revision, revision=current, objective=declared, parts=parts, targets=targets
         )
         return current.table.revision
+
+
+def _encode_whole(current: CurrentRevision) -> WholeDocument:
+    revision = current.table.revision
+    content = orjson.dumps(
+        {**({"revision": revision} if revision else {}), **encode_configuration(current.configuration)}
+    )
+    return WholeDocument(revision, content, b64encode(sha256(content).digest()).decode())
 
 
 def _find_targets(refs: Iterable[VersionRef], configuration: Configuration) -> dict[VersionRef, _Target]:

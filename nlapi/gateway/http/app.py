@@ -26,6 +26,7 @@ from nlapi.gateway.admin import (
     versions,
 )
 from nlapi.gateway.admin.api_call import MAX_AUDIT_TARGET, ApiCall, ApiResponse, Handler, operation_handlers, with_etag
+from nlapi.gateway.admin.watching import WATCH_OPERATIONS
 from nlapi.gateway.control.access import ANONYMOUS, Access, Caller, check_permission, format_time, utc_now
 from nlapi.gateway.control.canary_watcher import CanaryWatcher, Edit
 from nlapi.gateway.control.codec import decode_configuration
@@ -246,7 +247,7 @@ class Gateway:
                 body_pending = True
                 abort = scope.get("extensions", {}).get(ABORT_EXTENSION, {}).get("abort")
                 connection = AsgiConnection(receive, send, _RESPONSE_HEADERS, abort=abort)
-            elif operation.id in decisions.WATCH_OPERATIONS:
+            elif operation.id in WATCH_OPERATIONS:
                 connection = AsgiConnection(receive, send, _RESPONSE_HEADERS)
             content = await read_body(receive, headers, operation.max_body_bytes)
             media_type = headers.get("content-type", "")
