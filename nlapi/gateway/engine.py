@@ -12,6 +12,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from nlapi.gateway.answers import AnswerCache, answer_key
 from nlapi.gateway.control.snapshot import Clock, ObjectiveRoute, ObjectiveSchemas, ServingPlan, Snapshot, build_limits
 from nlapi.gateway.hosts.registry import HostRegistry
 from nlapi.gateway.http import problems
@@ -78,6 +79,7 @@ class Engine:
         self.runners = RunnerRegistry(models, environment or {}, self.allowed_keys, self.hosts)
         self._wall_clock = wall_clock
         self.budgets = BudgetLedger(GatewayStore().spending, wall_clock)
+        self._answers = AnswerCache(clock)
         self._tracer = tracer
         self._shadows = ShadowQueue(self.metrics.shadow_outcomes)
         self._postprocessor = Postprocessor(
@@ -252,7 +254,32 @@ class Engine:
         request_id = request.request_id or self.new_request_id()
         request = replace(request, objective=route.objective.name, request_id=request_id, decision=plan.decision)
         exchange = Exchange(snapshot=snapshot, route=route, plan=plan, request=request, started_at=self._wall_clock())
-        if plan.protocol or request.protocol:
+        lifetime_s = route.objective.cache_seconds
+        if lifetime_s and not (request.connection is not None and request.connection.wants_stream):
+            return await self._serve_again(exchange, lifetime_s)
+        return await self._serve_now(exchange)
+
+    async def _serve_again(self, exchange: Exchange, lifetime_s: float) -> InferenceResponse:
+        """Return the answer that the same request had, if it is younger than `lifetime_s`, else a new one."""
+        plan, request, started_at = exchange.plan, exchange.request, self._clock()
+        key = answer_key(request, plan.decision)
+        stored = self._answers.find(key)
+        if stored is None or stored[1] >= lifetime_s or plan.protocol != (request.protocol or plan.protocol):
+            response = await self._serve_now(exchange)
+            self._answers.store(key, response)
+            return response
+        response = replace(
+            stored[0],
+            decision=plan.decision,
+            decision_document=plan.decision_document,
+            request_id=request.request_id,
+            age_s=stored[1],
+        )
+        self._postprocessor.finish(exchange, response, (self._clock() - started_at) * 1000)
+        return response
+
+    async def _serve_now(self, exchange: Exchange) -> InferenceResponse:
+        if exchange.plan.protocol or exchange.request.protocol:
             return await self._serve_llm(exchange)
         return await self._run(exchange)
 

@@ -105,6 +105,8 @@ class InferenceResponse(Struct, frozen=True, kw_only=True):
     """whether the output went to the client as events; `output` is None then"""
     rate_limit: str = ""
     """what is left of the budgets of the call, as a RateLimit header; "" without a budget"""
+    age_s: float | None = None
+    """seconds since the answer was made, where it is given again and nothing ran"""
 
 
 class InferenceResult(Struct, frozen=True, kw_only=True):

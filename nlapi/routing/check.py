@@ -471,8 +471,11 @@ def _check_form_of_objective(scope: CheckScope, key: object, objective: Objectiv
         yield from _check_field(f"{location}.context.{field.name}", field, field_names)
         field_names.add(field.name)
     yield from _check_number(f"{location}.timeout_ms", objective.timeout_ms, least=1)
-    for name in ("tokens_per_day", "dollars_per_day"):
+    for name in ("tokens_per_day", "dollars_per_day", "cache_seconds"):
         yield from _check_number(f"{location}.{name}", getattr(objective, name) or 0, least=0)
+    if objective.cache_seconds and not objective.idempotent:
+        message = "the objective is not idempotent: a stored answer would leave out its effect"
+        yield Issue.error(f"{location}.cache_seconds", message, "leave it out, or make it idempotent", "lost-effect")
 
 
 def _check_field(location: str, field: Field, field_names: set[str]) -> Iterator[Issue]:

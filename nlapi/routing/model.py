@@ -87,6 +87,8 @@ class Objective:
     """Input and output tokens of LLMs in a day of UTC; 0 and None mean no limit."""
     dollars_per_day: float | None = None
     """Cost of LLMs in a day of UTC; 0 and None mean no limit."""
+    cache_seconds: int | None = None
+    """How long an answer is given again to the same request; 0 and None mean never."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -119,6 +119,8 @@ async def serve_objective(call: ApiCall) -> ApiResponse:
 def answer_headers(response: InferenceResponse) -> dict[str, str]:
     """Return the headers of an answer: its request, the version that answered, and what is left of its budgets."""
     headers = {"X-Request-Id": response.request_id, VERSION_HEADER: str(response.version)}
+    if response.age_s is not None:  # RFC 9211, RFC 9111 §5.1
+        headers |= {"Cache-Status": "nlapi; hit", "Age": str(int(response.age_s))}
     return headers | ({"RateLimit": response.rate_limit} if response.rate_limit else {})
 
 

@@ -277,6 +277,7 @@ class Metrics:
         self.refused: Counter[tuple[str, int]] = Counter()
         """(objective, status) of requests that reached no version"""
         self.fallbacks: Counter[tuple[str, VersionRef]] = Counter()
+        self.answered_again: Counter[str] = Counter()
         """(objective, the version that answered) of requests that the decided version failed"""
         self.shadow_outcomes: Counter[tuple[str, str]] = Counter()
         """(shadow, "ok" | "error" | "dropped") -> number of copies"""
@@ -331,6 +332,9 @@ class Metrics:
         yield from header_lines("nlapi_refused_total", "counter", "Requests that reached no version.")
         for (objective, status), count in self.refused.items():
             yield f'nlapi_refused_total{{objective="{escape_label(objective)}",status="{status}"}} {count}'
+        yield from header_lines("nlapi_answers_given_again_total", "counter", "Requests answered without a run.")
+        for name, count in self.answered_again.items():
+            yield f'nlapi_answers_given_again_total{{objective="{escape_label(name)}"}} {count}'
         yield from header_lines("nlapi_fallbacks_total", "counter", "Requests that the fallback version answered.")
         for (objective, version), count in self.fallbacks.items():
             yield f"nlapi_fallbacks_total{{{version_labels(objective, version)}}} {count}"

@@ -181,6 +181,10 @@ class Postprocessor:
     def _count(
         self, plan: ServingPlan, outcome: InferenceResponse | InferenceError, ms: float, *, has_started: bool
     ) -> None:
+        # Nothing ran for an answer that is given again: it says nothing of the version to a canary's guards.
+        if isinstance(outcome, InferenceResponse) and outcome.age_s is not None:
+            self._metrics.answered_again[plan.decision.objective] += 1
+            return
         # A request that the fallback answered counts as an error of the decided version: canary guards have to see it.
         if isinstance(outcome, InferenceError):
             # Who goes away, who has too many calls in flight, and whose request an LLM refuses as a mistake say nothing
