@@ -31,6 +31,7 @@ from nlapi.gateway.inference import (
 )
 from nlapi.gateway.llm.budgets import BudgetLedger, Reservation, estimate_call
 from nlapi.gateway.llm.usage import Prices, add_usage
+from nlapi.gateway.records.judge import Judge
 from nlapi.gateway.records.metrics import Metrics
 from nlapi.gateway.records.postprocessing import Exchange, Postprocessor, ShadowQueue
 from nlapi.gateway.records.records import Recorder, Sink, Tracer
@@ -78,12 +79,20 @@ class Engine:
         self.hosts = HostRegistry(clock)
         self.runners = RunnerRegistry(models, environment or {}, self.allowed_keys, self.hosts)
         self._wall_clock = wall_clock
-        self.budgets = BudgetLedger(GatewayStore().spending, wall_clock)
+        own_store = GatewayStore()
+        self.budgets = BudgetLedger(own_store.spending, wall_clock)
+        self.judge = Judge(self.serve, own_store.add_outcomes)
+        self.metrics.ratings = self.judge.ratings
         self._answers = AnswerCache(clock)
         self._tracer = tracer
         self._shadows = ShadowQueue(self.metrics.shadow_outcomes)
         self._postprocessor = Postprocessor(
-            metrics=self.metrics, recorder=self.recorder, shadows=self._shadows, tracer=tracer, release=self._release
+            metrics=self.metrics,
+            recorder=self.recorder,
+            shadows=self._shadows,
+            tracer=tracer,
+            judge=self.judge,
+            release=self._release,
         )
         self._publishing = asyncio.Lock()
         self.in_flight = 0
@@ -214,6 +223,7 @@ class Engine:
             _log.warning("%d requests were not finished in %g s", self.in_flight, timeout_s)
         async with self._publishing:
             await self._shadows.close()
+            await self.judge.close()
             await self.recorder.close()
             await self.runners.close()
         if self._tracer is not None:

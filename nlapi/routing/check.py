@@ -284,6 +284,7 @@ def reference_sections() -> Iterator[Section]:
     unknown-shard, unknown-field, unknown-layer, wrong-type, wrong-value and empty-range.
     """
     yield EntitySection("objectives", _check_objective, reads=_objective_reads, read_kinds=("versions",))
+    yield EntitySection("objectives", _check_judge, reads=_judge_reads, read_kinds=("objectives",))
     yield EntitySection("versions", _check_version, reads=_version_reads, read_kinds=("models", "shards"))
     for kind in ("rules", "experiments", "canaries", "shadows", "overrides"):
         read_kinds = ("objectives", "versions", "layers")
@@ -292,6 +293,10 @@ def reference_sections() -> Iterator[Section]:
 
 def _objective_reads(objective: Objective) -> Iterator[EntityName]:
     return (("versions", ref) for ref in (objective.default, objective.fallback))
+
+
+def _judge_reads(objective: Objective) -> Iterator[EntityName]:
+    yield "objectives", objective.judge
 
 
 def _version_reads(version: Version) -> Iterator[EntityName]:
@@ -318,6 +323,17 @@ def _check_objective(scope: CheckScope, key: object, objective: Objective) -> It
     for name, ref in (("version", objective.default), ("fallback_version", objective.fallback)):
         if ref is not None:
             yield from _check_version_ref(f"{location}.{name}", scope.configuration, ref)
+
+
+def _check_judge(scope: CheckScope, key: object, objective: Objective) -> Iterator[Issue]:
+    location, objectives = f"objectives.{objective.name}.judge", scope.configuration.objectives
+    judge = objectives.get(objective.judge)
+    if judge is not None and judge.judge:
+        hint = "take one whose answers nobody rates"
+        yield Issue.error(location, f"the answers of {judge.name} are rated themselves", hint, "judged-judge")
+    elif judge is None and objective.judge:
+        hint = nearest_hint(objective.judge, objectives)
+        yield Issue.error(location, f"there is no objective {objective.judge!r}", hint, "unknown-objective")
 
 
 def _check_version(scope: CheckScope, key: object, version: Version) -> Iterator[Issue]:
@@ -471,7 +487,7 @@ def _check_form_of_objective(scope: CheckScope, key: object, objective: Objectiv
         yield from _check_field(f"{location}.context.{field.name}", field, field_names)
         field_names.add(field.name)
     yield from _check_number(f"{location}.timeout_ms", objective.timeout_ms, least=1)
-    for name in ("tokens_per_day", "dollars_per_day", "cache_seconds"):
+    for name in ("tokens_per_day", "dollars_per_day", "cache_seconds", "judge_percent"):
         yield from _check_number(f"{location}.{name}", getattr(objective, name) or 0, least=0)
     if objective.cache_seconds and not objective.idempotent:
         message = "the objective is not idempotent: a stored answer would leave out its effect"

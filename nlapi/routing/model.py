@@ -89,6 +89,10 @@ class Objective:
     """Cost of LLMs in a day of UTC; 0 and None mean no limit."""
     cache_seconds: int | None = None
     """How long an answer is given again to the same request; 0 and None mean never."""
+    judge: str = ""
+    """The objective that rates answers of this one; "" for none."""
+    judge_percent: float | None = None
+    """The share of the answers that it rates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -178,8 +178,12 @@ async def _response_events(body: dict[str, Any]) -> AsyncIterator[bytes]:
     yield event("response.completed", response=_response(body))
 
 
+def _text(body: dict[str, Any]) -> str:
+    return 'Well: {"quality": 0.25}' if body["model"] == "critic" else "".join(WORDS)
+
+
 def _completion(body: dict[str, Any]) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": "".join(WORDS)}
+    message: dict[str, Any] = {"role": "assistant", "content": _text(body)}
     if body.get("tools"):
         name = body["tools"][0]["function"]["name"]
         call = {"id": "call_1", "type": "function", "function": {"name": name, "arguments": '{"city": "Recife"}'}}
@@ -210,7 +214,7 @@ async def _openai_events(body: dict[str, Any]) -> AsyncIterator[bytes]:
 
 
 def _message(body: dict[str, Any]) -> dict[str, Any]:
-    content: list[dict[str, Any]] = [{"type": "text", "text": "".join(WORDS)}]
+    content: list[dict[str, Any]] = [{"type": "text", "text": _text(body)}]
     if body.get("tools"):
         content = [{"type": "tool_use", "id": "t1", "name": body["tools"][0]["name"], "input": {"city": "Recife"}}]
     usage = {"input_tokens": 12, "cache_read_input_tokens": 8, "output_tokens": 3}

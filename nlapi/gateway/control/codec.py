@@ -67,7 +67,7 @@ _NAMES: Mapping[type, Mapping[str, str]] = {
 }
 """Class -> attribute -> JSON property, where they differ."""
 
-_SLUGS = ("name", "objective", "model", "shard", "layer")
+_SLUGS = ("name", "objective", "judge", "model", "shard", "layer")
 """Attributes with the name of a noun. A context field is spelled as clients spell it."""
 
 _OPTIONAL = frozenset(("values", "buckets", "input", "output", "when", "unless", "between", "headers"))

@@ -122,6 +122,7 @@ class Gateway:
         self.library = VersionLibrary(store, content, SourceFinder(engine.models, content, sources))
         engine.runners.use_folders(self.library.folder)
         engine.budgets.table = store.spending
+        engine.judge.store = store.add_outcomes
         store.on_pruned(lambda remaining: self._prune_artifacts())
         self.publisher = Publisher(store, engine, library=self.library, allowed_keys=engine.allowed_keys)
         self.routing_state = RoutingState(lambda: self.publisher.current)

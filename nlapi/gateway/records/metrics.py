@@ -278,6 +278,7 @@ class Metrics:
         """(objective, status) of requests that reached no version"""
         self.fallbacks: Counter[tuple[str, VersionRef]] = Counter()
         self.answered_again: Counter[str] = Counter()
+        self.ratings: Counter[tuple[str, str]] = Counter()
         """(objective, the version that answered) of requests that the decided version failed"""
         self.shadow_outcomes: Counter[tuple[str, str]] = Counter()
         """(shadow, "ok" | "error" | "dropped") -> number of copies"""
@@ -335,6 +336,9 @@ class Metrics:
         yield from header_lines("nlapi_answers_given_again_total", "counter", "Requests answered without a run.")
         for name, count in self.answered_again.items():
             yield f'nlapi_answers_given_again_total{{objective="{escape_label(name)}"}} {count}'
+        yield from header_lines("nlapi_ratings_total", "counter", "Answers that a judge rated, by what became of it.")
+        for (name, outcome), count in self.ratings.items():
+            yield f'nlapi_ratings_total{{objective="{escape_label(name)}",outcome="{outcome}"}} {count}'
         yield from header_lines("nlapi_fallbacks_total", "counter", "Requests that the fallback version answered.")
         for (objective, version), count in self.fallbacks.items():
             yield f"nlapi_fallbacks_total{{{version_labels(objective, version)}}} {count}"

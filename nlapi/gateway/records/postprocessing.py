@@ -22,6 +22,7 @@ from nlapi.gateway.inference import (
     Runner,
 )
 from nlapi.gateway.llm.usage import add_usage
+from nlapi.gateway.records.judge import Judge
 from nlapi.gateway.records.metrics import Metrics
 from nlapi.gateway.records.records import Record, Recorder, Tracer
 from nlapi.routing.model import Shadow, VersionRef
@@ -142,12 +143,14 @@ class Postprocessor:
         recorder: Recorder,
         shadows: ShadowQueue,
         tracer: Tracer | None,
+        judge: Judge,
         release: Callable[[Snapshot], None],
     ) -> None:
         self._metrics = metrics
         self._recorder = recorder
         self._shadows = shadows
         self._tracer = tracer
+        self._judge = judge
         self._release = release
 
     def finish(self, exchange: Exchange, outcome: InferenceResponse | InferenceError, ms: float) -> None:
@@ -172,6 +175,9 @@ class Postprocessor:
                 self._recorder.add(record)
             if self._tracer is not None:
                 self._tracer.trace(record, exchange.request.traceparent)
+        objective = exchange.route.objective
+        if objective.judge and isinstance(outcome, InferenceResponse):
+            self._judge.offer(exchange.snapshot.configuration, objective, exchange.request, outcome)
         for shadow, _ in plan.shadows:
             if is_sampled(shadow.name, exchange.request.request_id, shadow.percent):
                 # What was streamed was not kept, so that a copy's output cannot be compared with it.
