@@ -422,6 +422,51 @@ def usage_by_day(folder: Path, since: datetime, zone: tzinfo | None = None) -> t
     return tuple(sorted(days.values(), key=lambda usage: (-usage.day.toordinal(), usage.model)))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Savings:
+    """What it saved that not each question asked the model that is dearest by question of those that were asked.
+
+    `dearest_usd` are its dollars a question on average, over `dearest_questions`; 0 where no price is known.
+    """
+
+    questions: int
+    without_model: int
+    spent_usd: float
+    dearest: str = ""
+    dearest_usd: float = 0.0
+    dearest_questions: int = 0
+
+    @property
+    def saved_usd(self) -> float:
+        return self.dearest_usd * self.questions - self.spent_usd
+
+
+def savings(folder: Path, since: datetime) -> Savings:
+    """Return what was saved since a moment, by the transcripts in `folder`."""
+    usd: dict[tuple[str, int], float] = {}
+    models: dict[tuple[str, int], set[str]] = {}
+    for plan in recorded_plans(folder, since):
+        usd[plan.question] = usd.get(plan.question, 0.0) + plan.total.usd
+        models.setdefault(plan.question, set()).add(plan.model)
+    costs: dict[str, list[float]] = {}
+    for question, names in models.items():
+        if len(names) == 1 and usd[question]:  # of two models nobody knows what one alone would have taken
+            costs.setdefault(next(iter(names)), []).append(usd[question])
+    questions = sum(_asked_since(path, since) for path in _files_since(folder, since))
+    base = Savings(questions=questions, without_model=questions - len(models), spent_usd=sum(usd.values()))
+    if not costs:
+        return base
+    average, dearest = max((sum(each) / len(each), model) for model, each in costs.items())
+    return replace(base, dearest=dearest, dearest_usd=average, dearest_questions=len(costs[dearest]))
+
+
+def _asked_since(path: Path, since: datetime) -> int:
+    with suppress(UsageError):
+        asked = [_moment(record) for record in read_records(path) if record.get("event") == "asked"]
+        return sum(moment is not None and moment >= since for moment in asked)
+    return 0
+
+
 def spent_by_period(folder: Path, now: datetime) -> tuple[float, float]:
     """Return the dollars of the day and of the month of `now` (with its zone), by the transcripts in `folder`.
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nlapi.agent.receipts import ConsentReceipt
-    from nlapi.agent.transcripts import DayUsage, Record
+    from nlapi.agent.transcripts import DayUsage, Record, Savings
     from nlapi.openapi.spec import Spec
     from nlapi.tools.tool import Tool
 
@@ -138,10 +138,11 @@ def costs(
 ) -> None:
     """Sum up the tokens and dollars of models, by day and model.
 
-    Only questions with a transcript count. For a model without a known price only tokens are shown.
+    Only questions with a transcript count. For a model without a known price only tokens are shown. The last line says
+    how many questions asked no model, and what that saved against asking the dearest one each time.
     """
     from nlapi.agent.models import PRICE_MONTH, UsageTotal
-    from nlapi.agent.transcripts import usage_by_day
+    from nlapi.agent.transcripts import savings, usage_by_day
 
     days = usage_by_day(log_folder(), _since(since))
     rows = [_usage_row(usage) for usage in days]
@@ -159,6 +160,19 @@ def costs(
         total = sum((usage.total for usage in days), UsageTotal())
         unpriced = f"; {total.unpriced} of {total.requests} requests have no known price" if total.unpriced else ""
         console.note(f"${total.usd:.4f} in all, by the prices of {PRICE_MONTH}{unpriced}")
+    if text := _savings_text(savings(log_folder(), _since(since))):
+        console.note(text)
+
+
+def _savings_text(saved: Savings) -> str:
+    """Return how many questions asked no model, and the dollars that it saved, with what they rest on."""
+    if not saved.without_model:
+        return ""
+    text = f"{saved.without_model} of {saved.questions} questions asked no model"
+    if saved.dearest and saved.saved_usd > 0:
+        rests_on = f"{saved.dearest} took on average, over {saved.dearest_questions} of them"
+        text += f"; had each cost the ${saved.dearest_usd:.4f} that {rests_on}, it would be ${saved.saved_usd:.4f} more"
+    return text
 
 
 CONSENTS = """nlapi log consents

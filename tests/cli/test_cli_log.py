@@ -160,7 +160,12 @@ def test_what_models_took_is_added_up_by_day_and_model(
     monkeypatch.setenv("COLUMNS", "100")
     table = run("log", "costs", "-o", "table")
     assert "claude-sonnet-5-5           1          2   200        0    40   0.0008" in table.out
-    assert table.err == "$0.0008 in all, by the prices of 2026-11\n"
+    total, saved = table.err.splitlines()
+    assert total == "$0.0008 in all, by the prices of 2026-11"
+    assert saved == (
+        "1 of 3 questions asked no model; had each cost the $0.0008 that claude-sonnet-5-5 took on average, over 1 of "
+        "them, it would be $0.0016 more"
+    )
 
 
 def _recorded(folder: Path, *plans: tuple[str, str, float | None]) -> None:
