@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks.pythons import FOLDER, STEP_S, StepError, run
+from benchmarks.environments import StepError, environment, run
 
 FRAMEWORKS = {
     "google-adk": ("google.adk", "google_adk.py"),
@@ -18,33 +18,19 @@ FRAMEWORKS = {
 """The package -> the module that it brings, and the example that needs it."""
 
 
-def install(package: str) -> str:
-    """The interpreter of an environment with a framework, nlapi and the packages of the tests. StepError."""
-    folder = FOLDER / package.partition("[")[0]
-    python = str(folder / "bin" / "python")
-    if not (folder / ".done").exists():
-        run([sys.executable, "-m", "venv", "--clear", str(folder)], STEP_S)
-        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        run([*pip, "--upgrade", "pip>=25.1"], STEP_S)
-        run([*pip, "--editable", ".", "--group", "quick", package], STEP_S)
-        (folder / ".done").touch()
-    return python
-
-
 def main() -> int:
     failed = 0
     for package, (module, example) in FRAMEWORKS.items():
         try:
-            python = install(package)
+            python = environment(package.partition("[")[0], "--editable", ".", "--group", "quick", package)
         except StepError as error:
-            lines = str(error).strip().splitlines() or ["it said nothing"]
-            print(f"left out: {package}, as it cannot be installed: {lines[-1].strip()[:200]}", flush=True)
+            print(f"left out: {package}, as it cannot be installed: {error.reason}", flush=True)
             continue
         try:
             # Without the framework the tests would be skipped, and that is no success here.
-            run([python, "-c", f"import {module}"], STEP_S)
+            run([python, "-c", f"import {module}"])
             options = ["-p", "no:cacheprovider", "-k", example]
-            text = run([python, "-m", "pytest", *options, "tests/test_examples.py"], STEP_S)
+            text = run([python, "-m", "pytest", *options, "tests/test_examples.py"])
             print(f"ok   {package}: {text.strip().splitlines()[-1].strip('= ')}", flush=True)
         except StepError as error:
             failed += 1

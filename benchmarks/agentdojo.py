@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.environments import environment
 from benchmarks.npm import cache
 from nlapi.agent.policy import Policy, Verdict
 from nlapi.client.message import Result
@@ -159,20 +160,12 @@ def traces(python: Path | None) -> dict[str, Any]:
     """Return the tasks of all suites with their calls and answers, from the package in an environment of its own."""
     file = cache() / f"{PACKAGE}.json"
     if not file.exists():
-        ran = subprocess.run([str(python or installed()), "-c", TRACES], capture_output=True, check=True, text=True)
+        ran = subprocess.run(
+            [str(python or environment("agentdojo", PACKAGE)), "-c", TRACES], capture_output=True, check=True, text=True
+        )
         file.write_text(ran.stdout)
     suites: dict[str, Any] = json.loads(file.read_text())
     return suites
-
-
-def installed() -> Path:
-    """Return the Python of an environment with the package, made in the cache of the benchmarks."""
-    folder = cache() / "agentdojo"
-    python = folder / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "-q", PACKAGE], check=True)
-    return python
 
 
 @dataclass(slots=True, kw_only=True)

@@ -10,12 +10,12 @@ import argparse
 import json
 import subprocess
 import sys
-import venv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.descriptions import github, stripe
+from benchmarks.environments import environment
 from benchmarks.measure import Figure
 from benchmarks.npm import cache
 
@@ -115,7 +115,7 @@ def beside(given: Path | None) -> dict[tuple[str, str], Run]:
     runs: dict[tuple[str, str], Run] = {}
     for title, file in descriptions(given).items():
         for name, conversion in {"nlapi": NLAPI, **OTHERS}.items():
-            python = Path(sys.executable) if name == "nlapi" else environment(name)
+            python = Path(sys.executable) if name == "nlapi" else environment(name, name)
             runs[title, name] = convert(python, conversion, file, runs=3 if name == "nlapi" else 1)
             print(row(runs, title, name), flush=True)
     return runs
@@ -171,17 +171,6 @@ def _convert(python: Path, conversion: str, file: Path) -> Run:
         said = (ran.stderr.strip().splitlines() or [f"signal {-ran.returncode}"])[-1]
         return Run(fault=said[:120])
     return Run(**json.loads(ran.stdout.splitlines()[-1]))
-
-
-def environment(package: str) -> Path:
-    """The Python of an environment that has `package`; made once, in the cache folder."""
-    folder = cache() / "tools" / package
-    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    if not (folder / ".done").exists():
-        venv.create(folder, with_pip=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", package], check=True)
-        (folder / ".done").touch()
-    return python
 
 
 def generated(count: int = GENERATED) -> Path:

@@ -20,8 +20,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-ROOT = Path(__file__).parent.parent
-ENVIRONMENT = ROOT / ".venvs" / "docs"
+from benchmarks.environments import FOLDER, ROOT, StepError, environment
+
+ENVIRONMENT = FOLDER / "docs"
 CONFIG = ROOT / "docs" / "zensical.toml"
 SITE = ROOT / "build" / "docs"
 LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)\s]*)?\)")
@@ -29,20 +30,11 @@ LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)\s]*)?\)")
 
 def install() -> str:
     """Install the generator once, and return the reason where it cannot be had."""
-    done = ENVIRONMENT / ".done"
-    if done.exists() and done.stat().st_mtime >= (ROOT / "pyproject.toml").stat().st_mtime:
-        return ""
-    python = ENVIRONMENT / "bin" / "python"
-    quiet = ["--quiet", "--disable-pip-version-check"]
-    for command in (
-        [sys.executable, "-m", "venv", ENVIRONMENT],
-        [python, "-m", "pip", "install", *quiet, "--upgrade", "pip>=25.1"],
-        [python, "-m", "pip", "install", *quiet, "--group", f"{ROOT / 'pyproject.toml'}:docs"],
-    ):
-        ran = subprocess.run(command, capture_output=True, text=True)
-        if ran.returncode:
-            return (ran.stderr or ran.stdout).strip().splitlines()[-1]
-    done.touch()
+    project = ROOT / "pyproject.toml"
+    try:
+        environment(ENVIRONMENT.name, "--group", f"{project}:docs", inputs=[project])
+    except StepError as error:
+        return error.reason
     return ""
 
 
@@ -69,7 +61,7 @@ def build(work: Path) -> int:
     config = CONFIG.read_text(encoding="utf-8")
     config = config.replace("[project]\n", '[project]\ndocs_dir = "pages"\nsite_dir = "site"\n', 1)
     (work / "zensical.toml").write_text(config, encoding="utf-8")
-    command = [ENVIRONMENT / "bin" / "zensical", "build", "--strict", "--clean", "-f", work / "zensical.toml"]
+    command = [str(ENVIRONMENT / "bin" / "zensical"), "build", "--strict", "--clean", "-f", str(work / "zensical.toml")]
     return subprocess.run(command, cwd=work).returncode
 
 

@@ -18,24 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.descriptions import shared
-from benchmarks.npm import cache
+from benchmarks.environments import environment
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "benchmarks" / "HOSTILE.md"
 PACKAGES = ("fastmcp", "mcpify-openapi")
 GROUPS = {"A": "broken descriptions", "B": "hostile descriptions", "C": "hostile arguments", "D": "hostile servers"}
-
-
-def peers_python(given: Path | None) -> Path:
-    """Return a Python with the two packages, made in the cache if none is given."""
-    if given is not None:
-        return given
-    folder = cache() / "hostile-peers"
-    python = folder / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "-q", *PACKAGES, "jsonschema"], check=True)
-    return python
 
 
 def run_cases(options: list[str], only: str) -> list[dict[str, Any]]:
@@ -81,7 +69,7 @@ def main() -> int:
     if shared("cases/hostile/run_cases.py") is None:
         print("left out: the shared cases are not beside the checkout")
         return 0
-    python = str(peers_python(options.python))
+    python = str(options.python or environment("hostile-peers", *PACKAGES, "jsonschema"))
     probes = ROOT / "tests" / "hostile"
     adapters = {
         "nlapi": ["--adapter", "cmd", "--cmd", f"{sys.executable} {probes / 'probe.py'}"],

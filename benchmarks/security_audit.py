@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.npm import cache
+from benchmarks.environments import StepError, environment
 from nlapi.plugin.secret_scan import SECRET_PATTERNS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,19 +22,14 @@ EXEMPT = ("tests/", "specs/", "benchmarks/", "plugins/", "docs/", "examples/")
 
 def audit_packages() -> int:
     """Print the known faults of the packages; 1 where there is one, 0 without, and where it cannot be told."""
-    folder = cache() / "pip-audit"
-    python = folder / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-    install = subprocess.run(
-        [str(python), "-m", "pip", "install", "-q", "pip-audit"], capture_output=True, text=True, check=False
-    )
-    if install.returncode:
-        print(f"left out: pip-audit cannot be installed: {(install.stderr.strip().splitlines() or ['no reason'])[-1]}")
+    try:
+        python = environment("pip-audit", "pip-audit")
+    except StepError as error:
+        print(f"left out: pip-audit cannot be installed: {error.reason}")
         return 0
     lock = ROOT / "requirements-dev.lock"
     command = [
-        str(folder / "bin" / "pip-audit"),
+        str(python.with_name("pip-audit")),
         "--disable-pip",
         "--no-deps",
         "-r",

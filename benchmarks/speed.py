@@ -18,8 +18,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.convert import OTHERS, convert, environment
+from benchmarks.convert import OTHERS, convert
 from benchmarks.descriptions import github, microsoft_graph, stripe
+from benchmarks.environments import environment
 from benchmarks.measure import Cost, Figure, cost, nlapi
 
 RESULTS = Path(__file__).with_name("SPEED.md")
@@ -166,7 +167,7 @@ def peer_rows(files: Mapping[str, Path], measured: Iterable[Measured]) -> list[s
     rows = []
     for title, file in files.items():
         for package in PEERS:
-            other = convert(environment(package), OTHERS[package], file, runs=1)
+            other = convert(environment(package, package), OTHERS[package], file, runs=1)
             spent = other.fault or f"{other.cpu:.2f} | {other.cpu / parses[file]:.1f}"
             rows.append(f"| {package}, tools of {title} | {spent}{' |' if other.fault else ''} | | {other.peak:.0f} |")
             print(rows[-1], flush=True)
