@@ -191,7 +191,8 @@ def test_a_status_that_every_post_of_an_api_has_tells_nothing(tmp_path: Path) ->
     for statuses in (("201",), ("200", "202")):
         effects = {one.id: one.effect for one in loaded(tmp_path, api(*statuses)).operations}
         assert effects["search"] is effects["list"] is Effect.READ
-        assert effects["create"] is effects["update"] is effects["remove"] is Effect.WRITE
+        assert effects["create"] is effects["update"] is Effect.WRITE
+        assert effects["remove"] is Effect.DESTROY, "what its words say is taken away, also where the method is POST"
 
 
 @table("method", ["put", "patch", "delete"])

