@@ -43,7 +43,9 @@ def talk(llm: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ta
 @contextmanager
 def started(proxy: PeerServer, url: str, log: Path) -> Iterator[None]:
     """The proxy, with the gateway's key, from when it is ready to the end of the block."""
-    environment = {**proxy.environment, "LITELLM_MASTER_KEY": KEY}
+    # Without it the model is asked by OpenAI's Responses, which few other servers have.
+    by_chat = {"LITELLM_USE_CHAT_COMPLETIONS_URL_FOR_ANTHROPIC_MESSAGES": "true"}
+    environment = {**proxy.environment, **by_chat, "LITELLM_MASTER_KEY": KEY}
     with (
         log.open("wb") as stream,
         subprocess.Popen(proxy.command, cwd=log.parent, env=environment, stdout=stream, stderr=stream) as process,
