@@ -1,4 +1,4 @@
-"""Anthropic's client reaches a model of OpenAI's protocol, as LiteLLM's proxy is the shard (docs/gateway.md)."""
+"""Clients of both SDKs reach a model of OpenAI's protocol, as LiteLLM's proxy is the shard (docs/gateway.md)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import anthropic
+import openai
 import pytest
 
 from benchmarks.peers import MODEL, PeerServer, litellm_server
@@ -32,12 +33,26 @@ def llm() -> Iterator[Upstream]:
 
 
 @pytest.fixture(scope="module")
-def talk(llm: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Talk]:
+def proxy_url(llm: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder, port = tmp_path_factory.mktemp("litellm"), free_port()
     proxy = litellm_server(environment_python("litellm", "litellm[proxy]"), folder, port, api_base=f"{llm.url}/v1")
     url = f"http://127.0.0.1:{port}"
-    with started(proxy, url, folder / "litellm.log"), gateway(folder, document(url, MODEL, protocol="anthropic")) as it:
-        yield it
+    with started(proxy, url, folder / "litellm.log"):
+        yield url
+
+
+@pytest.fixture
+def talk(proxy_url: str, tmp_path: Path) -> Iterator[Talk]:
+    with gateway(tmp_path, document(proxy_url, MODEL, protocol="anthropic")) as running:
+        yield running
+
+
+@pytest.fixture
+def chat(proxy_url: str, tmp_path: Path) -> Iterator[openai.OpenAI]:
+    with gateway(tmp_path, document(proxy_url, MODEL)) as running:
+        base = f"http://127.0.0.1:{running.port}/openai/v1"
+        with openai.OpenAI(base_url=base, api_key=running.tokens["web"], max_retries=0) as client:
+            yield client
 
 
 @contextmanager
@@ -94,3 +109,24 @@ def test_tools_and_a_stream_are_translated(claude: anthropic.Anthropic) -> None:
     assert (use.name, use.input) == ("weather", {"city": "Recife"})
     with claude.messages.stream(model=MODEL, max_tokens=9, messages=HELLO) as stream:
         assert "".join(stream.text_stream) == "Good morning, Brazil"
+
+
+def test_tokens_are_counted(claude: anthropic.Anthropic) -> None:
+    assert claude.messages.count_tokens(model=MODEL, messages=HELLO).input_tokens == 42
+
+
+def test_openais_client_has_chat_stream_tools_embeddings_and_responses(chat: openai.OpenAI) -> None:
+    ask = chat.chat.completions.create
+    messages: list[openai.types.chat.ChatCompletionMessageParam] = [{"role": "user", "content": "hello"}]
+    assert ask(model=MODEL, messages=messages).choices[0].message.content == "Good morning, Brazil"
+    pieces = [
+        part.choices[0].delta.content for part in ask(model=MODEL, messages=messages, stream=True) if part.choices
+    ]
+    assert "".join(filter(None, pieces)) == "Good morning, Brazil"
+    tool: openai.types.chat.ChatCompletionToolParam = {"type": "function", "function": {"name": "weather"}}
+    calls = ask(model=MODEL, messages=messages, tools=[tool]).choices[0].message.tool_calls
+    assert calls is not None
+    assert calls[0].type == "function"
+    assert calls[0].function.name == "weather"
+    assert chat.embeddings.create(model=MODEL, input="hello", encoding_format="float").data[0].embedding == [0.5, 0.25]
+    assert chat.responses.create(model=MODEL, input="hello").output_text == "Good morning, Brazil"
