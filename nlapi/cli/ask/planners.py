@@ -192,9 +192,9 @@ class PlannerFactory:
 def _write_chain(arguments: Mapping[str, Any], tools: OperationTools, conversation: Conversation) -> CallChain:
     """Return the chain of a model's plan."""
     # Imported here: the engine and the embedded planner take long, and most conversations have no chain.
-    from nlapi.workflows.from_plan import write_chain
+    from nlapi.workflows.loops import write_plan
 
-    return write_chain(arguments, tools, conversation)
+    return write_plan(arguments, tools, conversation)
 
 
 def _current_costs() -> tuple[float, float]:
