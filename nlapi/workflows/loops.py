@@ -11,6 +11,7 @@ from nlapi.agent.operation_tools import PLAN_TOOL, OperationTools
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect
 from nlapi.resources.answers import extract_list
+from nlapi.resources.identity import name_of
 from nlapi.results.contents import Listing, Row, value_at_path
 from nlapi.results.query import ResultQuery, matching_rows, parse_query
 from nlapi.tools.answer_view import lowercase_headers, next_call
@@ -224,7 +225,7 @@ def _references(value: object) -> Iterator[str]:
 def _calls(loop: Loop, rows: Sequence[Row], start: int) -> Iterator[Call]:
     for number, row in enumerate(rows, start + 1):
         arguments = {key: _filled(value, row) for key, value in loop.arguments.items()}
-        yield Call(tool=loop.tool, arguments=arguments, id=f"each-{number}")
+        yield Call(tool=loop.tool, arguments=arguments, id=f"each-{number}", label=name_of(row))
 
 
 def _filled(value: Any, row: Row) -> Any:
