@@ -13,16 +13,20 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from statistics import fmean
 from typing import Final
 
+from benchmarks.environments import StepError, environment
 from benchmarks.public.bfcl_handler import JsonObject, answer
 from benchmarks.public.chapter import Bars, Chapter, MissingError, Source, Table, alone
 
-ENVIRONMENTS: Final = Path(__file__).parents[2] / ".venvs"
 PACKAGE: Final = "bfcl-eval==2026.3.23"
+WRITTEN: Final = date(2023, 1, 1)
+"""The day from which a day without a year is counted: the answers of the set lie in 2023, and no question says so."""
 CATEGORIES: Final = {
     "simple_python": "one function",
     "multiple": "two to four functions",
@@ -114,6 +118,7 @@ def measure(data: Path) -> Chapter:
         tables=[_accuracy_table(rows, unseen), _error_table(unseen)],
         bars=[_bars(name, at, unseen[name]) for at, name in enumerate(CATEGORIES) if name in TARGETS],
         unknown=[
+            "A day without a year is counted from 1 January 2023, as the right answers lie in that year.",
             "The leaderboard's column for one function is a mean over Python, Java and JavaScript; here it is Python.",
             "The published figures are over all questions of a category, and were not run again here.",
             "Parallel calls, several turns, memory and web search are not measured: the planner's part is one request.",
@@ -126,11 +131,15 @@ def measure(data: Path) -> Chapter:
 def outcomes(data: Path, categories: Iterable[str]) -> Iterator[Outcome]:
     """Yield what came of each question of some categories. MissingError where the set cannot be had."""
     trained_on = _training_questions(data)
-    python = _environment()
+    try:
+        # The checker needs nothing of what the package requires for the models that it can ask.
+        python = environment("bfcl", "--no-deps", PACKAGE)
+    except StepError as error:
+        raise MissingError(f"{PACKAGE} cannot be installed: {error.reason}") from error
     for category in categories:
         entries = _questions(python, category)
         answers = {
-            entry["id"]: answer((message for turn in entry["question"] for message in turn), entry["function"])
+            entry["id"]: answer(chain.from_iterable(entry["question"]), entry["function"], today=WRITTEN)
             for entry in entries
         }
         errors = _checked(python, category, {number: given.calls for number, given in answers.items()})
@@ -153,21 +162,6 @@ def _training_questions(data: Path) -> frozenset[str]:
         raise MissingError(f"{file} is not there: it says which questions the planner was trained on")
     with file.open(encoding="utf-8") as lines:
         return frozenset(json.loads(line)["id"] for line in lines)
-
-
-@cache
-def _environment() -> Path:
-    """Return the Python of an environment with the package alone: its checker needs nothing else."""
-    folder = ENVIRONMENTS / "bfcl"
-    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    try:
-        if not python.exists():
-            subprocess.run([sys.executable, "-m", "venv", folder], check=True, capture_output=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", "--no-deps", PACKAGE]
-        subprocess.run(install, check=True, capture_output=True, text=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise MissingError(f"{PACKAGE} cannot be installed: {error}") from error
-    return python
 
 
 @cache

@@ -8,7 +8,7 @@ where the planner has no call or would ask for a value first. To use it within t
 `answer` in the `inference` of a handler.
 
 Each function becomes an operation `POST /name` of an OpenAPI description, its arguments parameters of the query; the
-planner is asked what the user has written, by nlapi's public Python face.
+planner is asked what the user has written. A day without a year is counted from today, or from `--today`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,13 @@ import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import nlapi
+from nlapi.planner.planner import plan
 
 JsonObject = dict[str, Any]
 
@@ -45,7 +48,9 @@ class Answer:
     asks: bool = False
 
 
-def answer(messages: Iterable[Mapping[str, str]], functions: Sequence[JsonObject]) -> Answer:
+def answer(
+    messages: Iterable[Mapping[str, str]], functions: Sequence[JsonObject], *, today: date | None = None
+) -> Answer:
     """Return the planner's calls for the messages of a user, with functions as BFCL describes them."""
     start = time.perf_counter()
     question = " ".join(message["content"] for message in messages if message["role"] == "user")
@@ -53,12 +58,12 @@ def answer(messages: Iterable[Mapping[str, str]], functions: Sequence[JsonObject
         file = Path(folder) / "functions.json"
         file.write_text(json.dumps(description(functions)), encoding="utf-8")
         spec = nlapi.load(file)
-    plan = nlapi.plan(question, spec)
+    made = plan(question, [spec], today=today)
     schemas = {function["name"]: function["parameters"] for function in functions}
-    calls = [{call.operation_id: _as_declared(dict(call.arguments), schemas[call.operation_id])} for call in plan.calls]
+    calls = [{call.operation_id: _as_declared(dict(call.arguments), schemas[call.operation_id])} for call in made.calls]
     seconds = time.perf_counter() - start
-    asks = bool(plan.missing)
-    return Answer(calls=[] if asks else calls, confidence=plan.confidence, seconds=seconds, asks=asks)
+    asks = bool(made.missing)
+    return Answer(calls=[] if asks else calls, confidence=made.confidence, seconds=seconds, asks=asks)
 
 
 def description(functions: Iterable[JsonObject]) -> JsonObject:
@@ -119,10 +124,11 @@ def _as_declared(value: Any, schema: Any) -> Any:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("questions", type=Path, help="a file of questions, such as BFCL_v4_multiple.json")
-    with parser.parse_args().questions.open(encoding="utf-8") as lines:
+    parser.add_argument("--today", type=date.fromisoformat, help="the day of the questions, such as 2023-01-01")
+    options = parser.parse_args()
+    with options.questions.open(encoding="utf-8") as lines:
         for entry in map(json.loads, lines):
-            messages = [message for turn in entry["question"] for message in turn]
-            given = answer(messages, entry["function"])
+            given = answer(chain.from_iterable(entry["question"]), entry["function"], today=options.today)
             result = [{name: json.dumps(arguments) for name, arguments in call.items()} for call in given.calls]
             print(json.dumps({"id": entry["id"], "result": result, "latency": round(given.seconds, 4)}))
     return 0
