@@ -308,9 +308,9 @@ def toolset(
 
 def search(spec: Spec, words: str, *, limit: int = 8) -> tuple[Operation, ...]:
     """Return the operations that fit the words best, at most `limit`, best first."""
-    from nlapi.agent.operation_tools import OperationTools
+    from nlapi.agent.operation_search import OperationSearch
 
-    return tuple(OperationTools((spec,)).search(words, limit))
+    return tuple(OperationSearch.of(spec).search(words, limit))
 
 
 def plan(question: str, spec: Spec, *, known: Mapping[str, Any] | None = None) -> Plan:

@@ -503,7 +503,9 @@ class ModelPlanner:
         if name in (READ, CHANGE):
             return self.operation_tools.call(name, arguments)
         if name == PLAN_TOOL and self._chains is not None:
-            self._chains(arguments, self.operation_tools, conversation)
+            plan = self._chains(arguments, self.operation_tools, conversation).next_plan(conversation)
+            if plan is not None and not plan.calls:
+                return plan.text  # a list that was read has nothing to do it to
             raise UsageError(f"`{PLAN_TOOL}` stands alone: nothing of it was carried out", hint="call it by itself")
         # Some models call an operation as if it were a separate tool.
         return self.operation_tools.resolve(name), arguments

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cached_property
 
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import Operation, Spec
 from nlapi.tools.index import Index, correct_spelling
 
 
@@ -15,6 +15,11 @@ class OperationSearch:
     def __init__(self, operations: Iterable[Operation], *, cached: bool = True) -> None:
         """Index the operations; with `cached`, those of one Spec by its cache."""
         self._index = (Index.of if cached else Index)(operations)
+
+    @classmethod
+    def of(cls, spec: Spec) -> OperationSearch:
+        """Return the search over the visible operations of a Spec, which is built once."""
+        return spec.derive(_visible_search)
 
     def correct(self, words: str) -> str:
         """Return words with each misspelt one as the API has it."""
@@ -27,6 +32,10 @@ class OperationSearch:
             for operation, score in self._index.search(text, limit):
                 scores[operation] = max(score, scores.get(operation, score))
         return sorted(scores.items(), key=lambda pair: -pair[1])[:limit]
+
+    def search(self, words: str, limit: int) -> list[Operation]:
+        """Return at most `limit` operations that fit words, misspelt or not, best first."""
+        return [operation for operation, _ in self.scored(self.correct(words), limit)]
 
     @cached_property
     def _verbs(self) -> frozenset[str]:
@@ -45,3 +54,7 @@ class OperationSearch:
         tokens = tokenize(words)
         read = read_command(tokens, opening_length(words), lambda: self._verbs, self._index.has_word)
         return words if read == tokens else " ".join(token.lower for token in read)
+
+
+def _visible_search(spec: Spec) -> OperationSearch:
+    return OperationSearch(spec.visible_operations)

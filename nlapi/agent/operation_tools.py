@@ -207,7 +207,7 @@ class OperationTools:
 
     def search(self, words: str, limit: int) -> list[Operation]:
         """Return the operations that fit the words, best first."""
-        return [operation for operation, _ in self._search.scored(self._search.correct(words), limit)]
+        return self._search.search(words, limit)
 
 
 def words_of(arguments: Mapping[str, Any]) -> str:

@@ -8,7 +8,8 @@ import json
 import secrets
 import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -539,12 +540,30 @@ def _api_answer(
         view = json.dumps({"work": work.message, **json.loads(view)}, ensure_ascii=False)
         is_failed = is_failed or work.state is WorkState.FAILED
     answer = _structured_answer(view, is_error=is_failed)
+    answer.content.extend(_media(result))
     if shown.stored is not None:
         pages = answer_pages(shown.stored)
         description = f"All of it, in {count_noun(pages, 'page')}"
         uri, name = answer_uri(shown.stored), f"{call.operation_id} answer"
         answer.content.append(types.ResourceLink(name=name, uri=uri, description=description, mime_type="text/plain"))
     return answer
+
+
+# What models and clients take; of other media the text says what they are.
+_IMAGES = frozenset(("image/png", "image/jpeg", "image/gif", "image/webp"))
+_SOUNDS = frozenset(("audio/wav", "audio/x-wav", "audio/mpeg", "audio/mp4", "audio/ogg", "audio/webm", "audio/flac"))
+MAX_MEDIA_BYTES = 2**20
+
+
+def _media(result: Result) -> Iterator[types.ContentBlock]:
+    """Yield an answer that is a picture or a sound as one, if it is whole and not long."""
+    kind = result.content_type
+    if not result.ok or result.is_cut or len(result.content) > MAX_MEDIA_BYTES:
+        return
+    if kind in _IMAGES:
+        yield types.ImageContent(data=b64encode(result.content).decode(), mime_type=kind)
+    elif kind in _SOUNDS:
+        yield types.AudioContent(data=b64encode(result.content).decode(), mime_type=kind)
 
 
 def _structured_answer(view: str, *, is_error: bool = False) -> types.CallToolResult:

@@ -309,7 +309,7 @@ class _Handlers:
         try:
             return types.ReadResourceResult(contents=[self._read(context, params.uri)])
         except NlapiError as error:
-            raise MCPError(types.INVALID_PARAMS, str(error)) from None
+            raise MCPError(types.INVALID_PARAMS, str(error), {"uri": params.uri}) from None
 
     def _read(self, context: Context, uri: str) -> types.TextResourceContents:
         if uri == PANEL_URI:

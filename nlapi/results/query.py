@@ -249,12 +249,21 @@ def _query_item(query: ResultQuery, item: ItemBody, room: int) -> dict[str, obje
     return {"data": fit_bytes(selected, room)}
 
 
-def _query_rows(query: ResultQuery, listing: Listing, room: int) -> dict[str, object]:
+def matching_rows(query: ResultQuery, listing: Listing) -> Sequence[Row]:
+    """Return the rows that a query chooses, in its order. UsageError for a field that no row has."""
     rows: Sequence[Row] = listing.rows
     sort_path = query.sort.removeprefix("-")
     paths = [*query.select, *(condition.path for condition in query.conditions), sort_path, query.group, query.sum]
     _check_fields([path for path in paths if path], rows, query.handle)
     rows = [row for row in rows if all(_holds(condition, row) for condition in query.conditions)]
+    # The rows of a group have no order of their own.
+    if not sort_path or query.group:
+        return rows
+    return sorted(rows, key=_sort_key(sort_path), reverse=query.sort.startswith("-"))
+
+
+def _query_rows(query: ResultQuery, listing: Listing, room: int) -> dict[str, object]:
+    rows = matching_rows(query, listing)
     counts: dict[str, object] = {"matching": len(rows), "of": len(listing.rows)}
     if listing.total is not None and listing.total > len(listing.rows):
         counts["on_all_pages"] = listing.total
@@ -265,8 +274,6 @@ def _query_rows(query: ResultQuery, listing: Listing, room: int) -> dict[str, ob
             counts["numbers_summed"] = count
     if query.group:
         return {**counts, **_groups(query, rows, room)}
-    if sort_path:
-        rows = sorted(rows, key=_sort_key(sort_path), reverse=query.sort.startswith("-"))
     return {**counts, **_page(query, rows, room)}
 
 

@@ -174,6 +174,8 @@ class Call:
     """whether an update keeps what its item has besides: that is read first (`with_current_fields`)"""
     timeout: float | None = field(default=None, compare=False)
     """the seconds that a document gives it; None for the limit of the whole conversation"""
+    label: str = field(default="", compare=False)
+    """what an answer calls the item that it is about, for people; "" where that is not known"""
 
     @property
     def operation_id(self) -> str:

@@ -152,7 +152,7 @@ def _whole_answer(path: str, body: dict[str, Any]) -> dict[str, Any]:
         return {"object": "list", "model": body["model"], "data": [row], "usage": usage}
     if path.endswith("/responses"):
         return _response(body)
-    if path.endswith("/count_tokens"):
+    if path.endswith(("/count_tokens", "/input_tokens")):
         return {"input_tokens": 42}
     return _message(body) if path.endswith("/messages") else _completion(body)
 

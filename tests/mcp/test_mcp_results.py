@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
@@ -205,3 +206,22 @@ def test_an_operation_that_is_called_as_the_tool_has_another_name() -> None:
         assert name != "result"
         assert call(state, name).structured_content["result"] == "r1"
         assert call(state, "result", {"result": "r1", "sum": "id"}).structured_content["sum"] == sum(range(900))
+
+
+@table(
+    "kind, size, status, shown",
+    [
+        ("image/png", 10, 200, "image"), ("audio/mpeg", 10, 200, "audio"), ("image/svg+xml", 10, 200, None),
+        ("application/zip", 10, 200, None), ("image/png", 2**20 + 1, 200, None), ("image/png", 10, 404, None),
+    ],
+)  # fmt: skip
+def test_a_picture_and_a_sound_are_shown_as_such(kind: str, size: int, status: int, shown: str | None) -> None:
+    async def says(client: Client) -> Any:
+        return await client.call_tool("readPage", {})
+
+    body = bytes(range(256)) * (size // 256 + 1)
+    with Echo(Reply(status, body[:size], headers={"Content-Type": kind})) as api:
+        answer = talk(served(API, api.url), says)
+    media = [block for block in answer.content if block.type != "text" and block.type != "resource_link"]
+    assert [block.type for block in media] == ([shown] if shown else [])
+    assert all((b64decode(block.data), block.mime_type) == (body[:size], kind) for block in media)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from nlapi.agent.events import (
@@ -34,6 +34,10 @@ from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.quantities.moments import value_notes
 from nlapi.tools.run import Target, build_partial
+from nlapi.tools.tool import Call
+
+MAX_LABEL = 60
+"""characters of the name of an item beside its request"""
 
 Targets = Mapping[Spec, Target]
 
@@ -126,6 +130,8 @@ class TextRenderer:
         # The reason why the last call was not sent. It is printed only when another event follows, because the error
         # that ends a question states it too.
         self.unsent_message = ""
+        self.shown_proposal: tuple[CallProposed, str] | None = None
+        """the last call that was proposed, with its body as it was shown"""
         self.masked: list[str] = []
         """the secret inputs of workflows, which no line shows"""
 
@@ -167,6 +173,7 @@ class TextRenderer:
         console.flush()
 
     def _show_plan(self, event: PlanCreated) -> None:
+        self.shown_proposal = None
         self.planner = event.planner
         self.masked.extend(_secret_inputs(event))
         if event.plan.calls:
@@ -203,19 +210,26 @@ class TextRenderer:
         if event.effect is Effect.READ and not event.asks and not self.shows_reads:
             return
         mark = "" if event.effect is Effect.READ else f"  ! {event.effect.phrase}"
+        label = f" ({console.shorten(single_line(event.call.label), MAX_LABEL)})" if event.call.label else ""
         name = single_line(event.call.operation_id)
-        self.data(redact(f"→ {name}: {event.request.method} {event.request.url}{mark}", self.masked))
-        if event.request.content:
-            self.data(redact(_indent(console.preview_body(event.request)), self.masked))
+        self.data(redact(f"→ {name}: {event.request.method} {event.request.url}{label}{mark}", self.masked))
+        body = _indent(console.preview_body(event.request)) if event.request.content else ""
+        before, self.shown_proposal = self.shown_proposal, (event, body)
+        is_like = before is not None and before[0].call.tool.operation is event.call.tool.operation
+        is_same = is_like and before is not None and before[1] == body
+        if body and not is_same:
+            self.data(redact(body, self.masked))
         for line in (*value_notes(event.call), *change_lines(event.changes)):
             self.data(redact(f"  {line}", self.masked))
-        for line in preview.account(event.call):
-            # The reason against a change names the unused words as well.
-            if not ("not used: " in line and "not used: " in event.reason):
-                console.dim(redact(f"  {line}", self.masked))
-        self.data(redact(f"  {event.curl}", self.masked))
-        if event.reason:
-            console.dim(f"  {event.reason}")
+        # What was said of the call before it, of the same operation, is not said again.
+        earlier = before[0] if before is not None and is_like else None
+        for line in _new_remarks(_account_lines(event), event, _account_lines(earlier) if earlier else (), earlier):
+            console.dim(redact(f"  {line}", self.masked))
+        if not is_same:
+            self.data(redact(f"  {event.curl}", self.masked))
+        reasons = _new_remarks(_reasons(event), event, _reasons(earlier) if earlier else (), earlier)
+        if reasons:
+            console.dim(f"  {'; '.join(reasons)}")
 
     def _show_end(self, event: StepFinished | WorkEnded | ChangesReported) -> None:
         if isinstance(event, StepFinished):
@@ -312,6 +326,36 @@ class DataRenderer(TextRenderer):
             console.write(yaml_text(answer), end="")
         else:
             console.write(console.format_json(answer))
+
+
+def _account_lines(event: CallProposed) -> list[str]:
+    # The reason against a change names the unused words as well.
+    is_named = "not used: " in event.reason
+    return [line for line in preview.account(event.call) if not (is_named and "not used: " in line)]
+
+
+def _reasons(event: CallProposed) -> list[str]:
+    return event.reason.split("; ") if event.reason else []
+
+
+def _new_remarks(
+    remarks: Iterable[str], event: CallProposed, earlier_remarks: Iterable[str], earlier: CallProposed | None
+) -> list[str]:
+    """Return the remarks that are others than those of an earlier call, but for the item that each is about."""
+    if earlier is None:
+        return list(remarks)
+    known = {text.replace(_item(earlier.call), "") for text in earlier_remarks}
+    return [text for text in remarks if text.replace(_item(event.call), "") not in known]
+
+
+def _item(call: Call) -> str:
+    """Return the last value in the path of a call, in quotes as remarks have it."""
+    values = [
+        call.arguments[name]
+        for name, place in call.tool.places.items()
+        if place[0] == "path" and name in call.arguments
+    ]
+    return repr(values[-1]) if values else "''"
 
 
 def _indent(text: str) -> str:

@@ -49,7 +49,7 @@ def model_endpoint(model: str | None) -> ModelEndpoint:
 def can_ask_model(model: str | None = None) -> bool:
     """Return whether there is a key for a model, or a profile and the SDK that reads it."""
     endpoint = model_endpoint(model)
-    return bool(endpoint.secret) or (endpoint.has_profile and has_extra("claude"))
+    return bool(endpoint.secret) or (endpoint.has_credential and has_extra("claude"))
 
 
 def only_process(names: Iterable[str], what: str, hint: str) -> AbstractContextManager[None]:
@@ -192,9 +192,9 @@ class PlannerFactory:
 def _write_chain(arguments: Mapping[str, Any], tools: OperationTools, conversation: Conversation) -> CallChain:
     """Return the chain of a model's plan."""
     # Imported here: the engine and the embedded planner take long, and most conversations have no chain.
-    from nlapi.workflows.from_plan import write_chain
+    from nlapi.workflows.loops import write_plan
 
-    return write_chain(arguments, tools, conversation)
+    return write_plan(arguments, tools, conversation)
 
 
 def _current_costs() -> tuple[float, float]:

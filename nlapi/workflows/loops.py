@@ -1,0 +1,243 @@
+"""A plan that does the same to each entry of a list: the list is read whole, then all calls are one question."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from nlapi.agent.operation_tools import PLAN_TOOL, OperationTools
+from nlapi.errors import UsageError
+from nlapi.openapi.spec import Effect
+from nlapi.resources.answers import extract_list
+from nlapi.resources.identity import name_of
+from nlapi.results.contents import Listing, Row, value_at_path
+from nlapi.results.query import ResultQuery, matching_rows, parse_query
+from nlapi.tools.answer_view import lowercase_headers, next_call
+from nlapi.tools.plan import Conversation, Outcome, Plan, Step
+from nlapi.tools.tool import Call, Tool
+from nlapi.workflows.from_plan import ModelChain, write_chain
+
+EACH = "each"
+MAX_CALLS = 200
+"""calls of one plan: a question about more would be read by nobody"""
+MAX_PAGES = 50
+MAX_ENTRIES = 10_000
+
+_RESULT = re.compile(r"r(\d{1,6})")
+_OUTPUT = re.compile(r"\$steps\.(\w{1,40})\.outputs")
+_VALUE = re.compile(r"\$each\.(.+)")
+_MEMBERS = ("in", "where", "sort", "limit")
+_HINT = '{"in": "$steps.a.outputs", "where": [{"field": "spent", "op": ">", "value": 100}], "limit": 5}'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loop:
+    """An operation that is called for each row of a list that a query chooses, or once without one.
+
+    `source` is the id of a step of the plan, or the number of a step of the conversation.
+    """
+
+    tool: Tool
+    arguments: Mapping[str, Any]
+    source: str | int = 0
+    query: ResultQuery | None = None
+    limit: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class _List:
+    """A list as its pages come: its entries, and the call of the page that is not read yet."""
+
+    rows: list[Row] = field(default_factory=list)
+    pages: int = 0
+    following: Call | None = None
+    visited: list[Mapping[str, Any]] = field(default_factory=list)
+
+    def add(self, step: Step) -> None:
+        """Take the entries of a page. UsageError where it has none, or the list has no end."""
+        result, name = step.result, step.call.operation_id
+        if step.outcome is not Outcome.ANSWERED or result is None or not result.ok:
+            raise UsageError(f"{name} gave no list")
+        part = extract_list(result.data, step.call.tool.operation, lowercase_headers(result))
+        if part is None or not all(isinstance(entry, Mapping) for entry in part.entries):
+            raise UsageError(f"the answer of {name} is not a list of objects")
+        following = next_call(step.call, result, before=len(self.rows))
+        self.rows += [entry for entry in part.entries if isinstance(entry, Mapping)]
+        self.pages += 1
+        self.visited.append(step.call.arguments)
+        is_endless = following is not None and not following.page_query and following.arguments in self.visited
+        if following == step.call or is_endless or self.pages >= MAX_PAGES or len(self.rows) > MAX_ENTRIES:
+            raise UsageError(f"not all pages of {name} can be read", hint="filter the list by an argument of its own")
+        self.following = following
+
+
+@dataclass(slots=True, kw_only=True)
+class LoopChain:
+    """A plan with loops that is being carried out: its reads, the further pages of their lists, then all calls."""
+
+    loops: Sequence[Loop]
+    reads: ModelChain | None
+    taken: int
+    """rounds of the turn that came before, or are taken"""
+    lists: dict[str | int, _List] = field(default_factory=dict)
+    calls: tuple[Call, ...] = ()
+    summary: str = ""
+
+    def next_plan(self, conversation: Conversation) -> Plan | None:
+        """Return the next calls, the end of the turn, or None after a read that failed."""
+        try:
+            return self._next(conversation)
+        except UsageError as error:
+            hint = f" ({error.hint})" if error.hint else ""
+            return Plan(text=f"Nothing was changed: {error}{hint}.", failure=str(error))
+
+    def _next(self, conversation: Conversation) -> Plan | None:
+        if self.calls:
+            return self._end(conversation)
+        if self.reads is not None:
+            plan = self.reads.next_plan(conversation)
+            if plan is None or plan.calls:
+                return plan
+            for step in self.reads.steps:
+                self._take(step.call.id.rpartition("-")[0], step)
+            self.reads, self.taken = None, len(conversation.current.rounds)
+        elif len(conversation.current.rounds) > self.taken:
+            (step,) = conversation.current.rounds[-1].steps
+            self._take(next(name for name, read in self.lists.items() if read.following == step.call), step)
+            self.taken = len(conversation.current.rounds)
+        for read in self.lists.values():
+            if read.following is not None:
+                read.following = replace(read.following, id=f"page-{self.taken}")
+                return Plan(calls=(read.following,))
+        return self._changes()
+
+    def _take(self, name: str | int, step: Step) -> None:
+        if any(loop.query is not None and loop.source == name for loop in self.loops):
+            self.lists.setdefault(name, _List()).add(step)
+
+    def _changes(self) -> Plan:
+        """Return the plan of all calls, or the end of the turn where no row fits."""
+        lines = []
+        calls: list[Call] = []
+        for loop in self.loops:
+            rows, whole = self._rows(loop)
+            start = len(calls)
+            calls += _calls(loop, rows, start)
+            if loop.query is not None:
+                lines.append(f"{loop.tool.operation.id} for {len(rows):,} of {whole:,}")
+        self.summary = ", ".join(lines)
+        if len(calls) > MAX_CALLS:
+            raise UsageError(f"{self.summary}: {len(calls):,} calls, and {MAX_CALLS} are the most of one plan")
+        if not calls:
+            return Plan(text=f"Nothing was changed: no entry fits ({self.summary}).", confidence=1.0)
+        self.calls = tuple(calls)
+        return Plan(calls=self.calls, understood=self.summary, independent=True)
+
+    def _rows(self, loop: Loop) -> tuple[Sequence[Row], int]:
+        if loop.query is None:
+            return ({},), 1
+        rows = self.lists[loop.source].rows
+        chosen = matching_rows(loop.query, Listing(rows=rows, data=rows))
+        return (chosen[: loop.limit] if loop.limit else chosen), len(rows)
+
+    def _end(self, conversation: Conversation) -> Plan | None:
+        steps = conversation.current.rounds[-1].steps
+        done = sum(step.outcome is Outcome.ANSWERED and step.result is not None and step.result.ok for step in steps)
+        if done < len(self.calls) or any(call.effect is Effect.READ for call in self.calls):
+            return None  # the model sees which ones failed, or what they read, and says so
+        return Plan(text=f"Done: {self.summary}.", confidence=1.0)
+
+
+def write_plan(
+    arguments: Mapping[str, Any], tools: OperationTools, conversation: Conversation
+) -> ModelChain | LoopChain:
+    """Return the chain of a model's plan, with or without loops. UsageError with what is wrong in it."""
+    nodes = arguments.get("steps")
+    if not isinstance(nodes, list) or not any(isinstance(node, Mapping) and node.get(EACH) for node in nodes):
+        return write_chain(arguments, tools, conversation)
+    first = next(number for number, node in enumerate(nodes) if isinstance(node, Mapping) and node.get(EACH))
+    while first and _is_change(nodes[first - 1], tools):
+        first -= 1
+    reads = nodes[:first]
+    if any(_is_change(node, tools) for node in reads):
+        raise UsageError("a change stands before a read", hint="put the reads first: one question is about all changes")
+    chain = write_chain({"steps": reads}, tools, conversation) if reads else None
+    ids = [str(node.get("id") or f"step{number}") for number, node in enumerate(reads, 1) if isinstance(node, Mapping)]
+    loops = [_loop(node, tools, ids, conversation) for node in nodes[first:]]
+    loop_chain = LoopChain(loops=loops, reads=chain, taken=len(conversation.current.rounds))
+    steps = list(conversation.steps)
+    for loop in loops:
+        if isinstance(loop.source, int) and loop.query is not None and loop.source not in loop_chain.lists:
+            loop_chain.lists[loop.source] = read = _List()
+            read.add(steps[loop.source - 1])
+    return loop_chain
+
+
+def _is_change(node: object, tools: OperationTools) -> bool:
+    name = node.get("operation") if isinstance(node, Mapping) else None
+    return isinstance(name, str) and tools.resolve(name).operation.effect is not Effect.READ
+
+
+def _loop(node: object, tools: OperationTools, ids: Sequence[str], conversation: Conversation) -> Loop:
+    if not isinstance(node, Mapping) or not isinstance(node.get("operation"), str):
+        raise UsageError(f"a step of {PLAN_TOOL} needs an operation")
+    tool, arguments, each = tools.resolve(node["operation"]), node.get("arguments") or {}, node.get(EACH)
+    if tools.is_workflow(tool):
+        raise UsageError(f"{node['operation']} is a workflow, and no step of a plan", hint="call it by itself")
+    if not isinstance(arguments, Mapping):
+        raise UsageError(f"the arguments of {node['operation']} are not an object")
+    references = list(_references(arguments))
+    if stray := next((text for text in references if text.startswith("$steps")), None):
+        raise UsageError(f"{stray[:80]!r} cannot stand beside {EACH}", hint="a value of the row is $each.FIELD")
+    if each is None:
+        if references:
+            raise UsageError(f"{references[0][:80]!r} stands in a step without {EACH}")
+        return Loop(tool=tool, arguments=arguments)
+    if not isinstance(each, Mapping) or each.keys() - set(_MEMBERS):
+        raise UsageError(f"{EACH} has {', '.join(_MEMBERS)}", hint=_HINT)
+    source = str(each.get("in", ""))
+    result, output = _RESULT.fullmatch(source), _OUTPUT.match(source)
+    limit = each.get("limit", 0)
+    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
+        raise UsageError("limit is not a number of entries")
+    query = parse_query({"result": source, **{key: each[key] for key in ("where", "sort") if key in each}})
+    if output is not None and output[1] in ids:
+        return Loop(tool=tool, arguments=arguments, source=output[1], query=query, limit=limit)
+    if result is not None and 0 < int(result[1]) <= len(list(conversation.steps)):
+        return Loop(tool=tool, arguments=arguments, source=int(result[1]), query=query, limit=limit)
+    raise UsageError(f"{EACH} is in {source[:80]!r}, which is not a list that was read", hint=_HINT)
+
+
+def _references(value: object) -> Iterator[str]:
+    """Yield the texts that stand for a value of an answer."""
+    if isinstance(value, Mapping):
+        for item in value.values():
+            yield from _references(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _references(item)
+    elif isinstance(value, str) and value.startswith(("$each", "$steps")):
+        yield value
+
+
+def _calls(loop: Loop, rows: Sequence[Row], start: int) -> Iterator[Call]:
+    for number, row in enumerate(rows, start + 1):
+        arguments = {key: _filled(value, row) for key, value in loop.arguments.items()}
+        yield Call(tool=loop.tool, arguments=arguments, id=f"each-{number}", label=name_of(row))
+
+
+def _filled(value: Any, row: Row) -> Any:
+    """Return an argument with the row's own values. UsageError where the row has none."""
+    if isinstance(value, Mapping):
+        return {key: _filled(item, row) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_filled(item, row) for item in value]
+    if not isinstance(value, str) or not value.startswith("$each"):
+        return value
+    found = _VALUE.fullmatch(value)
+    filled = value_at_path(row, found[1]) if found else None
+    if filled is None:
+        raise UsageError(f"an entry has no {value[:80]}")
+    return filled

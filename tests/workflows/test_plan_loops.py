@@ -1,0 +1,196 @@
+"""A model does the same to each entry of a list: one plan, every page, one question, the right entries alone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import suppress
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from nlapi.agent.endpoints import find_endpoint
+from nlapi.agent.events import CallProposed, ConsentReply, Event, TurnAnswered
+from nlapi.agent.loop import converse
+from nlapi.agent.model_planner import ModelPlanner
+from nlapi.agent.policy import Policy
+from nlapi.errors import ConsentError
+from nlapi.openapi.spec import Spec
+from nlapi.tools.plan import ask
+from nlapi.tools.run import Target
+from nlapi.workflows.loops import write_plan
+from tests.describe import spec
+from tests.messages_server import MessagesServer, results, say, use
+from tests.servers import Echo, Received, Reply
+from tests.tables import table
+
+PAGE = 10
+CAMPAIGNS = [
+    {"id": f"c{number}", "name": f"Campaign {number}", "spent": number * 10, "owner": {"id": f"u{number % 3}"}}
+    for number in range(25)
+]
+LIST = {"id": "a", "operation": "listCampaigns", "arguments": {}}
+PAUSE = {"operation": "updateCampaign", "arguments": {"id": "$each.id", "status": "PAUSED"}}
+OVER_100 = [{"field": "spent", "op": ">", "value": 100}]
+
+
+def described(url: str) -> Spec:
+    page = {"name": "page", "in": "query", "schema": {"type": "integer", "default": 1}}
+    id = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+    item = {
+        "type": "object",
+        "properties": {
+            "id": {"type": "string"}, "name": {"type": "string"}, "spent": {"type": "integer"},
+            "owner": {"type": "object", "properties": {"id": {"type": "string"}}},
+        },
+    }  # fmt: skip
+    rows = {
+        "type": "object",
+        "properties": {"data": {"type": "array", "items": item}, "total": {"type": "integer"}},
+    }
+    body = {"type": "object", "properties": {"status": {"type": "string", "enum": ["PAUSED", "ACTIVE"]}}}
+    paths = {
+        "/campaigns": {"get": {"operationId": "listCampaigns", "summary": "List campaigns", "parameters": [page],
+                               "responses": {"200": answer(rows)}}},
+        "/campaigns/{id}": {
+            "patch": {"operationId": "updateCampaign", "summary": "Update a campaign", "parameters": [id],
+                      "requestBody": {"content": {"application/json": {"schema": body}}},
+                      "responses": {"200": answer(item)}},
+            "delete": {"operationId": "deleteCampaign", "summary": "Delete a campaign", "parameters": [id],
+                       "responses": {"204": {"description": "gone"}}},
+        },
+    }  # fmt: skip
+    return spec(paths, servers=[{"url": url}])
+
+
+def answer(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": "it", "content": {"application/json": {"schema": schema}}}
+
+
+def campaigns(request: Received) -> Reply:
+    """Pages of ten, until an entry is changed; `c13` cannot be."""
+    if request.method == "GET":
+        page = int(parse_qs(urlsplit(request.target).query).get("page", ["1"])[0])
+        return Reply(200, {"data": CAMPAIGNS[(page - 1) * PAGE : page * PAGE], "total": len(CAMPAIGNS)})
+    return Reply(409, {"error": "locked"}) if request.target.endswith("/c13") else Reply(200, {"id": "x"})
+
+
+class Held:
+    """One question with a scripted model: what was asked, what reached the API, and what was answered."""
+
+    def __init__(self, *script: Any, agrees: bool = True, yes: bool = False) -> None:
+        self.consents: list[tuple[CallProposed, ...]] = []
+        self.events: list[Event] = []
+        with MessagesServer(script) as model, Echo(campaigns) as api:
+            ads = described(api.url)
+            endpoint = find_endpoint(
+                "claude-sonnet-5-5", {"ANTHROPIC_API_KEY": "sk-ant-x", "ANTHROPIC_BASE_URL": model.url}
+            )
+            planner = ModelPlanner((ads,), endpoint, chains=write_plan)
+            targets = {ads: Target(spec=ads, base_url=api.url)}
+
+            async def consent(proposed: tuple[CallProposed, ...]) -> ConsentReply:
+                self.consents.append(proposed)
+                return ConsentReply(is_agreed=agrees)
+
+            async def hold() -> None:
+                policy = Policy(yes=yes, interactive=not yes)
+                question = ask("pause every campaign that spent more than 100")
+                async for event in converse(planner, question, targets, policy=policy, consent=consent):
+                    self.events.append(event)
+
+            with suppress(ConsentError):
+                asyncio.run(hold())
+            self.requests = model.requests
+            self.changed = [entry.target for entry in api.received if entry.method != "GET"]
+            self.reads = [entry.target for entry in api.received if entry.method == "GET"]
+
+    @property
+    def text(self) -> str:
+        (event,) = [event for event in self.events if isinstance(event, TurnAnswered)]
+        return event.text
+
+
+def plan(*steps: dict[str, Any]) -> dict[str, Any]:
+    return use("plan", {"steps": list(steps)})
+
+
+def each(step: dict[str, Any], source: str = "$steps.a.outputs", **more: Any) -> dict[str, Any]:
+    return {**step, "each": {"in": source, **more}}
+
+
+def test_every_page_is_read_and_one_question_is_about_the_right_entries() -> None:
+    cheap = [{"field": "spent", "op": ">", "value": 140}]
+    held = Held(plan(LIST, each(PAUSE, where=cheap)))
+    assert len(held.requests) == 1
+    assert held.reads == ["/campaigns", "/campaigns?page=2", "/campaigns?page=3"]
+    (proposed,) = held.consents
+    assert len(proposed) == 10
+    assert held.changed == [f"/campaigns/c{number}" for number in range(15, 25)]
+    assert held.text == "Done: updateCampaign for 10 of 25."
+
+
+def test_without_a_yes_nothing_is_sent() -> None:
+    held = Held(plan(LIST, each(PAUSE, where=OVER_100)), say("Not done."), agrees=False)
+    assert (held.changed, held.text) == ([], "Not done.")
+    held = Held(plan(LIST, each(PAUSE, where=OVER_100)), say("Not done."), yes=True)  # nobody said the ids
+    assert held.changed == []
+
+
+def test_one_that_fails_ends_none_of_the_others_and_the_model_tells() -> None:
+    held = Held(plan(LIST, each(PAUSE, where=OVER_100)), say("c13 is locked."))
+    assert held.changed == [f"/campaigns/c{number}" for number in range(11, 25)]
+    assert "409" in json.dumps(held.requests[1])
+    assert held.text == "c13 is locked."
+
+
+def test_an_answer_of_before_is_gone_through_with_a_limit_and_in_order() -> None:
+    first = use("read", {"operation": "listCampaigns", "arguments": {"page": 1}})
+    pair = each(PAUSE, "r1", sort="-spent", limit=2)
+    gone = each({"operation": "deleteCampaign", "arguments": {"id": "$each.id"}}, "r1", where=[
+        {"field": "owner.id", "op": "=", "value": "u2"}, {"field": "spent", "op": "<", "value": 30}])  # fmt: skip
+    held = Held(first, plan(pair, gone))
+    assert held.reads == ["/campaigns?page=1", "/campaigns?page=2", "/campaigns?page=3"]
+    assert held.changed == ["/campaigns/c24", "/campaigns/c23", "/campaigns/c2"]
+    assert len(held.consents) == 1
+    assert held.text == "Done: updateCampaign for 2 of 25, deleteCampaign for 1 of 25."
+
+
+def test_no_entry_that_fits_is_no_change_and_no_question() -> None:
+    held = Held(plan(LIST, each(PAUSE, where=[{"field": "spent", "op": ">", "value": 9999}])))
+    assert held.text == "Nothing was changed: no entry fits (updateCampaign for 0 of 25)."
+    assert (held.changed, held.consents) == ([], [])
+
+
+@table(
+    "steps, fault",
+    [
+        ([LIST, each(PAUSE, "$steps.b.outputs")], "not a list that was read"),
+        ([LIST, each(PAUSE, "r1")], "not a list that was read"),
+        ([LIST, {**PAUSE, "each": {"in": "$steps.a.outputs", "over": 1}}], "each has in, where, sort, limit"),
+        ([LIST, each(PAUSE, where=[{"op": ">"}])], "has no field"),
+        ([LIST, each(PAUSE, limit=-1)], "limit"),
+        ([LIST, each(PAUSE), PAUSE], "stands in a step without each"),
+        ([LIST, each({**PAUSE, "arguments": {"id": "$steps.a.outputs.id"}})], "cannot stand beside each"),
+        ([{**PAUSE, "arguments": {"id": "c1"}, "id": "z"}, LIST, each(PAUSE)], "a change stands before a read"),
+        ([LIST, each({"operation": "updateCampain"})], "did you mean 'updateCampaign'"),
+    ],
+)
+def test_a_plan_at_fault_goes_back_to_the_model_unsent(steps: list[Any], fault: str) -> None:
+    held = Held(plan(*steps), say("Sorry."))
+    (text,) = results(held.requests[1])
+    assert fault in text
+    assert (held.reads, held.changed) == ([], [])
+
+
+@table(
+    "step, fault",
+    [
+        (each(PAUSE, where=[{"field": "costs", "op": ">", "value": 1}]), "has no field 'costs'"),
+        (each({**PAUSE, "arguments": {"id": "$each.uuid"}}), "an entry has no $each.uuid"),
+    ],
+)
+def test_what_the_entries_lack_is_said_and_nothing_is_changed(step: dict[str, Any], fault: str) -> None:
+    held = Held(plan(LIST, step))
+    assert fault in held.text
+    assert held.text.startswith("Nothing was changed: ")
+    assert (held.changed, held.consents) == ([], [])
