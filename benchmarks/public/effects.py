@@ -1,8 +1,8 @@
 """Does it know what only reads? nlapi, a rule by the method, fastmcp and mcpify on operations labelled by a person.
 
 python -m benchmarks.public.effects --data DIR. The labels, their datasheet and the scorer are benchmarks/effects/; the
-descriptions come from npm, and the peers run in environments of their own. Scored is the test half: 77 providers, none
-of which nlapi's classifier was developed on. A peer's answer is what it would tell an MCP client: a read by
+descriptions come from npm, and the peers run in environments of their own. Scored is the test half, with none
+of the providers that nlapi's classifier was developed on. A peer's answer is what it would tell an MCP client: a read by
 `readOnlyHint`, a destroy by `destructiveHint`, else a change.
 """
 
