@@ -227,8 +227,8 @@ def _chapter(burdens: Sequence[Burden], sources: Sequence[Source], left_out: Seq
         for burden in burdens
     )
     summary = (
-        f"nlapi asks once for a plan, and not about reads. Questions a task: {questions}. Of {wrong:,} plans that "
-        f"change something unwanted, {unasked} go out without a question, and {agreed} with consent in advance (`--yes`)."
+        f"nlapi asks once for a plan, and not about reads. Questions a task: {questions}. Of {wrong:,} plans "
+        f"that change something unwanted, {unasked} go out without a question, and {agreed} with consent in advance."
     )
     missed = [f"A wrong plan goes out without a question: {hole}." for hole in holes]
     return Chapter(
