@@ -128,8 +128,9 @@ def _chapter(labels: Sequence[Label], scores: Mapping[str, Score], reasons: Sequ
     if own.recall < RECALL:
         missed.append(
             f"{RECALL:.0%} of the reads: {own.recall:.1%} at a precision of {own.precision:.3f}. What is not found has "
-            "a verb that changes something elsewhere (test, convert, create an answer), or no verb at all. Asking for "
-            "less evidence (2.0 in place of 3.0) finds 2 more."
+            "a verb that changes something elsewhere (test, convert, create an answer), or no verb at all. Three ways "
+            "were tried: less evidence finds 2 more, a greater weight for `returns` none, and such verbs taken for "
+            "computations find 11 more and call 10 changes a read (docs/design/020-effects.md)."
         )
     if own.precision < PRECISION or own.destroys_as_reads:
         missed.append(
