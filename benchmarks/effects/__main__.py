@@ -1,4 +1,4 @@
-"""Is a POST classified as read? `python -m benchmarks.effects [--set dev|held|fresh|unseen] [--show] [--all | --pretend]`.
+"""Is a POST classified as read? `python -m benchmarks.effects [--set NAME] [--show] [--all | --pretend]`.
 
 labels.jsonl holds POST operations of real descriptions, each labelled by a person who reads its summary, description,
 parameters, body and answers. The sets share no API; README.md says how each came about, and benchmarks.effects.score

@@ -1,9 +1,9 @@
 """Does it know what only reads? nlapi, a rule by the method, fastmcp and mcpify on operations labelled by a person.
 
 python -m benchmarks.public.effects --data DIR. The labels, their datasheet and the scorer are benchmarks/effects/; the
-descriptions come from npm, and the peers run in environments of their own. Scored is the test half, with none
-of the providers that nlapi's classifier was developed on. A peer's answer is what it would tell an MCP client: a read by
-`readOnlyHint`, a destroy by `destructiveHint`, else a change.
+descriptions come from npm, and the peers run in environments of their own. Scored is the test half, which has
+none of the providers that nlapi's classifier was developed on. A peer's answer is what it would tell an MCP client: a
+read by `readOnlyHint`, a destroy by `destructiveHint`, else a change.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from benchmarks.public.chapter import Bars, Chapter, MissingError, Source, Table
 
 RECALL, PRECISION = 0.85, 0.99
 _LIMIT_S = 240.0
+UNSEEN: Final = "nlapi, on the set `unseen` alone"
 
 # Each prints, for the descriptions in its argument, {api: {"POST /path": [readOnlyHint, destructiveHint]}}.
 _FRAME: Final = """
@@ -82,7 +83,9 @@ def measure(data: Path) -> Chapter:
         if faults:
             api, fault = next(iter(faults.items()))
             reasons.append(f"{package} makes no tools of {len(faults)} descriptions, such as {api}: {fault}.")
-    return _chapter(labels, {way: score(labels, found) for way, found in ways.items()}, reasons)
+    scores = {way: score(labels, found) for way, found in ways.items()}
+    scores[UNSEEN] = score([label for label in labels if label.set == "unseen"], ways["nlapi"])
+    return _chapter(labels, scores, reasons)
 
 
 def _by_method(labels: Sequence[Label]) -> Answers:
@@ -125,8 +128,9 @@ def _chapter(labels: Sequence[Label], scores: Mapping[str, Score], reasons: Sequ
     if own.recall < RECALL:
         missed.append(
             f"{RECALL:.0%} of the reads: {own.recall:.1%} at a precision of {own.precision:.3f}. What is not found has "
-            "a verb that changes something elsewhere (test, convert, create an answer), or no verb at all. Asking for "
-            "less evidence (2.0 in place of 3.0) finds 2 more."
+            "a verb that changes something elsewhere (test, convert, create an answer), or no verb at all. Three ways "
+            "were tried: less evidence finds 2 more, a greater weight for `returns` none, and such verbs taken for "
+            "computations find 11 more and call 10 changes a read (docs/design/020-effects.md)."
         )
     if own.precision < PRECISION or own.destroys_as_reads:
         missed.append(
@@ -164,13 +168,13 @@ def _chapter(labels: Sequence[Label], scores: Mapping[str, Score], reasons: Sequ
                 name="effects",
                 title="Reads found, of those that are POSTs or look like a change",
                 unit="%",
-                bars=[(way, 100 * result.recall) for way, result in scores.items()],
+                bars=[(way, 100 * result.recall) for way, result in scores.items() if way != UNSEEN],
                 target=100 * RECALL,
             )
         ],
         unknown=[
             "The labels are this project's own, by one reader an operation, and the misses of the test half have been "
-            "read by its developers: on APIs that nobody has looked at, expect less (benchmarks/effects/README.md).",
+            "read by its developers: on APIs that nobody has looked at, expect what the set `unseen` has.",
             "Only POSTs, and GETs that speak of a deletion, are labelled: to every way nearly all GETs read.",
             *reasons,
         ],

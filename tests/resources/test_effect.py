@@ -217,6 +217,8 @@ def test_no_other_method_is_a_read_by_evidence(tmp_path: Path, method: str) -> N
         ("/lock", post("getLock", "Lock the door"), Effect.READ),
         ("/parcels/{id}/track", post("trackParcel", "Track a parcel"), Effect.READ),
         ("/schedule", post("schedule", "The schedule of the week"), Effect.READ),
+        # A name with a vague verb, beside the command of a text.
+        ("/baskets/changeToGuest/{id}", post("Removealldata", "Remove all personal data"), Effect.DESTROY),
         # A name that says neither, beside the command of a text.
         ("/admin/testemail", post("TestEmail_admin_testemail_get", "", "send a test email to the admin"), Effect.WRITE),
         # Name or text alone say nothing sure of a GET.
