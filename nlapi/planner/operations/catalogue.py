@@ -185,7 +185,7 @@ class Catalogue:
     def stated(self, text: str) -> tuple[Operation, ...]:
         """Return the operations of which a sentence has a choice or a field of the answer, the best first."""
         scores = self.facts.scores(read_phrase(text))
-        best = sorted((at for at, score in enumerate(scores) if score > 0.0), key=lambda at: -scores[at])
+        best = sorted(scores, key=lambda at: (-scores[at], at))
         return tuple(self.operations[at] for at in best[:MAX_LIKELY])
 
     @cached_property
