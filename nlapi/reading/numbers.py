@@ -14,6 +14,7 @@ from nlapi.english.lexicon import by_phrase
 from nlapi.english.units import Unit, find_unit
 from nlapi.english.words import NUMBERS, singular
 from nlapi.lazy_pattern import lazy_pattern
+from nlapi.reading.gazetteer import CURRENCY_NAMES
 from nlapi.reading.question_intent import IMPLIED_FIELDS, SUPERLATIVES
 from nlapi.reading.text import MentionKind, Sentence, ValueMention
 
@@ -38,6 +39,10 @@ _PART = lexicon.pattern("reading/words", "part", re.IGNORECASE)
 # Half an hour: the word behind is the unit.
 _HALF = lexicon.pattern("reading/words", "half", re.IGNORECASE)
 _CURRENCY_AFTER = lexicon.pattern("reading/words", "currency_after", re.I)
+
+
+_CURRENCY_NAME = lazy_pattern(r"\s*(?:(?P<code>[A-Z]{3})|(?P<name>[A-Z][a-z]+ [a-z]+))\b")
+_CODES = frozenset(CURRENCY_NAMES.values())
 
 
 class NumberKind(StrEnum):
@@ -128,19 +133,29 @@ def _figures(match: re.Match[str], text: str) -> ParsedNumber | None:
 
 
 def _money(text: str, start: int, end: int, value: int | float, *, spelt: bool) -> ParsedNumber:
-    after = _CURRENCY_AFTER.match(text, end)
-    if after is None:
+    code, past = _currency_after(text, end)
+    if not code:
         return ParsedNumber(start=start, end=end, value=value, text=text[start:end], spelt=spelt)
-    code = CURRENCIES[after.group(1).lower().rstrip("s") if len(after.group(1)) > 3 else after.group(1).lower()]
     return ParsedNumber(
         start=start,
-        end=after.end(),
+        end=past,
         value=value,
         text=text[start:end],
         kind=NumberKind.MONEY,
         currency=code,
         spelt=spelt,
     )
+
+
+def _currency_after(text: str, at: int) -> tuple[str, int]:
+    """Return the ISO 4217 code of a currency behind an amount with its end: 5 USD, 200 Canadian dollars; "" if none."""
+    if (plain := _CURRENCY_AFTER.match(text, at)) is not None:
+        word = plain.group(1).lower()
+        return CURRENCIES[word.rstrip("s") if len(word) > 3 else word], plain.end()
+    if (name := _CURRENCY_NAME.match(text, at)) is not None:
+        code = name["code"] or CURRENCY_NAMES.get(name["name"].lower(), "")
+        return (code, name.end()) if code in _CODES else ("", at)
+    return "", at
 
 
 def _spelt(text: str) -> int | None:

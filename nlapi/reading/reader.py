@@ -17,7 +17,7 @@ from nlapi.lazy_pattern import lazy_pattern
 from nlapi.local_zone import local_zone
 from nlapi.reading.clauses import find_reason
 from nlapi.reading.dates import MONTHS, WEEKDAYS, ParsedDate, find_dates, stated_today
-from nlapi.reading.gazetteer import is_region
+from nlapi.reading.gazetteer import is_region, region_of
 from nlapi.reading.numbers import NumberKind, find_numbers
 from nlapi.reading.text import MentionKind, Reason, Sentence, Token, ValueMention, tokenize
 
@@ -64,7 +64,7 @@ _LITERAL = (
 # A label and a number, not an id that has a colon in it.
 _LABELLED = lexicon.pattern("reading/words", "labelled", re.IGNORECASE)
 _UNIT_LIKE = lexicon.pattern("reading/words", "reader_unit_like", re.IGNORECASE)
-_COUNTED = lazy_pattern(r"\d+(?:\.\d+)?([A-Za-z]{1,4})")
+_COUNTED = lazy_pattern(r"\d+(?:\.\d+)?([A-Za-zµμΩ]{1,4})(/[A-Za-z]{1,3})?")
 _SHORT_FORMS = words("reading/words", "unit_like")
 _BEFORE_NUMBERS = words("reading/words", "before_numbers")
 _AFTER_IDS = words("reading/words", "after_ids")
@@ -107,7 +107,8 @@ def _is_number(text: str) -> bool:
     counted = _COUNTED.fullmatch(text)
     if counted is not None:
         # One figure and letters (5aa) is more often a measure with a unit than an id.
-        return not text[:2].isdigit() or counted[1].lower() in _SHORT_FORMS or find_unit(counted[1]) is not None
+        is_measure = counted[1].lower() in _SHORT_FORMS or find_unit(counted[1]) is not None
+        return is_measure or not (text[:2].isdigit() or counted[2])
     return _UNIT_LIKE.fullmatch(text) is not None or _LABELLED.fullmatch(text) is not None
 
 
@@ -412,13 +413,19 @@ class _MentionFinder:
     def _name_end(self, at: int) -> int:
         end = at
         while end < len(self.tokens) and self._free(end):
-            if self._capital(end):
+            if self._capital(end) or (end == at + 1 and self._is_rest_of_town(end)):
                 end += 1
             elif end > at and (after := self._behind_small_words(end)) > end:
                 end = after
             else:
                 break
         return end
+
+    def _is_rest_of_town(self, at: int) -> bool:
+        """Return whether a word in small letters ends the name of a town: New [york]."""
+        token = self.tokens[at]
+        name = f"{self.tokens[at - 1].text} {token.text}"
+        return token.text.isalpha() and token.lower not in STOPWORDS and bool(region_of(name))
 
     def _behind_small_words(self, at: int) -> int:
         """Return the end of the capitalised word behind small words of a name: Bank [of the West]; `at` without one."""

@@ -59,7 +59,9 @@ class Token:
     word: bool
 
 
-_TOKEN = lazy_pattern(r"[^\W_]+(?:['’\-_][^\W_]+)*(?:['’]s\b)?|[^\w\s]|_")
+_TOKEN = lazy_pattern(
+    r"[A-Z](?:\.[A-Z])+(?!\w)(?:\.(?=\s+\w))?|[A-Za-z](?:#|\+\+)(?!\w)|[^\W_]+(?:['’\-_][^\W_]+)*(?:['’]s\b)?|[^\w\s]|_"
+)
 
 
 def tokenize(text: str) -> tuple[Token, ...]:

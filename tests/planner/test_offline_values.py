@@ -185,7 +185,20 @@ def test_a_share_is_offered_as_it_is_said_and_as_a_part_of_one() -> None:
 
 
 def test_a_town_is_offered_in_its_state_though_a_bigger_one_has_its_name() -> None:
-    assert ("Santa Rosa, CA", "us") in _offered("pumps in Santa Rosa", "town", _TOWN)
+    assert ("Santa Rosa, CA", "region") in _offered("pumps in Santa Rosa", "town", _TOWN)
+    anywhere = {"type": "string", "description": "City and state or country, such as 'Reno, NV'."}
+    assert {("Santa Rosa, Philippines", "region"), ("Santa Rosa, CA", "us")} <= _offered(
+        "pumps in Santa Rosa", "town", anywhere
+    )
+    assert ("New york, NY", "region") in _offered("pumps in New york", "town", _TOWN)
+    assert not any(value.endswith("Mali") for value, _ in _offered("pumps in San Fran", "town", anywhere))
+
+
+def test_the_noun_of_an_argument_in_a_name_belongs_to_it() -> None:
+    hotel = {"type": "string", "description": "The name of the hotel."}
+    offered = _offered("book a room at the Plaza Hotel in June", "hotel_name", hotel)
+    assert ("Plaza Hotel", "") in offered and "Plaza" not in {value for value, _ in offered}
+    assert "Plaza" in {value for value, _ in _offered("book a room at the Plaza hotel in June", "hotel_name", hotel)}
 
 
 def test_what_begins_and_lasts_is_over_when_that_is_past() -> None:

@@ -42,13 +42,12 @@ def with_lookups(
 ) -> OperationCandidate:
     """Return the candidate with look-ups for the ids that the sentence does not have, as far as there are any.
 
-    The N of `the top N` is not the size of a page, unless the API itself sorts its list so.
+    The N of `the top N` is not the size of a page, unless the API itself sorts its list so or requires the number.
     """
     assignment = best.assignment
     if best.tool.effect is Effect.READ and read_intent(question).is_superlative and not _is_sorted(best):
-        assignment = replace(
-            assignment, candidates=tuple(option for option in assignment.candidates if not page_size(option.slot))
-        )
+        chosen = (option for option in assignment.candidates if option.slot.required or not page_size(option.slot))
+        assignment = replace(assignment, candidates=tuple(chosen))
     _, missing = complete_values(assignment.values, best.context.slots, known_values)
     for slot in (slot for slot in missing if takes_id(slot)):
         option = _lookup(replace(best, assignment=assignment), slot, catalogue)

@@ -322,7 +322,7 @@ def slot_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
 def _splits_name(context: SlotContext, candidate: SlotCandidate) -> bool:
     """Return whether a value is a piece of a longer name or path: `Sale`, which is an example too, of `Summer Sale`."""
     return any(
-        (mention.kind is MentionKind.NAME or mention.form in ("path", "url", "name"))
+        (mention.kind is MentionKind.NAME or mention.form in ("path", "url", "name", "host", "email"))
         and mention.start <= candidate.start < candidate.end <= mention.end
         and candidate.end - candidate.start < mention.end - mention.start
         for mention in context.sentence.mentions

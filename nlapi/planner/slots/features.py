@@ -40,6 +40,8 @@ _STATES = frozenset(STATES.values())
 _CITY = lexicon.pattern("planner/slots/words", "city", re.IGNORECASE)
 _ADDRESS = lazy_pattern(r"address|street", re.IGNORECASE)
 _CODE = lexicon.pattern("planner/slots/words", "code")
+# The number of items to return, by a description.
+_LISTED = lexicon.pattern("planner/slots/words", "listed", re.IGNORECASE)
 # Letters of a code (JFK, USD, AAPL) at most.
 _LONGEST_CODE = 5
 
@@ -226,7 +228,8 @@ def page_token(slot: Slot) -> bool:
 def page_size(slot: Slot) -> bool:
     """Return whether a slot takes the largest number of items to list."""
     words = set(slot.words)
-    return slot.family is Family.NUMBER and bool(words & _SIZES or slot.words == ("first",) or slot.words == ("top",))
+    named = bool(words & _SIZES or slot.words == ("first",) or slot.words == ("top",))
+    return slot.family is Family.NUMBER and (named or _LISTED.match(slot.description) is not None)
 
 
 def _paged(context: SlotContext, mention: ValueMention, slot: Slot) -> float:

@@ -89,7 +89,7 @@ def is_wrong_sort(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
             takes_id(slot) and slot.family is not Family.DATE and (slot.family is Family.ID or slot.location == "path")
         )
     if mention.form == "money" and slot.family in (Family.TEXT, Family.ID) and slot.words[-1] not in MONEYLIKE:
-        return True
+        return stem("currency") not in slot.words
     if slot.family is Family.TEXT and _is_order_field(context, slot, mention):
         return True
     if slot.words and slot.words[-1] in _SORTS and mention.form in _CODED_FORMS:

@@ -31,7 +31,7 @@ from nlapi.reading.gazetteer import (
     town_in_us,
 )
 from nlapi.reading.numbers import unit_of_mention
-from nlapi.reading.text import MentionKind, Sentence, ValueMention
+from nlapi.reading.text import MentionKind, Sentence, Token, ValueMention
 from nlapi.resources.forms import MomentForm, MomentPart, schema_type, states_final_dot, text_shape
 from nlapi.tools.quantities.unit_evidence import likely_unit, states_minor_unit
 from nlapi.tools.quantities.units import to_wire
@@ -273,6 +273,8 @@ def encode(mention: ValueMention, slot: Slot, sentence: Sentence) -> Iterator[En
     if mention.kind is MentionKind.DATE and slot.form is not None and slot.family is not Family.ID:
         yield from _encoded_dates(mention, slot.form, slot, sentence)
         return
+    if _is_without_noun(mention, slot, sentence):
+        return
     # A text around a moment is not a value beside the moment: ending [at 18:00 on 1 December].
     dates = sentence.of_kind(MentionKind.DATE)
     if slot.form is not None and mention.kind is MentionKind.PHRASE and any(_is_within(day, mention) for day in dates):
@@ -348,8 +350,9 @@ def _converted_texts(mention: ValueMention, slot: Slot, sentence: Sentence) -> I
         mention.kind is MentionKind.PHRASE and mention.text.islower()
     ):
         after = sentence.tokens[mention.last : mention.last + 2]
-        # Paris in `Paris, Texas` is not completed to the Paris in France.
-        whole = not (len(after) == 2 and after[0].text == "," and after[1].text[:1].isupper())
+        # Paris in `Paris, Texas` is not completed to the Paris in France, nor San in `San Fran` to the town in Mali.
+        goes_on = len(after) == 2 and after[0].text == "," and after[1].text[:1].isupper()
+        whole = not goes_on and not (mention.form == "part" and after and after[0].text[:1].isupper())
         yield from _located(text, slot, whole=whole)
 
 
@@ -357,6 +360,8 @@ def _cut(mention: ValueMention, slot: Slot, sentence: Sentence) -> Iterator[tupl
     """Return a mention without the noun of the slot at its edges (Bang Khen [District]), and in the singular."""
     tokens = list(sentence.tokens[mention.first : mention.last])
     if not all(token.word or token.text in ",.&-" for token in tokens):
+        return
+    if len(tokens) > 1 and any(_is_noun_in_name(token, slot) for token in (tokens[0], tokens[-1])):
         return
     while len(tokens) > 1 and tokens[-1].stem in slot.words:
         tokens.pop()
@@ -370,6 +375,19 @@ def _cut(mention: ValueMention, slot: Slot, sentence: Sentence) -> Iterator[tupl
         and (noun := singular(tokens[-1].text)) != tokens[-1].text
     ):
         yield sentence.text[tokens[0].start : tokens[-1].start] + noun, "singular"
+
+
+def _is_noun_in_name(token: Token, slot: Slot) -> bool:
+    """Return whether the noun of a slot is written as a part of a name: the Plaza Hotel. Samples may leave it out."""
+    return token.stem in slot.words and token.start > 0 and token.text[:1].isupper() and not slot.samples
+
+
+def _is_without_noun(mention: ValueMention, slot: Slot, sentence: Sentence) -> bool:
+    """Return whether a mention is the piece of a name beside the noun that belongs to it: Metropolitan [Museum]."""
+    if mention.kind is not MentionKind.NAME or mention.form != "part":
+        return False
+    beside = (*sentence.tokens[max(0, mention.first - 1) : mention.first], *sentence.tokens[mention.last :][:1])
+    return any(_is_noun_in_name(token, slot) for token in beside)
 
 
 def _located(text: str, slot: Slot, *, whole: bool) -> Iterator[tuple[str, str]]:
@@ -387,13 +405,14 @@ def _located(text: str, slot: Slot, *, whole: bool) -> Iterator[tuple[str, str]]
         yield town, "town"
         if after.lower() in STATES and _takes_both(slot):
             yield f"{town}, {STATES[after.lower()]}", "region"
-    elif whole and _takes_both(slot) and (full := full_name(text)):
+    elif whole and _takes_both(slot) and (full := full_name(text, in_us=_is_in_us(slot))):
         yield full, "region"
-        if not region_of(text).startswith("US-") and town_in_us(text):
+        if not full.endswith(_STATE_ENDS) and not region_of(text).startswith("US-") and town_in_us(text):
             yield full_name(text, in_us=True), "us"
 
 
 _REGIONS = lexicon.words("planner/slots/words", "regions")
+_STATE_ENDS = tuple(f", {state}" for state in STATES.values())
 
 
 @lru_cache(maxsize=4096)
@@ -405,6 +424,12 @@ def _takes_place(slot: Slot) -> bool:
 def _takes_both(slot: Slot) -> bool:
     """Return whether a slot takes a town together with its state or country."""
     return _CITY_STATE.search(slot.description) is not None
+
+
+@lru_cache(maxsize=4096)
+def _is_in_us(slot: Slot) -> bool:
+    """Return whether the samples of a slot are towns in the United States (Reno, NV), and it takes no country."""
+    return any(sample.endswith(_STATE_ENDS) for sample in slot.samples) and stem("country") not in slot.prose
 
 
 @lru_cache(maxsize=4096)
@@ -454,18 +479,20 @@ def _scaled(value: int | float, mention: ValueMention, slot: Slot, sentence: Sen
 
 @lru_cache(maxsize=4096)
 def takes_fraction(slot: Slot) -> float:
-    """Return 1 for a slot that takes 5 % as 0.05, -1 as 5, 0.5 where only the name speaks for 0.05, and 0 else."""
-    top = slot.schema.get("maximum")
-    if isinstance(top, (int, float)):
-        return 1.0 if top <= 1 else -1.0
+    """Return 1 for a slot that takes 5 % as 0.05, -1 as 5, and 0 where nothing tells."""
+    tops = (slot.schema.get(key) for key in ("maximum", "default", "example"))
+    top = next((value for value in tops if isinstance(value, (int, float)) and value), None)
+    if top is not None:
+        return 1.0 if abs(top) <= 1 else -1.0
     lower = slot.description.lower()
     if _DECIMAL.search(lower):
         return 1.0
     if "percent" in lower or "%" in lower or _PERCENT & set(slot.words) or _WHOLE.search(lower):
         return -1.0
-    return 0.5 if "rat" in slot.words else 0.0
+    return 0.0 if slot.is_integer or _SHARES.isdisjoint(slot.words) else 1.0
 
 
+_SHARES = lexicon.stems("planner/slots/words", "values_share")
 _DECIMAL = lazy_pattern(r"\bdecimal|\bfraction|between 0 and 1|\b0\.\d")
 _WHOLE = lazy_pattern(r"(?:e\.g\.?|such as|example)\D{0,12}\d+(?:\.\d+)?")
 _PERCENT = lexicon.stems("planner/slots/words", "values_percent")
