@@ -950,8 +950,12 @@ def _change(reason: str, signs: Sequence[Sign] = ()) -> EffectEvidence:
 
 
 def _effect_of_signs(signs: Sequence[Sign]) -> Effect:
-    """Return the effect of a change by the gravest verb among its signs: DESTROY where one takes something away."""
-    verbs = (parse_verb(sign.clue.word) for sign in signs if sign.clue.action is Action.CHANGE)
+    """Return the effect of a change by the gravest verb among its signs: DESTROY where one takes something away.
+
+    Name, path and summary say it: excludeFromRule, whose description `removes` values from a condition, is no deletion.
+    """
+    named = [sign for sign in signs if sign.source is not SignSource.DESCRIPTION]
+    verbs = (parse_verb(sign.clue.word) for sign in named if sign.clue.action is Action.CHANGE)
     return gravest((Effect.WRITE, *(effect_of_verb(verb.base) for verb in verbs if verb is not None)))
 
 
