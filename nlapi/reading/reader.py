@@ -113,9 +113,11 @@ def _is_number(text: str) -> bool:
 
 
 _LEADS = words("reading/words", "text_leads")
+# A dot behind a longer word than St. and Ave. ends the sentence, and not only the word.
+_ADDRESS_WORD = r"[A-Z][\w'’-]*(?:\.[\w'’-]+)*(?:(?<=\b\w)\.|(?<=\b\w\w)\.|(?<=\b\w\w\w)\.)?"
 _ADDRESS = lazy_pattern(
-    r"(?<![\w.,-])\d{1,6}[A-Za-z]?\s+(?:[A-Z][\w.'’-]*\s?)+"
-    r"(?:,\s*[A-Z][\w.'’-]*(?:\s[A-Z][\w.'’-]*)*(?:\s\d{4,6})?)*"
+    rf"(?<![\w.,-])\d{{1,6}}[A-Za-z]?\s+(?:{_ADDRESS_WORD}\s?)+"
+    rf"(?:,\s*{_ADDRESS_WORD}(?:\s{_ADDRESS_WORD})*(?:\s\d{{4,6}})?)*"
 )
 
 _STREET = lexicon.pattern("reading/words", "street", re.IGNORECASE)

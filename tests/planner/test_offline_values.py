@@ -240,3 +240,12 @@ def test_the_only_address_is_the_only_value_that_is_one(word: str) -> None:
     node["responses"] = {"201": {"description": "made"}}
     plan = planner(spec({"/mirrors": {"post": node}})).plan(f"add a mirror web-2 {word} http://10.0.0.7:8000")
     assert only(plan)[1]["endpoints"] == ["http://10.0.0.7:8000"]
+
+
+def test_an_address_ends_with_its_sentence() -> None:
+    for sentence, address in (
+        ("a ride to 12 White Street, San Jose. Number of seats is 1", "12 White Street, San Jose"),
+        ("send it to 12 Long St. Leeds", "12 Long St. Leeds"),
+    ):
+        mentions = read_sentence(sentence, TODAY).mentions
+        assert max((one.text for one in mentions if one.form == "address"), key=len) == address
