@@ -1,4 +1,4 @@
-"""Does a search find the right operation? `python -m benchmarks.public.search --data DIR` (four minutes).
+"""Does a search find the right operation? `python -m benchmarks.public.search --data DIR` (five minutes).
 
 StableToolBench's solvable queries, each with the APIs that are relevant to it, over all APIs of the set: `nlapi.search`
 over one OpenAPI description that is made of them, and beside it BM25, e5-small and MiniLM over the same texts, in
@@ -28,10 +28,11 @@ from nlapi.openapi.spec import Spec
 
 DEPTH = 10
 """Results that are looked at."""
-PEER_S = 600.0
-"""Seconds for one other search; e5, the slowest, takes 270 of CPU."""
+PEER_S = 900.0
+"""Seconds for one other search; e5, the slowest, takes 270 of CPU on two cores that do nothing else."""
 MAX_MS = 1.0
 """Milliseconds of CPU that a query of ours is to take at most."""
+SLOW_PARTS = "adding up the scores of 44 words takes the most, and then the rating of 40 candidates"
 
 NLAPI = "nlapi.search"
 PEERS = {
@@ -231,7 +232,11 @@ def measure(data: Path) -> Chapter:
         ],
         missed=[
             *(f"nDCG@10 {ndcg:.3f}: {title} has {other:.3f}." for title, other in others.items() if other >= ndcg),
-            *([f"{milliseconds:.2f} ms of CPU a question, and not {MAX_MS:g}."] if milliseconds > MAX_MS else []),
+            *(
+                [f"{milliseconds:.2f} ms of CPU a question, and not {MAX_MS:g}: {SLOW_PARTS}."]
+                if milliseconds > MAX_MS
+                else []
+            ),
         ],
     )
 

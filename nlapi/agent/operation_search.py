@@ -32,7 +32,7 @@ class OperationSearch:
         """Return at most `limit` operations that fit words, best first, with scores that only compare."""
         scores: dict[Operation, float] = {}
         for text in dict.fromkeys((self._in_api_words(words), words)):
-            for operation, score in self._index.search(text, limit):
+            for operation, score in self._index.search(text, limit, is_near=True):
                 scores[operation] = max(score, scores.get(operation, score))
         return sorted(scores.items(), key=lambda pair: -pair[1])[:limit]
 

@@ -27,6 +27,9 @@ from nlapi.tools.phrase import STATE_VERBS, Phrase, PhraseWord, SearchIntent, Wo
 Postings = dict[str, tuple[list[int], list[float]]]
 """Term -> the texts that have it, by their position, and its part of the score of each."""
 
+ASIDE = "~"
+"""Begins the terms that say little about a text: they are found, and make no word one of the API's own."""
+
 Fields = list[tuple[float, list[str]]]
 """The fields of a text: the weight of each, and its terms."""
 
@@ -124,6 +127,8 @@ class TextIndex:
             docs, weights = self.postings.get(word.stem, _NO_POSTINGS)
             for doc, weight in zip(docs, weights, strict=True):
                 scores[doc] = score_of(doc, 0.0) + share * weight
+            for doc, weight in zip(*self.postings.get(ASIDE + word.stem, _NO_POSTINGS), strict=True):
+                scores[doc] = score_of(doc, 0.0) + share * weight
             if len(docs) < _COMMON_SHARE * self._count:
                 for doc, weight in self._synonym_scores(word.stem, phrase.stems).items():
                     scores[doc] = score_of(doc, 0.0) + share * weight
@@ -133,16 +138,17 @@ class TextIndex:
                 scores[doc] = score_of(doc, 0.0) + weight
         return scores
 
-    def near_scores(self, phrase: Phrase) -> dict[int, float]:
+    def near_scores(self, phrase: Phrase, share: float = 1.0) -> dict[int, float]:
         """Return the scores for a phrase with, beside them, those of words that mean nearly the same.
 
         For texts that people word in many ways; it compares each word with all words of the texts (10 us a pair).
+        `share` is the weight of such words.
         """
         scores = self.scores(phrase)
         for word in distinct_words(phrase):
             near = {other: likeness for other, likeness in self._near_words(word.stem) if other != word.stem}
             for doc, weight in self.best_scores(near, self.postings.get(word.stem, _NO_POSTINGS)[0]).items():
-                scores[doc] = scores.get(doc, 0.0) + weight
+                scores[doc] = scores.get(doc, 0.0) + share * weight
         return scores
 
     def _near_words(self, word: str) -> Iterator[tuple[str, float]]:
@@ -573,11 +579,13 @@ def _distinctiveness(terms: Iterable[OperationTerms]) -> dict[str, float]:
 # The index reads every operation of an API (GitHub's 1,223 in 81 ms, benchmarks/RESULTS.md), so `allOf` and `$ref` are
 # followed two levels only.
 _MAX_SCHEMA_DEPTH = 2
+# Characters of the description of an argument that are read: what follows is about its form.
+_MAX_ARGUMENT_DESCRIPTION = 100
 # The names of a larger body say little about the operation, and would lengthen the document in BM25.
 _MAX_PROPERTIES = 40
 
 # Version of the stored form: raise it when the content changes, so that older files are rebuilt.
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 # Weight of a word by the field that it is in. `extra` is text of the caller's, such as the name of the API.
 FIELD_WEIGHTS = {
     "id": 3.0,
@@ -587,6 +595,7 @@ FIELD_WEIGHTS = {
     "tags": 1.0,
     "description": 0.8,
     "arguments": 1.0,
+    "argument descriptions": 0.2,
     "extra": 0.7,
 }
 
@@ -606,36 +615,51 @@ _IMPLIED_WEIGHT = 0.5
 _LENGTH_PENALTY = 0.8
 # How many times as many operations as are passed on are compared with that penalty.
 _LENGTH_FACTOR = 4
+# Weight of the words that mean nearly the same as one of the phrase, and words of an API up to which they are looked
+# for, which takes 5 ms. Of 60 paraphrases 22 find their operation first and 31 in five with 0.5, 19 and 28 without
+# (benchmarks.find).
+_NEAR_WEIGHT = 0.5
+_MAX_NEAR_WORDS = 4000
+# Stems of a phrase up to which they are looked for: a longer one has words of the API.
+_MAX_NEAR_STEMS = 7
 
 
-def argument_names(operation: Operation) -> list[str]:
-    """Return the names of the parameters and of the top-level properties of the body.
+def argument_texts(operation: Operation) -> list[tuple[str, str]]:
+    """Return the names and the descriptions of the parameters and of the top-level properties of the body.
 
-    A referenced parameter is named by the last segment of its `$ref`. Malformed parts are skipped.
+    A referenced parameter that is not in the document is named by the last segment of its `$ref`. Malformed parts are
+    skipped.
     """
     document = operation.spec.document
     item = as_map(as_map(document.get("paths")).get(operation.path))
     node = as_map(item.get(operation.method.lower()))
-    names: list[str] = []
+    texts: list[tuple[str, str]] = []
     for parameter in (*as_list(item.get("parameters")), *as_list(node.get("parameters"))):
         if not isinstance(parameter, Mapping):
             continue
         if parameter.get("in") == "body":
-            names += _properties(document, parameter.get("schema"), _MAX_SCHEMA_DEPTH)
+            texts += _properties(document, parameter.get("schema"), _MAX_SCHEMA_DEPTH)
         else:
-            names.append(str(parameter.get("name") or str(parameter.get("$ref", "")).rpartition("/")[2]))
+            target = _resolve(document, parameter)
+            name = parameter.get("name") or str(parameter.get("$ref", "")).rpartition("/")[2]
+            texts.append((str(name), _argument_description(target)))
     if body := node.get("requestBody"):
         media = next(iter(as_map(_resolve(document, body).get("content")).values()), None)
-        names += _properties(document, as_map(media).get("schema"), _MAX_SCHEMA_DEPTH)
-    return names
+        texts += _properties(document, as_map(media).get("schema"), _MAX_SCHEMA_DEPTH)
+    return texts
 
 
-def _properties(document: Mapping[str, object], schema: object, depth: int) -> list[str]:
+def _properties(document: Mapping[str, object], schema: object, depth: int) -> list[tuple[str, str]]:
     schema = _resolve(document, schema)
-    names = [str(name) for name in islice(as_map(schema.get("properties")), _MAX_PROPERTIES)]
+    properties = islice(as_map(schema.get("properties")).items(), _MAX_PROPERTIES)
+    texts = [(str(name), _argument_description(_resolve(document, node))) for name, node in properties]
     for part in as_list(schema.get("allOf")) if depth else ():
-        names += _properties(document, part, depth - 1)
-    return names
+        texts += _properties(document, part, depth - 1)
+    return texts
+
+
+def _argument_description(node: Mapping[str, object]) -> str:
+    return str(node.get("description") or "")[:_MAX_ARGUMENT_DESCRIPTION]
 
 
 def _resolve(document: Mapping[str, object], node: object) -> Mapping[str, object]:
@@ -789,14 +813,18 @@ class Index:
         """Return how distinctive the stem `word` is: 0 when it is unknown, near 1 when few operations have it."""
         return self._texts.weight(word)
 
-    def search(self, query: str, limit: int = 10, *, include_all: bool = False) -> list[tuple[Operation, float]]:
+    def search(
+        self, query: str, limit: int = 10, *, include_all: bool = False, is_near: bool = False
+    ) -> list[tuple[Operation, float]]:
         """Return at most `limit` operations with their scores, best first; none when no word of `query` is known.
 
-        With `include_all`, operations that share no word with `query` are included.
+        With `include_all`, operations that share no word with `query` are included; with `is_near`, words that mean
+        nearly the same count too, where the operations have at most 4,000 words.
         """
         phrase = read_phrase(query, self.nouns)
         terms, score_of = PhraseTerms.of(phrase, self._postings), self._relevance.score
-        ranked = [(score_of(terms, doc, bm25), doc) for doc, bm25 in self._candidates(phrase, limit, include_all)]
+        candidates = self._candidates(phrase, limit, include_all=include_all, is_near=is_near)
+        ranked = [(score_of(terms, doc, bm25), doc) for doc, bm25 in candidates]
         ranked.sort(key=lambda pair: (-pair[0], pair[1]))
         return [(self.operations[doc], score) for score, doc in ranked[:limit]]
 
@@ -804,12 +832,14 @@ class Index:
         """Yield the candidates for `query` with the feature values that their rating is made of, for training."""
         phrase = read_phrase(query, self.nouns)
         terms = PhraseTerms.of(phrase, self._postings)
-        for doc, bm25 in self._candidates(phrase, MAX_CANDIDATES, include_all=False):
+        for doc, bm25 in self._candidates(phrase, MAX_CANDIDATES):
             yield self.operations[doc], self._terms[doc], self._relevance.features(terms, doc, bm25)
 
-    def _candidates(self, phrase: Phrase, limit: int, include_all: bool) -> list[tuple[int, float]]:
+    def _candidates(
+        self, phrase: Phrase, limit: int, *, include_all: bool = False, is_near: bool = False
+    ) -> list[tuple[int, float]]:
         """Return the operations that BM25 selects for rating, with their scores."""
-        scores, lengths = self._bm25(phrase), self._relevance.lengths
+        scores, lengths = self._bm25(phrase, is_near=is_near), self._relevance.lengths
         if include_all:
             return [(doc, scores.get(doc, 0.0)) for doc in range(len(self._terms))]
         count = max(limit, MAX_CANDIDATES)
@@ -819,8 +849,9 @@ class Index:
         ]
         return [(-doc, scores[-doc]) for _, doc in sorted(penalized, reverse=True)[:count]]
 
-    def _bm25(self, phrase: Phrase) -> dict[int, float]:
-        scores = self._texts.scores(phrase)
+    def _bm25(self, phrase: Phrase, *, is_near: bool) -> dict[int, float]:
+        is_near = is_near and len(phrase.stems) <= _MAX_NEAR_STEMS and len(self._postings) <= _MAX_NEAR_WORDS
+        scores = self._texts.near_scores(phrase, _NEAR_WEIGHT) if is_near else self._texts.scores(phrase)
         hints = (
             (CALLER_STEMS, _CALLER_WEIGHT * phrase.is_about_caller),
             (STATE_STEMS, _STATE_WEIGHT * (phrase.verb in STATE_VERBS)),
@@ -857,7 +888,7 @@ def _indexed_text(operation: Operation) -> str:
         *operation.tags,
         operation.description[:_MAX_DESCRIPTION],
     )
-    return "\x1f".join((*parts, *argument_names(operation)))
+    return "\x1f".join((*parts, *chain.from_iterable(argument_texts(operation))))
 
 
 def _cached_data(operations: Sequence[Operation], cache: Cache) -> IndexData | None:
@@ -878,11 +909,14 @@ def _weighted_fields(operation: Operation, extra: Callable[[Operation], str] | N
     ]
     if extra is not None:
         fields.append((FIELD_WEIGHTS["extra"], extra(operation)))
-    arguments = dict.fromkeys(chain.from_iterable(map(word_terms, argument_names(operation))))
-    return [
-        *((weight, text_terms(text)) for weight, text in fields if text),
-        (FIELD_WEIGHTS["arguments"], [*arguments]),
-    ]
+    arguments = argument_texts(operation)
+    names = dict.fromkeys(term for name, _ in arguments for term in word_terms(name))
+    terms = [*((weight, text_terms(text)) for weight, text in fields if text), (FIELD_WEIGHTS["arguments"], [*names])]
+    # A word that the descriptions of many arguments have says no more about the operation than one that one has.
+    descriptions = {term for _, text in arguments for term in text_terms(text)}.difference(
+        *(words for _, words in terms)
+    )
+    return [*terms, (FIELD_WEIGHTS["argument descriptions"], [ASIDE + term for term in sorted(descriptions)])]
 
 
 def _is_change(operation: Operation, terms: OperationTerms, has_read_methods: bool) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+import nlapi
 from nlapi.openapi.cache import Cache
 from nlapi.tools.index import Index
 from tests.describe import spec
@@ -96,6 +97,21 @@ def test_extra_words_make_an_operation_findable() -> None:
     operations = spec({"/a": {"get": _operation("first")}, "/b": {"get": _operation("second")}}).operations
     index = Index(operations, lambda operation: "postcode" if operation.id == "second" else "")
     assert [operation.id for operation, _ in index.search("postcode")] == ["second"]
+
+
+def test_what_the_descriptions_of_arguments_say_is_found() -> None:
+    city = {"name": "q", "in": "query", "description": "The postcode that is looked up", "schema": {"type": "string"}}
+    body = {"type": "object", "properties": {"v": {"type": "integer", "description": "The altitude in metres"}}}
+    api = spec(
+        {
+            "/a": {"get": _operation("readA")},
+            "/b": {"get": _operation("readB", parameters=[{"$ref": "#/components/parameters/city"}])},
+            "/c": {"post": _operation("sendC", requestBody={"content": {"application/json": {"schema": body}}})},
+        },
+        components={"parameters": {"city": city}},
+    )
+    for words, id in (("postcode", "readB"), ("altitude", "sendC")):
+        assert [operation.id for operation in nlapi.search(api, words)] == [id], words
 
 
 def test_parts_of_operations_are_not_parsed() -> None:
