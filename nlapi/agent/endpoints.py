@@ -158,7 +158,10 @@ PLATFORMS = (
 
 
 PLATFORM_SECRETS = (
-    *("AWS_BEARER_TOKEN_BEDROCK", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "ANTHROPIC_FOUNDRY_API_KEY"),
+    "AWS_BEARER_TOKEN_BEDROCK",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "ANTHROPIC_FOUNDRY_API_KEY",
 )
 """Variables with credentials that the clients of platforms read; no error shows their values."""
 

@@ -443,28 +443,32 @@ class Savings:
 
 def savings(folder: Path, since: datetime) -> Savings:
     """Return what was saved since a moment, by the transcripts in `folder`."""
+    asked = {question for path in _files_since(folder, since) for question in _asked_since(path, since)}
     usd: dict[tuple[str, int], float] = {}
     models: dict[tuple[str, int], set[str]] = {}
     for plan in recorded_plans(folder, since):
-        usd[plan.question] = usd.get(plan.question, 0.0) + plan.total.usd
-        models.setdefault(plan.question, set()).add(plan.model)
+        if plan.question in asked:
+            usd[plan.question] = usd.get(plan.question, 0.0) + plan.total.usd
+            models.setdefault(plan.question, set()).add(plan.model)
     costs: dict[str, list[float]] = {}
     for question, names in models.items():
         if len(names) == 1 and usd[question]:  # of two models nobody knows what one alone would have taken
             costs.setdefault(next(iter(names)), []).append(usd[question])
-    questions = sum(_asked_since(path, since) for path in _files_since(folder, since))
-    base = Savings(questions=questions, without_model=questions - len(models), spent_usd=sum(usd.values()))
+    base = Savings(questions=len(asked), without_model=len(asked) - len(models), spent_usd=sum(usd.values()))
     if not costs:
         return base
     average, dearest = max((sum(each) / len(each), model) for model, each in costs.items())
     return replace(base, dearest=dearest, dearest_usd=average, dearest_questions=len(costs[dearest]))
 
 
-def _asked_since(path: Path, since: datetime) -> int:
+def _asked_since(path: Path, since: datetime) -> list[tuple[str, int]]:
+    """Return the questions of a transcript that were asked since a moment, as plans name them."""
     with suppress(UsageError):
-        asked = [_moment(record) for record in read_records(path) if record.get("event") == "asked"]
-        return sum(moment is not None and moment >= since for moment in asked)
-    return 0
+        moments = [_moment(record) for record in read_records(path) if record.get("event") == "asked"]
+        return [
+            (path.stem, number) for number, moment in enumerate(moments, 1) if moment is not None and moment >= since
+        ]
+    return []
 
 
 def spent_by_period(folder: Path, now: datetime) -> tuple[float, float]:

@@ -132,6 +132,9 @@ _WHERE_HINT = 'such as [{"field": "comments", "op": ">", "value": 5}]'
 def _condition(entry: object) -> RowCondition:
     if not isinstance(entry, Mapping) or not isinstance(entry.get("field"), str) or not entry["field"]:
         raise UsageError("a condition of where has no field", hint=_WHERE_HINT)
+    # A misspelt `op` would else be "=", which is the opposite of what `!=` chooses.
+    if unknown := entry.keys() - {"field", "op", "value"}:
+        raise UsageError(f"a condition of where has no {sorted(map(str, unknown))[0][:40]!r}", hint=_WHERE_HINT)
     operator = str(entry.get("op", "="))
     if operator not in _OPERATORS:
         raise UsageError(f"where has no op {operator[:20]!r}", hint=f"they are {', '.join(_OPERATORS)}")

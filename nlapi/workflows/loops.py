@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nlapi.agent.operation_tools import PLAN_TOOL, OperationTools
+from nlapi.client.safe_text import json_line, single_line
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect
 from nlapi.resources.answers import extract_list
 from nlapi.resources.identity import name_of
-from nlapi.results.contents import Listing, Row, value_at_path
+from nlapi.results.contents import Listing, Row, value_at_path, values_at
 from nlapi.results.query import ResultQuery, matching_rows, parse_query
-from nlapi.tools.answer_view import lowercase_headers, next_call
+from nlapi.tools.answer_view import lowercase_headers, next_call, page_arguments
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step
 from nlapi.tools.tool import Call, Tool
 from nlapi.workflows.from_plan import ModelChain, write_chain
@@ -27,7 +29,10 @@ MAX_ENTRIES = 10_000
 
 _RESULT = re.compile(r"r(\d{1,6})")
 _OUTPUT = re.compile(r"\$steps\.(\w{1,40})\.outputs")
+_VALUELESS = ("empty", "not empty")
 _VALUE = re.compile(r"\$each\.(.+)")
+_FIRST = (0, 1, "0", "1", "", None)
+"""Values of an argument for pages that are the start of a list"""
 _MEMBERS = ("in", "where", "sort", "limit")
 _HINT = '{"in": "$steps.a.outputs", "where": [{"field": "spent", "op": ">", "value": 100}], "limit": 5}'
 
@@ -64,12 +69,17 @@ class _List:
         if part is None or not all(isinstance(entry, Mapping) for entry in part.entries):
             raise UsageError(f"the answer of {name} is not a list of objects")
         following = next_call(step.call, result, before=len(self.rows))
-        self.rows += [entry for entry in part.entries if isinstance(entry, Mapping)]
+        rows = [entry for entry in part.entries if isinstance(entry, Mapping)]
+        known = {_digest(row) for row in self.rows}
+        if any(_digest(row) in known for row in rows):
+            raise UsageError(f"an entry of {name} came on two pages: the list changed while it was read; ask again")
+        self.rows += rows
         self.pages += 1
         self.visited.append(step.call.arguments)
-        is_endless = following is not None and not following.page_query and following.arguments in self.visited
-        if following == step.call or is_endless or self.pages >= MAX_PAGES or len(self.rows) > MAX_ENTRIES:
-            raise UsageError(f"not all pages of {name} can be read", hint="filter the list by an argument of its own")
+        if following is not None:
+            is_endless = not following.page_query and following.arguments in self.visited
+            if following == step.call or is_endless or self.pages >= MAX_PAGES or len(self.rows) >= MAX_ENTRIES:
+                raise UsageError(f"not all pages of {name} can be read; filter the list by an argument of its own")
         self.following = following
 
 
@@ -90,8 +100,7 @@ class LoopChain:
         try:
             return self._next(conversation)
         except UsageError as error:
-            hint = f" ({error.hint})" if error.hint else ""
-            return Plan(text=f"Nothing was changed: {error}{hint}.", failure=str(error))
+            return Plan(text=f"Nothing was changed: {error}.", failure=str(error))
 
     def _next(self, conversation: Conversation) -> Plan | None:
         if self.calls:
@@ -121,12 +130,17 @@ class LoopChain:
         """Return the plan of all calls, or the end of the turn where no row fits."""
         lines = []
         calls: list[Call] = []
+        made: set[tuple[str, str]] = set()
         for loop in self.loops:
             rows, whole = self._rows(loop)
-            start = len(calls)
-            calls += _calls(loop, rows, start)
+            for call in _calls(loop, rows):
+                # Of entries with the same values one call is made: of two orders of a customer, one to the customer.
+                key = call.operation_id, _digest(call.arguments)
+                if key not in made:
+                    made.add(key)
+                    calls.append(replace(call, id=f"each-{len(calls) + 1}"))
             if loop.query is not None:
-                lines.append(f"{loop.tool.operation.id} for {len(rows):,} of {whole:,}")
+                lines.append(f"{loop.tool.operation.id} for {len(rows):,} of {whole:,}{_conditions_text(loop.query)}")
         self.summary = ", ".join(lines)
         if len(calls) > MAX_CALLS:
             raise UsageError(f"{self.summary}: {len(calls):,} calls, and {MAX_CALLS} are the most of one plan")
@@ -140,6 +154,9 @@ class LoopChain:
             return ({},), 1
         rows = self.lists[loop.source].rows
         chosen = matching_rows(loop.query, Listing(rows=rows, data=rows))
+        # What an entry does not have is not another value.
+        paths = [condition.path for condition in loop.query.conditions if condition.operator == "!="]
+        chosen = [row for row in chosen if all(values_at(row, path) for path in paths)]
         return (chosen[: loop.limit] if loop.limit else chosen), len(rows)
 
     def _end(self, conversation: Conversation) -> Plan | None:
@@ -171,7 +188,14 @@ def write_plan(
     for loop in loops:
         if isinstance(loop.source, int) and loop.query is not None and loop.source not in loop_chain.lists:
             loop_chain.lists[loop.source] = read = _List()
-            read.add(steps[loop.source - 1])
+            step = steps[loop.source - 1]
+            if later := [
+                name for name in page_arguments(step.call.tool) if step.call.arguments.get(name, 1) not in _FIRST
+            ]:
+                raise UsageError(
+                    f"r{loop.source} is a later page of its list ({later[0]}); read the list from its start"
+                )
+            read.add(step)
     return loop_chain
 
 
@@ -189,25 +213,55 @@ def _loop(node: object, tools: OperationTools, ids: Sequence[str], conversation:
     if not isinstance(arguments, Mapping):
         raise UsageError(f"the arguments of {node['operation']} are not an object")
     references = list(_references(arguments))
-    if stray := next((text for text in references if text.startswith("$steps")), None):
-        raise UsageError(f"{stray[:80]!r} cannot stand beside {EACH}", hint="a value of the row is $each.FIELD")
     if each is None:
         if references:
             raise UsageError(f"{references[0][:80]!r} stands in a step without {EACH}")
         return Loop(tool=tool, arguments=arguments)
+    if stray := next((text for text in references if not _VALUE.fullmatch(text)), None):
+        raise UsageError(f"{stray[:80]!r} cannot stand beside {EACH}", hint="a value of the row is $each.FIELD alone")
     if not isinstance(each, Mapping) or each.keys() - set(_MEMBERS):
         raise UsageError(f"{EACH} has {', '.join(_MEMBERS)}", hint=_HINT)
+    _check_conditions(each)
     source = str(each.get("in", ""))
-    result, output = _RESULT.fullmatch(source), _OUTPUT.match(source)
+    result, output = _RESULT.fullmatch(source), _OUTPUT.fullmatch(source)
     limit = each.get("limit", 0)
-    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
-        raise UsageError("limit is not a number of entries")
+    if not isinstance(limit, int) or isinstance(limit, bool) or limit < ("limit" in each):
+        raise UsageError("limit is not a number of entries from 1 on")
     query = parse_query({"result": source, **{key: each[key] for key in ("where", "sort") if key in each}})
     if output is not None and output[1] in ids:
         return Loop(tool=tool, arguments=arguments, source=output[1], query=query, limit=limit)
     if result is not None and 0 < int(result[1]) <= len(list(conversation.steps)):
         return Loop(tool=tool, arguments=arguments, source=int(result[1]), query=query, limit=limit)
     raise UsageError(f"{EACH} is in {source[:80]!r}, which is not a list that was read", hint=_HINT)
+
+
+def _check_conditions(each: Mapping[str, Any]) -> None:
+    """Refuse conditions that would choose every entry without saying so. UsageError."""
+    conditions = each.get("where", [])
+    if not isinstance(conditions, list):
+        raise UsageError("where is not a list of conditions", hint=_HINT)
+    for condition in conditions:
+        operator = condition.get("op") if isinstance(condition, Mapping) else None
+        if operator is None:
+            raise UsageError("a condition of where has no op", hint=_HINT)
+        if operator not in (*_VALUELESS, "=", "!=") and condition.get("value") in ("", None, []):
+            raise UsageError(f"a condition of where has no value for {str(operator)[:20]!r}", hint=_HINT)
+
+
+def _conditions_text(query: ResultQuery) -> str:
+    """Return the conditions of a loop, for the person who is asked."""
+    texts = [
+        f"{condition.path} {condition.operator}"
+        + ("" if condition.operator in _VALUELESS else f" {json_line(condition.value)}")
+        for condition in query.conditions
+    ]
+    order = f", by {single_line(query.sort)}" if query.sort else ""
+    chosen = f" where {single_line(' and '.join(texts))}" if texts else ""
+    return f"{chosen}{order}"
+
+
+def _digest(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, sort_keys=True, default=str)
 
 
 def _references(value: object) -> Iterator[str]:
@@ -218,26 +272,26 @@ def _references(value: object) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from _references(item)
-    elif isinstance(value, str) and value.startswith(("$each", "$steps")):
+    elif isinstance(value, str) and ("$each" in value or "${each" in value or value.startswith("$steps")):
         yield value
 
 
-def _calls(loop: Loop, rows: Sequence[Row], start: int) -> Iterator[Call]:
-    for number, row in enumerate(rows, start + 1):
-        arguments = {key: _filled(value, row) for key, value in loop.arguments.items()}
-        yield Call(tool=loop.tool, arguments=arguments, id=f"each-{number}", label=name_of(row))
+def _calls(loop: Loop, rows: Sequence[Row]) -> Iterator[Call]:
+    for row in rows:
+        arguments = {key: _with_values(value, row) for key, value in loop.arguments.items()}
+        yield Call(tool=loop.tool, arguments=arguments, label=name_of(row))
 
 
-def _filled(value: Any, row: Row) -> Any:
+def _with_values(value: Any, row: Row) -> Any:
     """Return an argument with the row's own values. UsageError where the row has none."""
     if isinstance(value, Mapping):
-        return {key: _filled(item, row) for key, item in value.items()}
+        return {key: _with_values(item, row) for key, item in value.items()}
     if isinstance(value, list):
-        return [_filled(item, row) for item in value]
+        return [_with_values(item, row) for item in value]
     if not isinstance(value, str) or not value.startswith("$each"):
         return value
-    found = _VALUE.fullmatch(value)
-    filled = value_at_path(row, found[1]) if found else None
-    if filled is None:
+    reference = _VALUE.fullmatch(value)
+    own = value_at_path(row, reference[1]) if reference else None
+    if own is None:
         raise UsageError(f"an entry has no {value[:80]}")
-    return filled
+    return own

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+import pytest
 
 from nlapi.agent.endpoints import find_endpoint
 from nlapi.agent.events import CallProposed, ConsentReply, Event, TurnAnswered
 from nlapi.agent.loop import converse
 from nlapi.agent.model_planner import ModelPlanner
 from nlapi.agent.policy import Policy
+from nlapi.cli.ask.events import TextRenderer
 from nlapi.errors import ConsentError
 from nlapi.openapi.spec import Spec
 from nlapi.tools.plan import ask
@@ -66,21 +71,23 @@ def answer(schema: dict[str, Any]) -> dict[str, Any]:
     return {"description": "it", "content": {"application/json": {"schema": schema}}}
 
 
-def campaigns(request: Received) -> Reply:
+def campaigns(rows: Sequence[dict[str, Any]], request: Received) -> Reply:
     """Pages of ten, until an entry is changed; `c13` cannot be."""
     if request.method == "GET":
         page = int(parse_qs(urlsplit(request.target).query).get("page", ["1"])[0])
-        return Reply(200, {"data": CAMPAIGNS[(page - 1) * PAGE : page * PAGE], "total": len(CAMPAIGNS)})
+        return Reply(200, {"data": rows[(page - 1) * PAGE : page * PAGE], "total": len(rows)})
     return Reply(409, {"error": "locked"}) if request.target.endswith("/c13") else Reply(200, {"id": "x"})
 
 
 class Held:
     """One question with a scripted model: what was asked, what reached the API, and what was answered."""
 
-    def __init__(self, *script: Any, agrees: bool = True, yes: bool = False) -> None:
+    def __init__(
+        self, *script: Any, agrees: bool = True, yes: bool = False, rows: Sequence[dict[str, Any]] = CAMPAIGNS
+    ) -> None:
         self.consents: list[tuple[CallProposed, ...]] = []
         self.events: list[Event] = []
-        with MessagesServer(script) as model, Echo(campaigns) as api:
+        with MessagesServer(script) as model, Echo(partial(campaigns, rows)) as api:
             ads = described(api.url)
             endpoint = find_endpoint(
                 "claude-sonnet-5-5", {"ANTHROPIC_API_KEY": "sk-ant-x", "ANTHROPIC_BASE_URL": model.url}
@@ -126,7 +133,7 @@ def test_every_page_is_read_and_one_question_is_about_the_right_entries() -> Non
     (proposed,) = held.consents
     assert len(proposed) == 10
     assert held.changed == [f"/campaigns/c{number}" for number in range(15, 25)]
-    assert held.text == "Done: updateCampaign for 10 of 25."
+    assert held.text == "Done: updateCampaign for 10 of 25 where spent > 140."
 
 
 def test_without_a_yes_nothing_is_sent() -> None:
@@ -152,12 +159,14 @@ def test_an_answer_of_before_is_gone_through_with_a_limit_and_in_order() -> None
     assert held.reads == ["/campaigns?page=1", "/campaigns?page=2", "/campaigns?page=3"]
     assert held.changed == ["/campaigns/c24", "/campaigns/c23", "/campaigns/c2"]
     assert len(held.consents) == 1
-    assert held.text == "Done: updateCampaign for 2 of 25, deleteCampaign for 1 of 25."
+    assert held.text == (
+        'Done: updateCampaign for 2 of 25, by -spent, deleteCampaign for 1 of 25 where owner.id = "u2" and spent < 30.'
+    )
 
 
 def test_no_entry_that_fits_is_no_change_and_no_question() -> None:
     held = Held(plan(LIST, each(PAUSE, where=[{"field": "spent", "op": ">", "value": 9999}])))
-    assert held.text == "Nothing was changed: no entry fits (updateCampaign for 0 of 25)."
+    assert held.text == "Nothing was changed: no entry fits (updateCampaign for 0 of 25 where spent > 9999)."
     assert (held.changed, held.consents) == ([], [])
 
 
@@ -167,8 +176,17 @@ def test_no_entry_that_fits_is_no_change_and_no_question() -> None:
         ([LIST, each(PAUSE, "$steps.b.outputs")], "not a list that was read"),
         ([LIST, each(PAUSE, "r1")], "not a list that was read"),
         ([LIST, {**PAUSE, "each": {"in": "$steps.a.outputs", "over": 1}}], "each has in, where, sort, limit"),
-        ([LIST, each(PAUSE, where=[{"op": ">"}])], "has no field"),
+        ([LIST, each(PAUSE, where=[{"op": "="}])], "has no field"),
         ([LIST, each(PAUSE, limit=-1)], "limit"),
+        ([LIST, each(PAUSE, limit=0)], "limit"),
+        ([LIST, each(PAUSE, "$steps.a.outputs.data")], "not a list that was read"),
+        ([LIST, each(PAUSE, where=None)], "where is not a list"),
+        ([LIST, each(PAUSE, where=[{"field": "spent", "value": 1}])], "has no op"),
+        ([LIST, each(PAUSE, where=[{"field": "spent", "operator": "!=", "value": 1}])], "has no op"),
+        ([LIST, each(PAUSE, where=[{"field": "spent", "op": "=", "not": True}])], "where has no 'not'"),
+        ([LIST, each(PAUSE, where=[{"field": "name", "op": "contains", "value": ""}])], "has no value"),
+        ([LIST, each({**PAUSE, "arguments": {"id": "$each.id", "status": "$each"}})], "cannot stand beside each"),
+        ([LIST, each({**PAUSE, "arguments": {"id": "x $each.id"}})], "cannot stand beside each"),
         ([LIST, each(PAUSE), PAUSE], "stands in a step without each"),
         ([LIST, each({**PAUSE, "arguments": {"id": "$steps.a.outputs.id"}})], "cannot stand beside each"),
         ([{**PAUSE, "arguments": {"id": "c1"}, "id": "z"}, LIST, each(PAUSE)], "a change stands before a read"),
@@ -194,3 +212,41 @@ def test_what_the_entries_lack_is_said_and_nothing_is_changed(step: dict[str, An
     assert fault in held.text
     assert held.text.startswith("Nothing was changed: ")
     assert (held.changed, held.consents) == ([], [])
+
+
+def test_a_later_page_of_before_is_not_the_list() -> None:
+    held = Held(
+        use("read", {"operation": "listCampaigns", "arguments": {"page": 2}}), plan(each(PAUSE, "r1")), say("No.")
+    )
+    assert "later page" in json.dumps(held.requests[2])
+    assert held.changed == []
+
+
+def test_an_entry_without_the_field_is_not_another_value() -> None:
+    rows: list[dict[str, Any]] = [{"id": "c1", "spent": 1}, {"id": "c2"}, {"id": "c3", "spent": 2}]
+    held = Held(plan(LIST, each(PAUSE, where=[{"field": "spent", "op": "!=", "value": 1}])), rows=rows)
+    assert held.changed == ["/campaigns/c3"]
+
+
+def test_entries_with_the_same_values_are_one_call_and_a_list_that_moves_is_none() -> None:
+    rows: list[dict[str, Any]] = [{"id": f"o{number}", "owner": {"id": f"u{number % 2}"}} for number in range(4)]
+    owners = {**PAUSE, "arguments": {"id": "$each.owner.id", "status": "PAUSED"}}
+    assert Held(plan(LIST, each(owners)), rows=rows).changed == ["/campaigns/u0", "/campaigns/u1"]
+    moved = CAMPAIGNS[:PAGE] + CAMPAIGNS[PAGE - 1 : 20]
+    held = Held(plan(LIST, each(PAUSE)), rows=moved)
+    assert "the list changed while it was read" in held.text
+    assert held.changed == []
+
+
+def test_the_screen_shows_each_request_and_what_was_said_of_the_first_once(capsys: pytest.CaptureFixture[str]) -> None:
+    held = Held(plan(LIST, each(PAUSE, where=OVER_100)), say("Not done."), agrees=False)
+    capsys.readouterr()
+    renderer = TextRenderer({}, dry_run=False)
+    for proposed in held.consents[0]:
+        renderer(proposed)
+    lines = capsys.readouterr().err.splitlines()
+    requests = [line for line in lines if line.startswith("→ updateCampaign: PATCH")]
+    assert len(requests) == 14
+    assert requests[1].endswith('/campaigns/c12  ! changes something  "Campaign 12"')
+    assert len([line for line in lines if "PAUSED" in line]) == 2  # in the body and in the command of the first
+    assert len([line for line in lines if "makes a condition" in line]) == 1

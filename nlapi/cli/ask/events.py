@@ -29,7 +29,7 @@ from nlapi.cli.options import Output
 from nlapi.cli.render import console, preview
 from nlapi.client.masking import redact
 from nlapi.client.message import EndReason, describe_end
-from nlapi.client.safe_text import single_line, strip_control
+from nlapi.client.safe_text import json_line, single_line, strip_control
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.quantities.moments import value_notes
@@ -130,8 +130,8 @@ class TextRenderer:
         # The reason why the last call was not sent. It is printed only when another event follows, because the error
         # that ends a question states it too.
         self.unsent_message = ""
-        self.shown_proposal: tuple[CallProposed, str] | None = None
-        """the last call that was proposed, with its body as it was shown"""
+        self.shown_proposal: CallProposed | None = None
+        """the last call of the plan that was shown"""
         self.masked: list[str] = []
         """the secret inputs of workflows, which no line shows"""
 
@@ -210,25 +210,24 @@ class TextRenderer:
         if event.effect is Effect.READ and not event.asks and not self.shows_reads:
             return
         mark = "" if event.effect is Effect.READ else f"  ! {event.effect.phrase}"
-        label = f" ({console.shorten(single_line(event.call.label), MAX_LABEL)})" if event.call.label else ""
+        # In quotes and last: a name that an API gives must not pass for what nlapi says.
+        label = f"  {json_line(console.shorten(single_line(event.call.label), MAX_LABEL))}" if event.call.label else ""
         name = single_line(event.call.operation_id)
-        self.data(redact(f"→ {name}: {event.request.method} {event.request.url}{label}{mark}", self.masked))
-        body = _indent(console.preview_body(event.request)) if event.request.content else ""
-        before, self.shown_proposal = self.shown_proposal, (event, body)
-        is_like = before is not None and before[0].call.tool.operation is event.call.tool.operation
-        is_same = is_like and before is not None and before[1] == body
-        if body and not is_same:
-            self.data(redact(body, self.masked))
+        self.data(redact(f"→ {name}: {event.request.method} {event.request.url}{mark}{label}", self.masked))
+        before, self.shown_proposal = self.shown_proposal, event
+        # What is the same as in the call before it, of the same operation, is not shown again.
+        if before is not None and before.call.tool.operation is not event.call.tool.operation:
+            before = None
+        is_same = before is not None and _sent_beside_url(before) == _sent_beside_url(event)
+        if event.request.content and not is_same:
+            self.data(redact(_indent(console.preview_body(event.request)), self.masked))
         for line in (*value_notes(event.call), *change_lines(event.changes)):
             self.data(redact(f"  {line}", self.masked))
-        # What was said of the call before it, of the same operation, is not said again.
-        earlier = before[0] if before is not None and is_like else None
-        for line in _new_remarks(_account_lines(event), event, _account_lines(earlier) if earlier else (), earlier):
+        for line in _without_earlier(_account_lines(event), event, before, _account_lines):
             console.dim(redact(f"  {line}", self.masked))
         if not is_same:
             self.data(redact(f"  {event.curl}", self.masked))
-        reasons = _new_remarks(_reasons(event), event, _reasons(earlier) if earlier else (), earlier)
-        if reasons:
+        if reasons := _without_earlier(_reasons(event), event, before, _reasons):
             console.dim(f"  {'; '.join(reasons)}")
 
     def _show_end(self, event: StepFinished | WorkEnded | ChangesReported) -> None:
@@ -338,24 +337,27 @@ def _reasons(event: CallProposed) -> list[str]:
     return event.reason.split("; ") if event.reason else []
 
 
-def _new_remarks(
-    remarks: Iterable[str], event: CallProposed, earlier_remarks: Iterable[str], earlier: CallProposed | None
+def _sent_beside_url(event: CallProposed) -> tuple[object, ...]:
+    return event.request.method, event.request.headers, event.request.content
+
+
+def _without_earlier(
+    remarks: Iterable[str],
+    event: CallProposed,
+    before: CallProposed | None,
+    remarks_of: Callable[[CallProposed], Iterable[str]],
 ) -> list[str]:
-    """Return the remarks that are others than those of an earlier call, but for the item that each is about."""
-    if earlier is None:
+    """Return the remarks that were not made of the call before, but for that on the item that each is about."""
+    if before is None:
         return list(remarks)
-    known = {text.replace(_item(earlier.call), "") for text in earlier_remarks}
+    known = {text.replace(_item(before.call), "") for text in remarks_of(before)}
     return [text for text in remarks if text.replace(_item(event.call), "") not in known]
 
 
 def _item(call: Call) -> str:
-    """Return the last value in the path of a call, in quotes as remarks have it."""
-    values = [
-        call.arguments[name]
-        for name, place in call.tool.places.items()
-        if place[0] == "path" and name in call.arguments
-    ]
-    return repr(values[-1]) if values else "''"
+    """Return what remarks call the item that a call is about, by the last argument in its path: `id: 'c11' `."""
+    names = [name for name, place in call.tool.places.items() if place[0] == "path" and name in call.arguments]
+    return f"{names[-1]}: {call.arguments[names[-1]]!r} " if names else "\0"
 
 
 def _indent(text: str) -> str:

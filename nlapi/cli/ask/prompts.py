@@ -218,6 +218,10 @@ def ask_consent(prepared: Prepared) -> bool:
     return read_answer(f"{name} {prepared.effect.phrase}. Send it? [y/N]: ").lower() in YES
 
 
+MANY = 5
+"""Calls behind which the reasons against all of them are said again."""
+
+
 class ConsentPrompt:
     """A prompt for consent to all calls of a plan; it remembers the operations that were answered with "always"."""
 
@@ -235,6 +239,12 @@ class ConsentPrompt:
         if not word and uncontested and operations <= self.always_allowed:
             console.dim("  always agreed to in this session")
             return ConsentReply(is_agreed=True, reason="always, in this session")
+        # What speaks against all of many was said at the first, which may be off the screen.
+        shared = [
+            part for part in proposed[0].reason.split("; ") if part and all(part in each.reason for each in proposed)
+        ]
+        if len(proposed) > MANY and shared:
+            console.dim(f"  of all {len(proposed)}: {'; '.join(shared)}")
         while True:
             typed = read_answer(_question(proposed, word, offer_always=uncontested))
             answer = typed.lower()
