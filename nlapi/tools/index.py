@@ -127,8 +127,6 @@ class TextIndex:
             docs, weights = self.postings.get(word.stem, _NO_POSTINGS)
             for doc, weight in zip(docs, weights, strict=True):
                 scores[doc] = score_of(doc, 0.0) + share * weight
-            for doc, weight in zip(*self.postings.get(ASIDE + word.stem, _NO_POSTINGS), strict=True):
-                scores[doc] = score_of(doc, 0.0) + share * weight
             if len(docs) < _COMMON_SHARE * self._count:
                 for doc, weight in self._synonym_scores(word.stem, phrase.stems).items():
                     scores[doc] = score_of(doc, 0.0) + share * weight
@@ -150,6 +148,12 @@ class TextIndex:
             for doc, weight in self.best_scores(near, self.postings.get(word.stem, _NO_POSTINGS)[0]).items():
                 scores[doc] = scores.get(doc, 0.0) + share * weight
         return scores
+
+    def add_asides(self, phrase: Phrase, scores: dict[int, float]) -> None:
+        """Add the scores of texts that have a word of a phrase among what says little about them."""
+        for word in distinct_words(phrase):
+            for doc, weight in zip(*self.postings.get(ASIDE + word.stem, _NO_POSTINGS), strict=True):
+                scores[doc] = scores.get(doc, 0.0) + _ROLE_WEIGHTS[word.role] * weight
 
     def _near_words(self, word: str) -> Iterator[tuple[str, float]]:
         """Yield the words of the texts that are like a stem, with how much more than the least likeness they are."""
@@ -585,7 +589,7 @@ _MAX_ARGUMENT_DESCRIPTION = 100
 _MAX_PROPERTIES = 40
 
 # Version of the stored form: raise it when the content changes, so that older files are rebuilt.
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 # Weight of a word by the field that it is in. `extra` is text of the caller's, such as the name of the API.
 FIELD_WEIGHTS = {
     "id": 3.0,
@@ -613,8 +617,8 @@ _IMPLIED_WEIGHT = 0.5
 # Penalty per logarithm of the number of words in id and path when BM25 passes on: `delete a namespace` against the many
 # operations inside a namespace.
 _LENGTH_PENALTY = 0.8
-# How many times as many operations as are passed on are compared with that penalty.
-_LENGTH_FACTOR = 4
+# Part of the best score that a candidate needs, as long as enough candidates have it.
+_MIN_SCORE_SHARE = 0.4
 # Weight of the words that mean nearly the same as one of the phrase, and words of an API up to which they are looked
 # for, which takes 5 ms. Of 60 paraphrases 22 find their operation first and 31 in five with 0.5, 19 and 28 without
 # (benchmarks.find).
@@ -842,16 +846,18 @@ class Index:
         scores, lengths = self._bm25(phrase, is_near=is_near), self._relevance.lengths
         if include_all:
             return [(doc, scores.get(doc, 0.0)) for doc in range(len(self._terms))]
-        count = max(limit, MAX_CANDIDATES)
-        best = sorted(scores.values(), reverse=True)[: _LENGTH_FACTOR * count]
-        penalized = [
-            (score - _LENGTH_PENALTY * lengths[doc], -doc) for doc, score in scores.items() if score >= best[-1]
-        ]
+        count, min_score = max(limit, MAX_CANDIDATES), max(scores.values(), default=0.0) * _MIN_SCORE_SHARE
+        docs = [doc for doc, score in scores.items() if score > min_score]
+        docs = docs if len(docs) >= count else list(scores)
+        penalized = [(score - _LENGTH_PENALTY * lengths[doc], -doc) for doc in docs if (score := scores[doc])]
         return [(-doc, scores[-doc]) for _, doc in sorted(penalized, reverse=True)[:count]]
 
     def _bm25(self, phrase: Phrase, *, is_near: bool) -> dict[int, float]:
-        is_near = is_near and len(phrase.stems) <= _MAX_NEAR_STEMS and len(self._postings) <= _MAX_NEAR_WORDS
-        scores = self._texts.near_scores(phrase, _NEAR_WEIGHT) if is_near else self._texts.scores(phrase)
+        compares = is_near and len(phrase.stems) <= _MAX_NEAR_STEMS and len(self._postings) <= _MAX_NEAR_WORDS
+        scores = self._texts.near_scores(phrase, _NEAR_WEIGHT) if compares else self._texts.scores(phrase)
+        # Not for the planner: descriptions of arguments made one of 800 commands a wrong change (benchmarks.changes).
+        if is_near:
+            self._texts.add_asides(phrase, scores)
         hints = (
             (CALLER_STEMS, _CALLER_WEIGHT * phrase.is_about_caller),
             (STATE_STEMS, _STATE_WEIGHT * (phrase.verb in STATE_VERBS)),
