@@ -55,9 +55,11 @@ class OperationSearch:
         from nlapi.reading.text import tokenize
 
         head = words[:_MAX_COMMAND]
+        if len(words) > _MAX_COMMAND:  # at a blank: half a word is another one
+            head = head.rpartition(" ")[0] or head
         tokens = tokenize(head)
         read = read_command(tokens, opening_length(head), lambda: self._verbs, self._index.has_word)
-        return words if read == tokens else " ".join(token.lower for token in read) + words[len(head) :]
+        return words if read == tokens else f"{' '.join(token.lower for token in read)} {words[len(head) :]}".rstrip()
 
 
 def _visible_search(spec: Spec) -> OperationSearch:
