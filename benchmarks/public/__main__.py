@@ -10,11 +10,9 @@ failed, which leaves the page as it was.
 from __future__ import annotations
 
 import argparse
-import importlib
 import platform
 import sys
 import time
-import traceback
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
@@ -23,7 +21,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
-from benchmarks.public.chapter import Bars, Chapter, Measure, MissingError
+from benchmarks.public.chapter import Bars, Chapter, Failure, measured
 from benchmarks.public.drawing import drawing
 
 PAGE = Path(__file__).parents[2] / "docs" / "measured.md"
@@ -68,28 +66,6 @@ def main() -> int:
         write(text, results)
         print(f"{PAGE.relative_to(PAGE.parents[1])} is written.")
     return 1 if failed else 0
-
-
-class Failure(str):
-    """Why a chapter has no figures: something is not here (`is_absence`), or its traceback."""
-
-    is_absence: bool = False
-
-
-def measured(name: str, data: Path) -> Chapter | Failure:
-    """Run a chapter in this process; what it prints goes to the terminal."""
-    measure: Measure = importlib.import_module(f"benchmarks.public.{name}").measure
-    start = time.monotonic()
-    try:
-        return measure(data)
-    except MissingError as missing:
-        failure = Failure(missing)
-        failure.is_absence = True
-        return failure
-    except Exception:
-        return Failure(traceback.format_exc())
-    finally:
-        print(f"{name}: {(time.monotonic() - start) / 60:.1f} min", file=sys.stderr, flush=True)
 
 
 def page(results: Mapping[str, Chapter | Failure], *, minutes: float) -> str:

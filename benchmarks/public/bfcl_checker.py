@@ -14,6 +14,7 @@ import sys
 from functools import cache
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 MODELS = ModuleType("bfcl_eval.constants.model_config")
 MODELS.MODEL_CONFIG_MAPPING = {"nlapi": SimpleNamespace(underscore_to_dot=False)}  # type: ignore[attr-defined]
@@ -27,12 +28,12 @@ DATA = Path(bfcl_eval.__file__).parent / "data"
 
 
 @cache
-def entries(file: str) -> dict:
+def entries(file: str) -> dict[str, Any]:
     with (DATA / file).open(encoding="utf-8") as lines:
         return {entry["id"]: entry for entry in map(json.loads, lines)}
 
 
-def error(number: str, category: str, calls: list) -> str:
+def error(number: str, category: str, calls: list[Any]) -> str:
     if "irrelevance" in category:
         # As the leaderboard's program has it: right is whatever is no call.
         return "irrelevance_error:decoder_success" if calls else ""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
+import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +93,28 @@ class Chapter:
 
 
 Measure = Callable[[Path], Chapter]
+
+
+class Failure(str):
+    """Why a chapter has no figures: something is not here (`is_absence`), or its traceback."""
+
+    is_absence: bool = False
+
+
+def measured(name: str, data: Path) -> Chapter | Failure:
+    """Run a chapter in this process; what it prints goes to the terminal."""
+    measure: Measure = importlib.import_module(f"benchmarks.public.{name}").measure
+    start = time.monotonic()
+    try:
+        return measure(data)
+    except MissingError as missing:
+        failure = Failure(missing)
+        failure.is_absence = True
+        return failure
+    except Exception:
+        return Failure(traceback.format_exc())
+    finally:
+        print(f"{name}: {(time.monotonic() - start) / 60:.1f} min", file=sys.stderr, flush=True)
 
 
 def alone(measure: Measure, description: str | None) -> int:
