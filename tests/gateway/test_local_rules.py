@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from queue import Queue
 from random import Random
 
 import pytest
 
-from nlapi.errors import ArgumentError, SendError
+from nlapi.errors import ArgumentError, SendError, UsageError
 from nlapi.gateway import LocalRules
-from nlapi.gateway.client.gateway_client import ServingRefusedError
+from nlapi.gateway.client.gateway_client import RawAnswer, ServingRefusedError, follow
 from nlapi.gateway.inference import InferenceRequest
 from nlapi.routing.model import Configuration
 from tests.gateway import gateway_app
 from tests.gateway.kit import Talk, gateway
-from tests.gateway.test_routing_clients import a_valid_configuration, url_of
+from tests.gateway.test_routing_clients import a_valid_configuration, until, url_of
 from tests.gateway.versions import PATIENCE_S
 from tests.routing.kit import a_context
-from tests.servers import Echo, Reply
+from tests.servers import Echo, Received, Reply
 from tests.tables import table
 
 BRAZIL = {"name": "brazil", "objective": "recommend", "when": {"country": ["BR"]}, "model": "popular", "version": "v1"}
@@ -70,6 +72,56 @@ def test_the_last_rules_decide_while_the_gateway_is_gone(tmp_path: Path) -> None
         rules = LocalRules(url_of(talk), talk.tokens["viewer"])
     with rules:
         assert str(rules.decide("recommend").version) == "popular@v1"
+
+
+def test_a_callback_that_fails_does_not_end_the_following(talk: Talk) -> None:
+    calls: Queue[int] = Queue()
+
+    def on_change(number: int) -> None:
+        try:
+            rules.close()
+        except UsageError:
+            calls.put(number)
+        raise RuntimeError
+
+    with LocalRules(url_of(talk), talk.tokens["viewer"], on_change=on_change) as rules:
+        for milliseconds in (400, 500):
+            number = talk.ok("PATCH", "/v1/objectives/recommend", {"timeout_ms": milliseconds})["revision"]
+            assert calls.get(timeout=PATIENCE_S) == number
+
+
+def test_a_fault_is_told_and_the_following_goes_on() -> None:
+    answers = [Reply(200, {"revision": 1}, headers={"ETag": '"1"'})]
+
+    def reply(_: Received) -> Reply:
+        return answers[-1]
+
+    with Echo(reply) as other, LocalRules(other.url, "token") as rules:
+        for bad, fault in ((Reply(401), "401"), (Reply(200, []), "not those of a gateway")):
+            answers.append(bad)
+            until(lambda fault=fault: fault in rules.fault)  # type: ignore[misc]
+        answers.append(Reply(200, {"revision": 2}, headers={"ETag": '"2"'}))
+        until(lambda: (rules.revision, rules.fault) == (2, ""))
+
+
+@table("etag", ["", '"1"'])
+def test_what_does_not_wait_is_not_asked_again_at_once(etag: str) -> None:
+    asked: list[str] = []
+
+    async def ask(tag: str) -> RawAnswer:
+        asked.append(tag)
+        return RawAnswer(200, "application/json", b"{}", etag)
+
+    async def take(_: RawAnswer) -> None: ...
+
+    async def body() -> None:
+        following = asyncio.create_task(follow(ask, take, etag))
+        for _ in range(100):
+            await asyncio.sleep(0)
+        following.cancel()
+
+    asyncio.run(body())
+    assert 1 <= len(asked) < 50
 
 
 def test_who_may_not_read_the_rules_does_not_get_them(talk: Talk) -> None:

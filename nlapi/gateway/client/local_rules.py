@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from nlapi.routing.model import Context, Decision
 from nlapi.routing.table import Table, UnknownObjectiveError, compile_table
 
 _NO_CONTEXT: Context = {}
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +40,8 @@ class LocalRules:
 
     `url` is the gateway's address and `token` an admin token, of the role viewer: the document names what its overrides
     name. The first document is fetched here, and each later revision replaces it as soon as it is published; while the
-    gateway cannot be asked the last one decides. Any thread may decide. Errors as `nlapi.gateway.Client.resolve`.
+    gateway cannot be asked the last one decides, and `fault` says why. Any thread may decide. `on_change` gets each new
+    revision's number, in the thread that follows. Errors as `nlapi.gateway.Client.resolve`.
     """
 
     def __init__(
@@ -51,8 +54,10 @@ class LocalRules:
         self._http = EndpointClient(IDLE_S)
         self._loop = LoopThread("nlapi gateway rules")
         self._following: asyncio.Task[None] | None = None
+        self._fetched: _Fetched
+        self._fault = ""
         try:
-            self._fetched: _Fetched = self._loop.run(self._start())
+            self._loop.run(self._start())
         except BaseException:
             self.close()
             raise
@@ -73,6 +78,11 @@ class LocalRules:
         """The sha256 of the document that decides here, in base64."""
         return self._fetched.digest
 
+    @property
+    def fault(self) -> str:
+        """The reason that the last question to the gateway failed; "" while the rules are followed."""
+        return self._fault
+
     def decide(self, objective: str, context: Context = _NO_CONTEXT, *, client: str = "") -> Decision:
         """Return the decision that the gateway would make, without asking it: about a microsecond.
 
@@ -88,16 +98,15 @@ class LocalRules:
         return table.explain(_checked(table, objective, context), context, client)
 
     def close(self) -> None:
-        """Stop following, and close the connection."""
+        """Stop following, and close the connection. UsageError in `on_change`."""
         self._loop.close(self._stop())
 
-    async def _start(self) -> _Fetched:
+    async def _start(self) -> None:
         answer = await get(self._http, self._url, self._headers, self._timeout_s)
         if answer.status != 200:
             raise answer_error(answer)
-        fetched = await asyncio.to_thread(_read, answer)
-        self._following = asyncio.create_task(follow(self._ask, self._take, fetched.etag))
-        return fetched
+        self._fetched = await asyncio.to_thread(_read, answer)
+        self._following = asyncio.create_task(follow(self._ask, self._take, self._fetched.etag, self._report))
 
     async def _stop(self) -> None:
         if self._following is not None:
@@ -111,8 +120,15 @@ class LocalRules:
 
     async def _take(self, answer: RawAnswer) -> None:
         self._fetched = await asyncio.to_thread(_read, answer)
-        if self._on_change is not None:
+        if self._on_change is None:
+            return
+        try:
             self._on_change(self.revision)
+        except Exception:  # a fault of the caller's, which must not end the following
+            _log.exception("on_change failed for revision %d", self.revision)
+
+    def _report(self, fault: str) -> None:
+        self._fault = fault
 
 
 def _checked(table: Table, objective: str, context: Context) -> str:
