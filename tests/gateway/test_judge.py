@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from nlapi.gateway.admin.costs import policy_outcomes
 from nlapi.gateway.engine import Engine
 from nlapi.gateway.inference import InferenceRequest
 from nlapi.gateway.records.judge import read_quality
@@ -51,7 +52,7 @@ def test_a_version_of_ours_judges_each_answer(tmp_path: Path) -> None:
             talk.as_("web").ok("POST", "/v1/objectives/continue-watching/serve", body)
         until(lambda: len(outcomes(talk)) == 2)
         rows = outcomes(talk)
-        assert sorted(row["quality"] for row in rows) == [0.0, 1.0]
+        assert sorted((row["quality"], row["source"]) for row in rows) == [(0.0, "judge"), (1.0, "judge")]
         assert {(row["model"], row["version"], row["context"]["country"]) for row in rows} == {("ranker", "v7", "BR")}
         recorded = {row["request_id"] for row in talk.ok("GET", "/v1/decisions", objective="continue-watching")["data"]}
         assert {row["request_id"] for row in rows} == recorded
@@ -119,3 +120,18 @@ def test_who_judges_is_an_objective_that_nobody_judges(talk: Talk) -> None:
     assert "rated themselves" in str(chain)
     with pytest.raises(AssertionError, match=r"409|422"):
         talk.ok("DELETE", "/v1/objectives/payment-fraud")
+    talk.ok("PATCH", "/v1/objectives/recommend", {"judge": ""})
+    talk.ok("DELETE", "/v1/objectives/payment-fraud")
+
+
+def test_a_clients_rating_counts_before_the_judges() -> None:
+    def row(request_id: str, quality: float, **source: str) -> dict[str, Any]:
+        rated = {"request_id": request_id, "quality": quality, "model": "m", "version": "v1", "dollars": 0.0}
+        return {**rated, "context": {}, **source}
+
+    newest_first = [
+        row("a", 0.1, source="judge"), row("a", 0.9), row("a", 0.8),
+        row("b", 0.7), row("b", 0.2, source="judge"),
+        row("c", 0.4, source="judge"), row("c", 0.3, source="judge"),
+    ]  # fmt: skip
+    assert [entry.quality for entry in policy_outcomes(newest_first, ())] == [0.9, 0.7, 0.4]

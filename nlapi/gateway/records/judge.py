@@ -146,5 +146,6 @@ def _outcome(request: InferenceRequest, answer: InferenceResponse, quality: floa
         "dollars": usage.cost_usd if usage else 0.0,
         "tokens": usage.input_tokens + usage.output_tokens if usage else 0,
         "quality": quality,
+        "source": "judge",
         "at": format_time(utc_now()),
     }
