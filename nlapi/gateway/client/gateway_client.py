@@ -485,7 +485,7 @@ async def follow(
             if answer.status == 200:
                 await take(answer)
                 # One without a tag, or with the same, did not wait for a change, and the next may not either.
-                is_good, etag = answer.etag not in ("", etag), answer.etag
+                is_good, etag, pause_s = answer.etag not in ("", etag), answer.etag, WATCH_PAUSE_S
             elif answer.status == 304:
                 is_good = time.monotonic() - started_at > WATCH_PAUSE_S
             report("" if answer.status in (200, 304) else str(answer_error(answer)))

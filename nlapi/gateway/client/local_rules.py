@@ -47,7 +47,8 @@ class LocalRules:
     def __init__(
         self, url: str, token: str, *, timeout_s: float = 10.0, on_change: Callable[[int], None] | None = None
     ) -> None:
-        self._url = f"{parse_endpoint(url)}/v1/configuration"
+        # Without a tag, as at first, it does not wait; the answer's tag is then of the content too.
+        self._url = f"{parse_endpoint(url)}/v1/configuration?{urlencode({'wait': WATCH_WAIT_S})}"
         self._headers = {"Authorization": f"Bearer {token}"}
         self._timeout_s = timeout_s
         self._on_change = on_change
@@ -115,8 +116,9 @@ class LocalRules:
         await self._http.close()
 
     async def _ask(self, etag: str) -> RawAnswer:
-        url = f"{self._url}?{urlencode({'wait': WATCH_WAIT_S})}"
-        return await get(self._http, url, {**self._headers, "If-None-Match": etag}, WATCH_WAIT_S + self._timeout_s)
+        return await get(
+            self._http, self._url, {**self._headers, "If-None-Match": etag}, WATCH_WAIT_S + self._timeout_s
+        )
 
     async def _take(self, answer: RawAnswer) -> None:
         self._fetched = await asyncio.to_thread(_read, answer)
