@@ -19,7 +19,7 @@ ENTRY_BYTES = 1024
 """what an answer takes beside its output, at most"""
 
 
-class _Entry(NamedTuple):
+class _StoredOutput(NamedTuple):
     output: bytes
     stored_at: float
     lifetime_s: float
@@ -35,7 +35,7 @@ class AnswerCache:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
+        self._entries: OrderedDict[bytes, _StoredOutput] = OrderedDict()
         self._bytes = 0
 
     def find(self, key: bytes) -> tuple[Any, float] | None:
@@ -61,7 +61,7 @@ class AnswerCache:
         if len(output) > MAX_ANSWER_BYTES:
             return
         self._drop(key)
-        self._entries[key] = _Entry(output, self._clock(), lifetime_s)
+        self._entries[key] = _StoredOutput(output, self._clock(), lifetime_s)
         self._bytes += len(output) + ENTRY_BYTES
         while self._bytes > MAX_BYTES:
             self._drop(next(iter(self._entries)))

@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from queue import Queue
 from random import Random
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from nlapi.errors import ArgumentError, SendError, UsageError
 from nlapi.gateway import LocalRules
 from nlapi.gateway.client.gateway_client import RawAnswer, ServingRefusedError, follow
+from nlapi.gateway.control.routing_state import RoutingState
 from nlapi.gateway.inference import InferenceRequest
 from nlapi.routing.model import Configuration
 from tests.gateway import gateway_app
@@ -110,6 +113,19 @@ def test_other_rules_of_the_same_number_are_noticed(talk: Talk) -> None:
     for tag, status in ((f'W/"1-{"A" * 16}"', 200), (etag, 304), ('"1"', 304)):
         answer = talk("GET", "/v1/configuration", headers={"If-None-Match": tag}, wait=0.01)
         assert (answer.status, answer.headers["etag"]) == (status, '"1"' if tag == '"1"' else etag)
+
+
+def test_a_document_that_could_not_be_encoded_is_tried_again() -> None:
+    current: Any = SimpleNamespace(table=SimpleNamespace(revision=1), configuration=None)
+
+    async def body() -> None:
+        state = RoutingState(lambda: current)
+        with pytest.raises(AttributeError):
+            await state.whole_document()
+        current.configuration = Configuration()
+        assert (await state.whole_document()).revision == 1
+
+    asyncio.run(body())
 
 
 @table("etag", ["", '"1"'])

@@ -181,7 +181,7 @@ class Postprocessor:
         self._offer_copies(exchange, outcome)
 
     def _offer_copies(self, exchange: Exchange, outcome: InferenceResponse | InferenceError) -> None:
-        # An answer that is given again ran nothing, and so do its copies.
+        # Nothing ran for an answer that is given again: a copy would be compared with an old output, and cost.
         if isinstance(outcome, InferenceResponse) and outcome.age_s is not None:
             return
         for shadow, _ in exchange.plan.shadows:
