@@ -71,7 +71,6 @@ class Engine:
     ) -> None:
         self.models = models
         self.allowed_keys = allowed_keys or AllowedReferences()
-        self.metrics = Metrics(self._gauges)
         self.recorder = Recorder(record, training)
         self._clock = clock
         self._snapshot: Snapshot | None = None
@@ -82,7 +81,7 @@ class Engine:
         own_store = GatewayStore()
         self.budgets = BudgetLedger(own_store.spending, wall_clock)
         self.judge = Judge(self.serve, own_store.add_outcomes)
-        self.metrics.ratings = self.judge.ratings
+        self.metrics = Metrics(self._gauges, self.judge.ratings)
         self._answers = AnswerCache(clock)
         self._tracer = tracer
         self._shadows = ShadowQueue(self.metrics.shadow_outcomes)
@@ -154,6 +153,7 @@ class Engine:
             # (docs/design/013-gateway-api.md).
             self.runners.adopt(prepared)
             self._snapshot = snapshot
+            self._answers.clear()
             if previous is not None:
                 self._replaced_snapshots.append(previous)
             self._close_unused()
@@ -270,21 +270,19 @@ class Engine:
         return await self._serve_now(exchange)
 
     async def _serve_again(self, exchange: Exchange, lifetime_s: float) -> InferenceResponse:
-        """Return the answer that the same request had, if it is younger than `lifetime_s`, else a new one."""
-        plan, request, started_at = exchange.plan, exchange.request, self._clock()
-        key = answer_key(request, plan.decision)
-        stored = self._answers.find(key)
-        if stored is None or stored[1] >= lifetime_s or plan.protocol != (request.protocol or plan.protocol):
+        """Return the answer that the same request had, if it is young enough, else a new one."""
+        started_at, version = self._clock(), exchange.plan.decision.version
+        key = answer_key(exchange.request, exchange.plan.decision)
+        stored = self._answers.find(key) if key else None
+        if stored is None:
             response = await self._serve_now(exchange)
-            self._answers.store(key, response)
+            # Of a revision that was replaced meanwhile no request finds it any more.
+            if key and exchange.snapshot is self._snapshot:
+                self._answers.store(key, response, lifetime_s)
             return response
-        response = replace(
-            stored[0],
-            decision=plan.decision,
-            decision_document=plan.decision_document,
-            request_id=request.request_id,
-            age_s=stored[1],
-        )
+        output, age_s = stored
+        result = InferenceResult(output=output, stages={}, attempts=0)
+        response = replace(_build_response(exchange, version, result), age_s=age_s)
         self._postprocessor.finish(exchange, response, (self._clock() - started_at) * 1000)
         return response
 

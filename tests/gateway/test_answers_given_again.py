@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
+from nlapi.gateway.answers import MAX_BYTES, AnswerCache
 from nlapi.gateway.engine import Engine
-from nlapi.gateway.inference import InferenceRequest
+from nlapi.gateway.inference import InferenceRequest, InferenceResponse
+from nlapi.routing.model import Decision, Shadow
 from tests.gateway.clock import Clock
 from tests.gateway.kit import Talk
 from tests.gateway.llm_gateway import document, gateway
 from tests.gateway.llm_upstream import upstream
-from tests.gateway.versions import configuration, publish, run, write, write_echo
+from tests.gateway.versions import configuration, publish, ref, run, write, write_echo
 from tests.tables import table
 
 COUNTING = """
@@ -46,6 +49,38 @@ def test_the_same_request_runs_once_until_its_time_is_over_or_anything_changes(t
         assert [await ask(), await ask()] == [9, 10]
 
     run(tmp_path, body, clock=clock)
+
+
+def test_what_has_no_json_is_served_and_a_shadow_gets_one_copy(tmp_path: Path) -> None:
+    write(tmp_path / "v1", COUNTING)
+    write(tmp_path / "v2", COUNTING)
+    shadow = Shadow(name="s", objective="greet", version=ref("v2"))
+
+    async def body(engine: Engine) -> None:
+        async def ask(value: object) -> object:
+            return (await engine.serve("greet", InferenceRequest(input=value))).output
+
+        await publish(engine, configuration("v1", "v2", cache_seconds=60, timeout_ms=20_000, shadows=[shadow]))
+        assert [await ask("once"), await ask("once"), await ask(2**70), await ask(2**70)] == [1, 1, 2, 3]
+        while engine.metrics.shadow_outcomes["s", "ok"] < 3:
+            await asyncio.sleep(0.001)
+        assert engine.metrics.shadow_outcomes == {("s", "ok"): 3}
+
+    run(tmp_path, body)
+
+
+def test_small_answers_take_no_more_memory_than_large_ones() -> None:
+    decision = Decision(objective="greet", version=ref("v1"), revision=1, reason="default", shard="")
+    answer = InferenceResponse(
+        output=1, decision=decision, decision_document={}, request_id="1", version=ref("v1"), stages={}
+    )
+    clock = Clock()
+    cache, count = AnswerCache(clock), MAX_BYTES // 1024
+    for number in range(count):
+        cache.store(number.to_bytes(32), answer, lifetime_s=60)
+    assert (cache.find(bytes(32)), cache.find((count - 1).to_bytes(32))) == (None, (1, 0.0))
+    clock.now += 60
+    assert cache.find((count - 1).to_bytes(32)) is None
 
 
 def test_a_failure_is_not_given_again(tmp_path: Path) -> None:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nlapi.gateway.admin.costs import policy_outcomes
+from nlapi.gateway.engine import Engine
+from nlapi.gateway.inference import InferenceRequest
 from nlapi.gateway.records.judge import read_quality
+from nlapi.routing.model import Objective, Shard, ShardProtocol
 from tests.gateway.kit import Talk, gateway
 from tests.gateway.llm_gateway import document as llm_document
 from tests.gateway.llm_gateway import gateway as llm_gateway
 from tests.gateway.llm_upstream import upstream
 from tests.gateway.test_routing_clients import until
+from tests.gateway.versions import configuration, publish, ref, run, write
 from tests.tables import table
 
 STRICT = """
@@ -45,7 +52,7 @@ def test_a_version_of_ours_judges_each_answer(tmp_path: Path) -> None:
             talk.as_("web").ok("POST", "/v1/objectives/continue-watching/serve", body)
         until(lambda: len(outcomes(talk)) == 2)
         rows = outcomes(talk)
-        assert sorted(row["quality"] for row in rows) == [0.0, 1.0]
+        assert sorted((row["quality"], row["source"]) for row in rows) == [(0.0, "judge"), (1.0, "judge")]
         assert {(row["model"], row["version"], row["context"]["country"]) for row in rows} == {("ranker", "v7", "BR")}
         recorded = {row["request_id"] for row in talk.ok("GET", "/v1/decisions", objective="continue-watching")["data"]}
         assert {row["request_id"] for row in rows} == recorded
@@ -57,12 +64,12 @@ def test_a_language_model_judges_and_a_share_is_a_share(tmp_path: Path, protocol
         judged = llm_document(llm.url, "writer", "critic", "status-500", protocol=protocol)
         judged["objectives"][0] |= {"judge": "critic", "judge_percent": 100}
         with llm_gateway(tmp_path, judged) as talk:
-            ask = {"input": {"messages": [{"role": "user", "content": "hello"}], "max_tokens": 9}}
+            ask = {"input": {"messages": [{"role": "user", "content": "a</input>b"}], "max_tokens": 9}}
             talk.as_("web").ok("POST", "/v1/objectives/writer/serve", ask)
             until(lambda: len(outcomes(talk)) == 1)
             (row,) = outcomes(talk)
             assert (row["quality"], row["model"], row["tokens"], row["dollars"] > 0) == (0.25, "writer", 23, True)
-            assert "hello" in str(llm.requests[-1]["messages"])
+            assert "a\\u003c/input>b" in llm.requests[-1]["messages"][-1]["content"]
             talk.ok("PATCH", "/v1/objectives/writer", {"judge": "status-500"})
             talk.as_("web").ok("POST", "/v1/objectives/writer/serve", ask)
             until(lambda: rated(talk) == {"ok": "1", "error": "1"})
@@ -79,12 +86,30 @@ def test_a_language_model_judges_and_a_share_is_a_share(tmp_path: Path, protocol
         ({"choices": [{"message": {"content": 'it is {"quality":1.0}'}}]}, 1.0),
         ({"choices": [{"message": {"content": '{"quality": 10}'}}]}, None),
         ({"choices": [{"message": {"content": '{"quality": 1.2}'}}]}, None),
+        ({"choices": [{"message": {"content": 'as "quality": 1 was asked for: {"quality": 0.25, "why": 1}'}}]}, 0.25),
+        *(({"choices": [{"message": {"content": f'{{"quality": 1}} {{"quality": {bad}}}'}}]}, None)
+          for bad in ("1e-3", "1/10", "1,5", "0.5.1", "-1")),
         ({"choices": []}, None), ({"choices": [{"message": {"content": None}}]}, None),
         ({"content": [{"type": "text", "text": '{"quality": 0}'}]}, 0.0), ({"content": "x"}, None),
     ],
 )  # fmt: skip
 def test_a_rating_is_read_or_there_is_none(output: object, quality: float | None) -> None:
     assert read_quality(output) == quality
+
+
+def test_what_the_judge_cannot_be_told_is_answered(tmp_path: Path) -> None:
+    write(tmp_path / "v1", "def predict(value):\n    return 1\n")
+    model = Shard(name="llm", protocol=ShardProtocol.OPENAI, endpoints=("http://127.0.0.1:9",))
+    judged = configuration("v1", "v2", shards=[model], remote={"v2": "llm"}, judge="critic", judge_percent=100.0)
+    critic = Objective(name="critic", default=ref("v2"))
+
+    async def body(engine: Engine) -> None:
+        await publish(engine, replace(judged, objectives={**judged.objectives, "critic": critic}))
+        assert (await engine.serve("greet", InferenceRequest(input=2**70))).version == ref("v1")
+        while not engine.judge.ratings["greet", "error"]:
+            await asyncio.sleep(0.001)
+
+    run(tmp_path, body)
 
 
 def test_who_judges_is_an_objective_that_nobody_judges(talk: Talk) -> None:
@@ -95,3 +120,18 @@ def test_who_judges_is_an_objective_that_nobody_judges(talk: Talk) -> None:
     assert "rated themselves" in str(chain)
     with pytest.raises(AssertionError, match=r"409|422"):
         talk.ok("DELETE", "/v1/objectives/payment-fraud")
+    talk.ok("PATCH", "/v1/objectives/recommend", {"judge": ""})
+    talk.ok("DELETE", "/v1/objectives/payment-fraud")
+
+
+def test_a_clients_rating_counts_before_the_judges() -> None:
+    def row(request_id: str, quality: float, **source: str) -> dict[str, Any]:
+        rated = {"request_id": request_id, "quality": quality, "model": "m", "version": "v1", "dollars": 0.0}
+        return {**rated, "context": {}, **source}
+
+    newest_first = [
+        row("a", 0.1, source="judge"), row("a", 0.9), row("a", 0.8),
+        row("b", 0.7), row("b", 0.2, source="judge"),
+        row("c", 0.4, source="judge"), row("c", 0.3, source="judge"),
+    ]  # fmt: skip
+    assert [entry.quality for entry in policy_outcomes(newest_first, ())] == [0.9, 0.7, 0.4]

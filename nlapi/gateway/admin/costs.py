@@ -58,6 +58,7 @@ def _outcome_rows(call: ApiCall) -> list[Json]:
         else:
             names = {name: slug(entry[name]) for name in ("objective", "model", "version")}
             rows.append({"context": {}, **entry, **names, **_rating(entry), "at": now})
+            rows[-1].pop("source", None)  # the gateway's alone to say
     if issues:
         raise unprocessable(issues)
     return rows
@@ -93,10 +94,15 @@ async def list_outcomes(call: ApiCall) -> ApiResponse:
 
 
 def policy_outcomes(rows: Iterable[Mapping[str, Any]], fields: Sequence[str]) -> list[RatedAnswer]:
-    """Return the outcomes of rows that have all fields in their context; of a request that is rated twice the last."""
-    newest: dict[str, Mapping[str, Any]] = {}
+    """Return the outcomes of rows that have all fields in their context.
+
+    Of a request that is rated twice it is the last rating of its client, and the judge's only without one.
+    """
+    counted: dict[str, Mapping[str, Any]] = {}
     for number, row in enumerate(rows):  # the newest first
-        newest.setdefault(row.get("request_id") or f"\0{number}", row)
+        key = row.get("request_id") or f"\0{number}"
+        if key not in counted or ("source" in counted[key] and "source" not in row):
+            counted[key] = row
     return [
         RatedAnswer(
             bucket=tuple(row["context"][name] for name in fields),
@@ -105,7 +111,7 @@ def policy_outcomes(rows: Iterable[Mapping[str, Any]], fields: Sequence[str]) ->
             dollars=row["dollars"],
             question=row.get("question") or row.get("request_id", ""),
         )
-        for row in newest.values()
+        for row in counted.values()
         if all(name in row["context"] for name in fields)
     ]
 

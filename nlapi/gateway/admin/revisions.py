@@ -27,6 +27,8 @@ from nlapi.routing.decisions import with_buckets
 from nlapi.routing.model import Configuration, Experiment, Rule, Share
 from nlapi.routing.split import allocate, allocate_layer
 
+_TAG_CHARS = 16
+"""characters of a digest in a tag: 96 bits"""
 _BY_PLURAL = {kind.plural: kind for kind in KINDS.values()}
 
 
@@ -110,7 +112,10 @@ def revision_response(call: ApiCall, revision: Revision) -> ApiResponse:
 
 
 async def get_configuration(call: ApiCall) -> ApiResponse:
-    """Return everything that decides, or wait until it is another revision than the reader's."""
+    """Return everything that decides, or wait until it is another revision than the reader's.
+
+    Who waits gets a weak tag of the content too: a store that was restored has the same number for other rules.
+    """
     return await answer_when_changed(call, _configuration_response)
 
 
@@ -120,7 +125,14 @@ async def _configuration_response(call: ApiCall, if_none_match: str) -> ApiRespo
     if is_current(if_none_match, tag["ETag"]):
         return not_modified(tag["ETag"])
     revision, content, digest = await call.gateway.routing_state.whole_document()
-    return ApiResponse(body=content, headers={**etag_header(revision), "Repr-Digest": f"sha-256=:{digest}:"})
+    if call.query.get("wait"):
+        tag = {"ETag": f'W/"{revision}-{digest[:_TAG_CHARS]}"'}
+        # Another revision may have come while this one was encoded.
+        if is_current(if_none_match, tag["ETag"]) and revision == call.gateway.publisher.current.table.revision:
+            return not_modified(tag["ETag"])
+    else:
+        tag = etag_header(revision)
+    return ApiResponse(body=content, headers={**tag, "Repr-Digest": f"sha-256=:{digest}:"})
 
 
 async def replace_configuration(call: ApiCall) -> ApiResponse:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from nlapi.gateway.admin.api_call import ApiCall, ApiResponse
+from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, not_modified
 from nlapi.gateway.http.client_connection import run_while_connected
 from nlapi.gateway.inference import UpstreamError
 
@@ -20,16 +20,15 @@ async def answer_when_changed(call: ApiCall, respond: Callable[[ApiCall, str], A
     it finds without waiting for anything, so that no change comes between.
     """
     wait_s, if_none_match = call.query.get("wait", 0.0), call.headers.get("if-none-match", "")
-    answer = await respond(call, if_none_match)
-    if not wait_s or not if_none_match or call.connection is None or answer.status != 304:
-        return answer
+    if not wait_s or not if_none_match or call.connection is None:
+        return await respond(call, if_none_match)
     try:
-        return await run_while_connected(call.connection, _changed(call, respond, if_none_match, wait_s))
+        return await run_while_connected(call.connection, _first_new_answer(call, respond, if_none_match, wait_s))
     except UpstreamError:  # the client has gone away, and nobody reads the answer
-        return answer
+        return not_modified(if_none_match)
 
 
-async def _changed(
+async def _first_new_answer(
     call: ApiCall, respond: Callable[[ApiCall, str], Awaitable[ApiResponse]], if_none_match: str, wait_s: float
 ) -> ApiResponse:
     gateway, loop = call.gateway, asyncio.get_running_loop()

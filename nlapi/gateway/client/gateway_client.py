@@ -6,7 +6,6 @@ import asyncio
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode
@@ -467,23 +466,34 @@ async def get(http: EndpointClient, url: str, headers: Mapping[str, str], timeou
 
 
 async def follow(
-    ask: Callable[[str], Awaitable[RawAnswer]], take: Callable[[RawAnswer], Awaitable[None]], etag: str = ""
+    ask: Callable[[str], Awaitable[RawAnswer]],
+    take: Callable[[RawAnswer], Awaitable[None]],
+    etag: str = "",
+    report: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Ask without end with the tag of the last answer, and give each new one to `take`.
 
-    `ask` waits at the gateway for up to WATCH_WAIT_S. What cannot be read is asked for again after a pause.
+    `ask` waits at the gateway for up to WATCH_WAIT_S. What cannot be read is asked for again after a pause. `report`
+    gets the fault of each answer, "" for a good one.
     """
     pause_s = WATCH_PAUSE_S
     while True:
         started_at = time.monotonic()
-        with suppress(SendError, ValueError, KeyError, TypeError):
+        is_good = False
+        try:
             answer = await ask(etag)
             if answer.status == 200:
                 await take(answer)
-                etag, pause_s = answer.etag, WATCH_PAUSE_S
-                continue
-            if answer.status == 304 and time.monotonic() - started_at > WATCH_PAUSE_S:
-                continue
+                # One without a tag, or with the same, did not wait for a change, and the next may not either.
+                is_good, etag, pause_s = answer.etag not in ("", etag), answer.etag, WATCH_PAUSE_S
+            elif answer.status == 304:
+                is_good = time.monotonic() - started_at > WATCH_PAUSE_S
+            report("" if answer.status in (200, 304) else str(answer_error(answer)))
+        except (SendError, ValueError, KeyError, TypeError) as error:
+            report(str(error))
+        if is_good:
+            pause_s = WATCH_PAUSE_S
+            continue
         # A gateway that is gone, or that stops, is not asked without pause.
         await asyncio.sleep(pause_s)
         pause_s = min(2 * pause_s, WATCH_WAIT_S)
@@ -515,7 +525,10 @@ class LoopThread:
         return asyncio.run_coroutine_threadsafe(work, self._loop or self._start(work)).result()
 
     def close(self, last: Coroutine[Any, Any, None]) -> None:
-        """Run the last work there if there was any, and end the thread."""
+        """Run the last work there if there was any, and end the thread. UsageError in that thread, which goes on."""
+        if threading.current_thread() is self._thread:
+            last.close()
+            raise UsageError("a callback cannot close what calls it", hint="close it in another thread")
         with self._lock:
             self._is_closed = True
             loop, thread, self._loop = self._loop, self._thread, None

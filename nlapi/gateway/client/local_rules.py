@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from nlapi.routing.model import Context, Decision
 from nlapi.routing.table import Table, UnknownObjectiveError, compile_table
 
 _NO_CONTEXT: Context = {}
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,21 +40,25 @@ class LocalRules:
 
     `url` is the gateway's address and `token` an admin token, of the role viewer: the document names what its overrides
     name. The first document is fetched here, and each later revision replaces it as soon as it is published; while the
-    gateway cannot be asked the last one decides. Any thread may decide. Errors as `nlapi.gateway.Client.resolve`.
+    gateway cannot be asked the last one decides, and `fault` says why. Any thread may decide. `on_change` gets each new
+    revision's number, in the thread that follows. Errors as `nlapi.gateway.Client.resolve`.
     """
 
     def __init__(
         self, url: str, token: str, *, timeout_s: float = 10.0, on_change: Callable[[int], None] | None = None
     ) -> None:
-        self._url = f"{parse_endpoint(url)}/v1/configuration"
+        # Without a tag, as at first, it does not wait; the answer's tag is then of the content too.
+        self._url = f"{parse_endpoint(url)}/v1/configuration?{urlencode({'wait': WATCH_WAIT_S})}"
         self._headers = {"Authorization": f"Bearer {token}"}
         self._timeout_s = timeout_s
         self._on_change = on_change
         self._http = EndpointClient(IDLE_S)
         self._loop = LoopThread("nlapi gateway rules")
         self._following: asyncio.Task[None] | None = None
+        self._fetched: _Fetched
+        self._fault = ""
         try:
-            self._fetched: _Fetched = self._loop.run(self._start())
+            self._loop.run(self._start())
         except BaseException:
             self.close()
             raise
@@ -73,6 +79,11 @@ class LocalRules:
         """The sha256 of the document that decides here, in base64."""
         return self._fetched.digest
 
+    @property
+    def fault(self) -> str:
+        """The reason that the last question to the gateway failed; "" while the rules are followed."""
+        return self._fault
+
     def decide(self, objective: str, context: Context = _NO_CONTEXT, *, client: str = "") -> Decision:
         """Return the decision that the gateway would make, without asking it: about a microsecond.
 
@@ -88,16 +99,15 @@ class LocalRules:
         return table.explain(_checked(table, objective, context), context, client)
 
     def close(self) -> None:
-        """Stop following, and close the connection."""
+        """Stop following, and close the connection. UsageError in `on_change`."""
         self._loop.close(self._stop())
 
-    async def _start(self) -> _Fetched:
+    async def _start(self) -> None:
         answer = await get(self._http, self._url, self._headers, self._timeout_s)
         if answer.status != 200:
             raise answer_error(answer)
-        fetched = await asyncio.to_thread(_read, answer)
-        self._following = asyncio.create_task(follow(self._ask, self._take, fetched.etag))
-        return fetched
+        self._fetched = await asyncio.to_thread(_read, answer)
+        self._following = asyncio.create_task(follow(self._ask, self._take, self._fetched.etag, self._report))
 
     async def _stop(self) -> None:
         if self._following is not None:
@@ -106,13 +116,21 @@ class LocalRules:
         await self._http.close()
 
     async def _ask(self, etag: str) -> RawAnswer:
-        url = f"{self._url}?{urlencode({'wait': WATCH_WAIT_S})}"
-        return await get(self._http, url, {**self._headers, "If-None-Match": etag}, WATCH_WAIT_S + self._timeout_s)
+        return await get(
+            self._http, self._url, {**self._headers, "If-None-Match": etag}, WATCH_WAIT_S + self._timeout_s
+        )
 
     async def _take(self, answer: RawAnswer) -> None:
         self._fetched = await asyncio.to_thread(_read, answer)
-        if self._on_change is not None:
+        if self._on_change is None:
+            return
+        try:
             self._on_change(self.revision)
+        except Exception:  # a fault of the caller's, which must not end the following
+            _log.exception("on_change failed for revision %d", self.revision)
+
+    def _report(self, fault: str) -> None:
+        self._fault = fault
 
 
 def _checked(table: Table, objective: str, context: Context) -> str:

@@ -55,7 +55,7 @@ class RoutingState:
     async def whole_document(self) -> WholeDocument:
         """Return everything that decides as one document, encoded once a revision for all that follow it."""
         current = self._current()
-        if self._whole is None or self._whole[0] is not current:
+        if self._whole is None or self._whole[0] is not current or _has_failed(self._whole[1]):
             self._whole = current, asyncio.create_task(asyncio.to_thread(_encode_whole, current))
         # Shielded: a reader that goes away must not end it for the others.
         return await asyncio.shield(self._whole[1])
@@ -106,6 +106,10 @@ class RoutingState:
             since=current.table.revision, revision=current, objective=declared, parts=parts, targets=targets
         )
         return current.table.revision
+
+
+def _has_failed(task: asyncio.Task[WholeDocument]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)
 
 
 def _encode_whole(current: CurrentRevision) -> WholeDocument:

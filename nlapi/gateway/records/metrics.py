@@ -268,18 +268,27 @@ def _is_equal(left: Any, right: Any) -> bool:
         return False
 
 
-class Metrics:
-    """All series of an engine, with the refused requests and the shadows' copies; `gauges` returns current values."""
+_NO_RATINGS: Mapping[tuple[str, str], int] = {}
 
-    def __init__(self, gauges: Callable[[], Mapping[str, float]] = dict) -> None:
+
+class Metrics:
+    """All series of an engine, with the refused requests and the shadows' copies; `gauges` returns current values.
+
+    `ratings` are those of the engine's judge.
+    """
+
+    def __init__(
+        self, gauges: Callable[[], Mapping[str, float]] = dict, ratings: Mapping[tuple[str, str], int] = _NO_RATINGS
+    ) -> None:
         self._gauges = gauges
+        self._ratings = ratings
         self._series: dict[SeriesKey, Series] = {}
         self.refused: Counter[tuple[str, int]] = Counter()
         """(objective, status) of requests that reached no version"""
         self.fallbacks: Counter[tuple[str, VersionRef]] = Counter()
-        self.answered_again: Counter[str] = Counter()
-        self.ratings: Counter[tuple[str, str]] = Counter()
         """(objective, the version that answered) of requests that the decided version failed"""
+        self.given_again: Counter[str] = Counter()
+        """objective -> requests whose answer was that of an earlier one"""
         self.shadow_outcomes: Counter[tuple[str, str]] = Counter()
         """(shadow, "ok" | "error" | "dropped") -> number of copies"""
         self.shadow_comparisons: dict[str, ShadowComparison] = {}
@@ -334,10 +343,10 @@ class Metrics:
         for (objective, status), count in self.refused.items():
             yield f'nlapi_refused_total{{objective="{escape_label(objective)}",status="{status}"}} {count}'
         yield from header_lines("nlapi_answers_given_again_total", "counter", "Requests answered without a run.")
-        for name, count in self.answered_again.items():
+        for name, count in self.given_again.items():
             yield f'nlapi_answers_given_again_total{{objective="{escape_label(name)}"}} {count}'
         yield from header_lines("nlapi_ratings_total", "counter", "Answers that a judge rated, by what became of it.")
-        for (name, outcome), count in self.ratings.items():
+        for (name, outcome), count in self._ratings.items():
             yield f'nlapi_ratings_total{{objective="{escape_label(name)}",outcome="{outcome}"}} {count}'
         yield from header_lines("nlapi_fallbacks_total", "counter", "Requests that the fallback version answered.")
         for (objective, version), count in self.fallbacks.items():

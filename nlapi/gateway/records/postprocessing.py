@@ -178,7 +178,13 @@ class Postprocessor:
         objective = exchange.route.objective
         if objective.judge and isinstance(outcome, InferenceResponse):
             self._judge.offer(exchange.snapshot.configuration, objective, exchange.request, outcome)
-        for shadow, _ in plan.shadows:
+        self._offer_copies(exchange, outcome)
+
+    def _offer_copies(self, exchange: Exchange, outcome: InferenceResponse | InferenceError) -> None:
+        # Nothing ran for an answer that is given again: a copy would be compared with an old output, and cost.
+        if isinstance(outcome, InferenceResponse) and outcome.age_s is not None:
+            return
+        for shadow, _ in exchange.plan.shadows:
             if is_sampled(shadow.name, exchange.request.request_id, shadow.percent):
                 # What was streamed was not kept, so that a copy's output cannot be compared with it.
                 response = outcome if isinstance(outcome, InferenceResponse) and not outcome.streamed else None
@@ -189,7 +195,7 @@ class Postprocessor:
     ) -> None:
         # Nothing ran for an answer that is given again: it says nothing of the version to a canary's guards.
         if isinstance(outcome, InferenceResponse) and outcome.age_s is not None:
-            self._metrics.answered_again[plan.decision.objective] += 1
+            self._metrics.given_again[plan.decision.objective] += 1
             return
         # A request that the fallback answered counts as an error of the decided version: canary guards have to see it.
         if isinstance(outcome, InferenceError):
