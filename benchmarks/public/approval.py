@@ -36,7 +36,7 @@ AGENTDOJO: Final = Source(
     name="AgentDojo", version=agentdojo.PACKAGE.partition("==")[2], licence="MIT", origin="PyPI agentdojo"
 )
 NOTHING_AGREED: Final = "nlapi, nothing agreed in advance"
-CONSENT: Final = "nlapi --yes, consent in advance to what was said"
+CONSENT: Final = "nlapi --yes, consent in advance to your words"
 EACH_CALL: Final = "ask before each call"
 BY_METHOD: Final = "ask before each call that is no GET"
 NEVER: Final = "never ask"
@@ -256,9 +256,9 @@ UNKNOWN: Final = (
     "How often a model errs: the errors are drawn at random, one a plan, and not those that models make most.",
     "WorkBench names changes alone. The reads before them, one search for each item and address, are this runner's.",
     "Every tool is a POST to nlapi here, so that it has to find out which only read (AgentDojo's are GETs by their "
-    "names). The rule by the method is told the truth: a tool that only reads is a GET to it. Were all POSTs to it, it "
+    "names). The rule by the method knows the truth: a tool that only reads is a GET to it. Were all POSTs to it, it "
     "would ask before each call.",
-    "That a plan is asked about says nothing of what is shown: a person sees the requests, each with its reasons.",
+    "A question about a plan says nothing of what it shows: a person sees the requests, each with its reasons.",
 )
 
 

@@ -55,7 +55,7 @@ _CLASSES: Final = {
     "wrong_count": "no call, a question, or several calls",
     "wrong_func_name": "another function",
     "missing_required": "a required argument is missing",
-    "missing_optional": "an argument that was said is missing",
+    "missing_optional": "a stated argument is missing",
     "unexpected_param": "an argument that was not said",
     "value_error:string": "another text",
     "value_error:list": "another list",

@@ -10,8 +10,10 @@ from benchmarks.public.chapter import Bars
 WIDTH: Final = 720
 ROW: Final = 30
 TOP: Final = 44
-LABELS: Final = 250
-"""Where the bars begin: what is left of it holds a label of some 34 characters."""
+CHARACTER: Final = 7.4
+"""The width of a character of a label, on average."""
+LABELS: Final = (160, 370)
+"""The least and the most room for labels, left of the bars."""
 FIGURES: Final = 90
 """Room for the figure behind the longest bar."""
 
@@ -34,23 +36,25 @@ def drawing(bars: Bars) -> str:
     """Return the SVG of bars; those whose label begins with "nlapi" stand out, the target is a dashed line."""
     height = TOP + ROW * len(bars.bars) + (24 if bars.target is not None else 8)
     largest = max([value for _, value in bars.bars] + ([] if bars.target is None else [bars.target])) or 1.0
-    scale = (WIDTH - LABELS - FIGURES) / largest
+    longest = max(len(label) for label, _ in bars.bars)
+    left = round(min(max(LABELS[0], longest * CHARACTER + 12), LABELS[1]))
+    scale = (WIDTH - left - FIGURES) / largest
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
         f"aria-label={quoteattr(_read_aloud(bars))}>",
         f"<style>{STYLE}</style>",
-        f'<text class="title" x="0" y="20">{escape(bars.title)}, {escape(bars.unit)}</text>',
+        f'<text class="title" x="0" y="20">{escape(_heading(bars))}</text>',
     ]
     for number, (label, value) in enumerate(bars.bars):
         top = TOP + ROW * number
         kind = "bar ours" if label.startswith("nlapi") else "bar"
         parts += [
-            f'<text x="{LABELS - 10}" y="{top + 16}" text-anchor="end">{escape(label)}</text>',
-            f'<rect class="{kind}" x="{LABELS}" y="{top + 1}" width="{max(value * scale, 1):.1f}" height="20" rx="2"/>',
-            f'<text x="{LABELS + value * scale + 8:.1f}" y="{top + 16}">{_figure(value)}</text>',
+            f'<text x="{left - 10}" y="{top + 16}" text-anchor="end">{escape(label)}</text>',
+            f'<rect class="{kind}" x="{left}" y="{top + 1}" width="{max(value * scale, 1):.1f}" height="20" rx="2"/>',
+            f'<text x="{left + value * scale + 8:.1f}" y="{top + 16}">{_figure(value)}</text>',
         ]
     if bars.target is not None:
-        x = LABELS + bars.target * scale
+        x = left + bars.target * scale
         parts += [
             f'<line class="target" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 6}" y2="{height - 20}"/>',
             f'<text x="{x:.1f}" y="{height - 5}" text-anchor="middle">target {_figure(bars.target)}</text>',
@@ -61,7 +65,15 @@ def drawing(bars: Bars) -> str:
 def _read_aloud(bars: Bars) -> str:
     figures = ", ".join(f"{label} {_figure(value)}" for label, value in bars.bars)
     target = "" if bars.target is None else f"; target {_figure(bars.target)}"
-    return f"{bars.title}, {bars.unit}: {figures}{target}"
+    return f"{_heading(bars)}: {figures}{target}"
+
+
+def _heading(bars: Bars) -> str:
+    return (
+        bars.title
+        if bars.unit in bars.title or bars.title.lower().startswith(bars.unit)
+        else f"{bars.title}, {bars.unit}"
+    )
 
 
 def _figure(value: float) -> str:
