@@ -31,8 +31,9 @@ CHAPTERS: Final = ("bfcl", "search", "approval", "effects", "cascade")
 INTRODUCTION: Final = """\
 This page is written by one command, from public data, and has no figure that the command did not print:
 
-```console
-$ make public DATA=DIR
+<!-- not run: needs the public sets, and takes twenty minutes -->
+```sh
+make public DATA=DIR
 ```
 
 Each chapter asks one question about nlapi, answers it on a set that others made and beside what others do, and ends
