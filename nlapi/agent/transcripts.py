@@ -443,18 +443,18 @@ class Savings:
 
 def savings(folder: Path, since: datetime) -> Savings:
     """Return what was saved since a moment, by the transcripts in `folder`."""
-    asked = {question for path in _files_since(folder, since) for question in _asked_since(path, since)}
+    questions = {question for path in _files_since(folder, since) for question in _asked_since(path, since)}
     usd: dict[tuple[str, int], float] = {}
     models: dict[tuple[str, int], set[str]] = {}
     for plan in recorded_plans(folder, since):
-        if plan.question in asked:
+        if plan.question in questions:
             usd[plan.question] = usd.get(plan.question, 0.0) + plan.total.usd
             models.setdefault(plan.question, set()).add(plan.model)
     costs: dict[str, list[float]] = {}
     for question, names in models.items():
         if len(names) == 1 and usd[question]:  # of two models nobody knows what one alone would have taken
             costs.setdefault(next(iter(names)), []).append(usd[question])
-    base = Savings(questions=len(asked), without_model=len(asked) - len(models), spent_usd=sum(usd.values()))
+    base = Savings(questions=len(questions), without_model=len(questions) - len(models), spent_usd=sum(usd.values()))
     if not costs:
         return base
     average, dearest = max((sum(each) / len(each), model) for model, each in costs.items())

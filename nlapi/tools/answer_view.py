@@ -182,6 +182,17 @@ def page_arguments(tool: Tool, *, sizes: bool = False) -> frozenset[str]:
     return frozenset(name for name, place in tool.places.items() if place in places)
 
 
+def is_list_start(call: Call) -> bool:
+    """Return whether a call reads its list from the start: no argument for a page, or one that is its first value."""
+    properties = call.tool.input_schema.get("properties", {})
+    for name in page_arguments(call.tool):
+        value, schema = call.arguments.get(name), properties.get(name, {})
+        # Of pages that are counted from 0, 1 is the second.
+        if value and value not in (schema.get("default"), schema.get("minimum")):
+            return False
+    return True
+
+
 def further_page(call: Call, result: Result, data: object = None) -> dict[str, object]:
     """Return the arguments of the next page for a model; {} if none exists, it is unknown, or they are too long."""
     import json
@@ -247,6 +258,15 @@ class SeriesEnd(StrEnum):
     """fewer entries have come than the API has, and it shows no further page"""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageBounds:
+    """What is read of a list at most."""
+
+    items: int = MAX_ITEMS
+    pages: int = MAX_PAGES
+    bytes: int = MAX_BYTES
+
+
 @dataclass(slots=True, kw_only=True)
 class PageSeries:
     """The pages of a list as they come: their entries in order, the number of pages, and the last answer."""
@@ -259,11 +279,75 @@ class PageSeries:
     total: int | None = None
     """the number of entries in all that the API tells, if it does"""
     ended: SeriesEnd = SeriesEnd.COMPLETE
+    _visited: set[str] = field(default_factory=set)
+    _digests: set[str] = field(default_factory=set)
+    _is_from_start: bool = True
+    """whether the first call was for the start of the list, which has as many entries as its total tells from there"""
+    _is_longer_page: bool = False
+    """whether the next page is asked for by its length, and has the entries of the one before it"""
 
     @property
     def is_whole(self) -> bool:
         """Whether nothing says that an entry has not come."""
         return self.ended is SeriesEnd.COMPLETE or (self.ended is SeriesEnd.NO_LIST and not self.pages)
+
+    def add(self, call: Call, result: Result, bounds: PageBounds, listener: PageListener | None = None) -> Call | None:
+        """Take the answer to a call, and return the call of the page after it; None where the series has ended."""
+        outcome = self._take(call, result, bounds, listener)
+        if isinstance(outcome, SeriesEnd):
+            self.ended = outcome
+            return None
+        return outcome
+
+    def _take(self, call: Call, result: Result, bounds: PageBounds, listener: PageListener | None) -> Call | SeriesEnd:
+        if not self._visited:
+            self._is_from_start = is_list_start(call)
+        self._visited.add(_key(call))
+        self.last = result
+        if not result.ok:
+            return SeriesEnd.FAILED
+        headers = lowercase_headers(result)
+        part = extract_list(result.data, call.tool.operation, headers)
+        entries = value_at(result.data, part.envelope.keys) if part is not None else None
+        if part is None or not isinstance(entries, list):
+            has_more = not self.pages and has_next_header(headers)
+            return SeriesEnd.UNDESCRIBED if has_more else SeriesEnd.NO_LIST
+        if self._is_longer_page:
+            # It has the entries of the page that it is asked for in place of.
+            self.entries.clear()
+            self.pages = self.size = 0
+        # Some servers take any page for the first one. Plain values, such as days without sales, may be the same.
+        page = _digest(entries) if any(isinstance(entry, Mapping) for entry in entries) else ""
+        if page and page in self._digests and not self._is_longer_page:
+            return SeriesEnd.REPEATED
+        self._digests.add(page)
+        before = len(self.entries)
+        self.entries += entries
+        self.size += body_size(result)
+        self.pages += 1
+        self.total = part.total if part.total is not None else self.total
+        if listener is not None:
+            listener(self)
+        return self._following(call, next_call(call, result, before=before if self._is_from_start else None), bounds)
+
+    def _following(self, call: Call, following: Call | None, bounds: PageBounds) -> Call | SeriesEnd:
+        """Return the call of the next page, or why it is not read."""
+        # The last page too may have more entries than are wanted.
+        count = len(self.entries)
+        if count > bounds.items or (count == bounds.items and following is not None):
+            del self.entries[bounds.items :]
+            return SeriesEnd.ITEMS
+        if following is None:
+            is_missing = self._is_from_start and self.total is not None and self.total > count
+            return SeriesEnd.MISSING if is_missing else SeriesEnd.COMPLETE
+        if self.pages >= bounds.pages or self.size >= bounds.bytes:
+            return SeriesEnd.PAGES if self.pages >= bounds.pages else SeriesEnd.SIZE
+        if following == call:
+            return SeriesEnd.UNDESCRIBED
+        changed = {name for name, value in following.arguments.items() if call.arguments.get(name) != value}
+        sizes = page_arguments(call.tool, sizes=True) - page_arguments(call.tool)
+        self._is_longer_page = bool(changed) and changed <= sizes
+        return SeriesEnd.REPEATED if _key(following) in self._visited else following
 
 
 async def read_pages(
@@ -281,62 +365,10 @@ async def read_pages(
     `series` is filled as the pages come, so that what was read before an error of `send` is not lost.
     """
     series = series if series is not None else PageSeries()
-    visited: set[str] = set()
-    pages = page_arguments(call.tool)
-    sizes = page_arguments(call.tool, sizes=True) - pages
-    # From its start on, a list has as many entries as its total tells.
-    is_from_start = not any(call.arguments.get(name) for name in pages)
-    is_longer_page = False
-    pages_read: set[str] = set()
-    while True:
-        visited.add(_key(call))
-        result = await send(call)
-        series.last = result
-        if not result.ok:
-            return _ended(series, SeriesEnd.FAILED)
-        headers = lowercase_headers(result)
-        part = extract_list(result.data, call.tool.operation, headers)
-        entries = value_at(result.data, part.envelope.keys) if part is not None else None
-        if part is None or not isinstance(entries, list):
-            has_more = not series.pages and has_next_header(headers)
-            return _ended(series, SeriesEnd.UNDESCRIBED if has_more else SeriesEnd.NO_LIST)
-        if is_longer_page:
-            # It has the entries of the page that it is asked for in place of.
-            series.entries.clear()
-            series.pages = series.size = 0
-        # Some servers take any page for the first one. Plain values, such as days without sales, may be the same.
-        page = _digest(entries) if any(isinstance(entry, Mapping) for entry in entries) else ""
-        if page and page in pages_read and not is_longer_page:
-            return _ended(series, SeriesEnd.REPEATED)
-        pages_read.add(page)
-        before = len(series.entries)
-        series.entries += entries
-        series.size += body_size(result)
-        series.pages += 1
-        series.total = part.total if part.total is not None else series.total
-        if listener is not None:
-            listener(series)
-        following = next_call(call, result, before=before if is_from_start else None)
-        # The last page too may have more entries than are wanted.
-        if len(series.entries) > max_items or (len(series.entries) == max_items and following is not None):
-            del series.entries[max_items:]
-            return _ended(series, SeriesEnd.ITEMS)
-        if following is None:
-            is_missing = is_from_start and series.total is not None and series.total > len(series.entries)
-            return _ended(series, SeriesEnd.MISSING if is_missing else SeriesEnd.COMPLETE)
-        if series.pages >= max_pages or series.size >= max_bytes:
-            return _ended(series, SeriesEnd.PAGES if series.pages >= max_pages else SeriesEnd.SIZE)
-        if following == call:
-            return _ended(series, SeriesEnd.UNDESCRIBED)
-        changed = {name for name, value in following.arguments.items() if call.arguments.get(name) != value}
-        is_longer_page = bool(changed) and changed <= sizes
-        call = following
-        if _key(call) in visited:
-            return _ended(series, SeriesEnd.REPEATED)
-
-
-def _ended(series: PageSeries, ended: SeriesEnd) -> PageSeries:
-    series.ended = ended
+    bounds = PageBounds(items=max_items, pages=max_pages, bytes=max_bytes)
+    following: Call | None = call
+    while following is not None:
+        following = series.add(following, await send(following), bounds, listener)
     return series
 
 

@@ -12,11 +12,10 @@ from nlapi.agent.operation_tools import PLAN_TOOL, OperationTools
 from nlapi.client.safe_text import json_line, single_line
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect
-from nlapi.resources.answers import extract_list
 from nlapi.resources.identity import name_of
 from nlapi.results.contents import Listing, Row, value_at_path, values_at
 from nlapi.results.query import ResultQuery, matching_rows, parse_query
-from nlapi.tools.answer_view import lowercase_headers, next_call, page_arguments
+from nlapi.tools.answer_view import PageBounds, PageSeries, SeriesEnd, is_list_start
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step
 from nlapi.tools.tool import Call, Tool
 from nlapi.workflows.from_plan import ModelChain, write_chain
@@ -24,15 +23,12 @@ from nlapi.workflows.from_plan import ModelChain, write_chain
 EACH = "each"
 MAX_CALLS = 200
 """calls of one plan: a question about more would be read by nobody"""
-MAX_PAGES = 50
-MAX_ENTRIES = 10_000
+_BOUNDS = PageBounds(pages=50)
 
 _RESULT = re.compile(r"r(\d{1,6})")
 _OUTPUT = re.compile(r"\$steps\.(\w{1,40})\.outputs")
 _VALUELESS = ("empty", "not empty")
 _VALUE = re.compile(r"\$each\.(.+)")
-_FIRST = (0, 1, "0", "1", "", None)
-"""Values of an argument for pages that are the start of a list"""
 _MEMBERS = ("in", "where", "sort", "limit")
 _HINT = '{"in": "$steps.a.outputs", "where": [{"field": "spent", "op": ">", "value": 100}], "limit": 5}'
 
@@ -53,34 +49,31 @@ class Loop:
 
 @dataclass(slots=True, kw_only=True)
 class _List:
-    """A list as its pages come: its entries, and the call of the page that is not read yet."""
+    """A list as its pages come, and the call of the page that is not read yet."""
 
-    rows: list[Row] = field(default_factory=list)
-    pages: int = 0
+    series: PageSeries = field(default_factory=PageSeries)
     following: Call | None = None
-    visited: list[Mapping[str, Any]] = field(default_factory=list)
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        return self.series.entries
 
     def add(self, step: Step) -> None:
-        """Take the entries of a page. UsageError where it has none, or the list has no end."""
-        result, name = step.result, step.call.operation_id
-        if step.outcome is not Outcome.ANSWERED or result is None or not result.ok:
+        """Take the entries of a page. UsageError where it has none, or not every page can be read."""
+        name, count = step.call.operation_id, len(self.series.entries)
+        if step.outcome is not Outcome.ANSWERED or step.result is None:
             raise UsageError(f"{name} gave no list")
-        part = extract_list(result.data, step.call.tool.operation, lowercase_headers(result))
-        if part is None or not all(isinstance(entry, Mapping) for entry in part.entries):
+        if not self.series.pages and not is_list_start(step.call):
+            raise UsageError(f"a later page of {name} is not its list; read it from its start")
+        self.following = self.series.add(step.call, step.result, _BOUNDS)
+        if not self.series.pages or not all(isinstance(entry, Mapping) for entry in self.rows):
             raise UsageError(f"the answer of {name} is not a list of objects")
-        following = next_call(step.call, result, before=len(self.rows))
-        rows = [entry for entry in part.entries if isinstance(entry, Mapping)]
-        known = {_digest(row) for row in self.rows}
-        if any(_digest(row) in known for row in rows):
+        if self.following is None and self.series.ended is not SeriesEnd.COMPLETE:
+            raise UsageError(f"not all pages of {name} can be read; filter the list by an argument of its own")
+        # A longer page has the entries of the one before it.
+        pages = self.rows[:count], self.rows[count:]
+        if {_digest(row) for row in pages[0]} & {_digest(row) for row in pages[1]}:
             raise UsageError(f"an entry of {name} came on two pages: the list changed while it was read; ask again")
-        self.rows += rows
-        self.pages += 1
-        self.visited.append(step.call.arguments)
-        if following is not None:
-            is_endless = not following.page_query and following.arguments in self.visited
-            if following == step.call or is_endless or self.pages >= MAX_PAGES or len(self.rows) >= MAX_ENTRIES:
-                raise UsageError(f"not all pages of {name} can be read; filter the list by an argument of its own")
-        self.following = following
 
 
 @dataclass(slots=True, kw_only=True)
@@ -130,14 +123,14 @@ class LoopChain:
         """Return the plan of all calls, or the end of the turn where no row fits."""
         lines = []
         calls: list[Call] = []
-        made: set[tuple[str, str]] = set()
+        keys: set[tuple[str, str]] = set()
         for loop in self.loops:
             rows, whole = self._rows(loop)
             for call in _calls(loop, rows):
                 # Of entries with the same values one call is made: of two orders of a customer, one to the customer.
                 key = call.operation_id, _digest(call.arguments)
-                if key not in made:
-                    made.add(key)
+                if key not in keys:
+                    keys.add(key)
                     calls.append(replace(call, id=f"each-{len(calls) + 1}"))
             if loop.query is not None:
                 lines.append(f"{loop.tool.operation.id} for {len(rows):,} of {whole:,}{_conditions_text(loop.query)}")
@@ -188,14 +181,7 @@ def write_plan(
     for loop in loops:
         if isinstance(loop.source, int) and loop.query is not None and loop.source not in loop_chain.lists:
             loop_chain.lists[loop.source] = read = _List()
-            step = steps[loop.source - 1]
-            if later := [
-                name for name in page_arguments(step.call.tool) if step.call.arguments.get(name, 1) not in _FIRST
-            ]:
-                raise UsageError(
-                    f"r{loop.source} is a later page of its list ({later[0]}); read the list from its start"
-                )
-            read.add(step)
+            read.add(steps[loop.source - 1])
     return loop_chain
 
 
@@ -291,7 +277,7 @@ def _with_values(value: Any, row: Row) -> Any:
     if not isinstance(value, str) or not value.startswith("$each"):
         return value
     reference = _VALUE.fullmatch(value)
-    own = value_at_path(row, reference[1]) if reference else None
-    if own is None:
+    filled = value_at_path(row, reference[1]) if reference else None
+    if filled is None:
         raise UsageError(f"an entry has no {value[:80]}")
-    return own
+    return filled

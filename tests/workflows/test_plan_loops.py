@@ -71,11 +71,11 @@ def answer(schema: dict[str, Any]) -> dict[str, Any]:
     return {"description": "it", "content": {"application/json": {"schema": schema}}}
 
 
-def campaigns(rows: Sequence[dict[str, Any]], request: Received) -> Reply:
+def campaigns(rows: Sequence[dict[str, Any]], total: int, request: Received) -> Reply:
     """Pages of ten, until an entry is changed; `c13` cannot be."""
     if request.method == "GET":
         page = int(parse_qs(urlsplit(request.target).query).get("page", ["1"])[0])
-        return Reply(200, {"data": rows[(page - 1) * PAGE : page * PAGE], "total": len(rows)})
+        return Reply(200, {"data": rows[(page - 1) * PAGE : page * PAGE], "total": total or len(rows)})
     return Reply(409, {"error": "locked"}) if request.target.endswith("/c13") else Reply(200, {"id": "x"})
 
 
@@ -83,11 +83,16 @@ class Held:
     """One question with a scripted model: what was asked, what reached the API, and what was answered."""
 
     def __init__(
-        self, *script: Any, agrees: bool = True, yes: bool = False, rows: Sequence[dict[str, Any]] = CAMPAIGNS
+        self,
+        *script: Any,
+        agrees: bool = True,
+        yes: bool = False,
+        rows: Sequence[dict[str, Any]] = CAMPAIGNS,
+        total: int = 0,
     ) -> None:
         self.consents: list[tuple[CallProposed, ...]] = []
         self.events: list[Event] = []
-        with MessagesServer(script) as model, Echo(partial(campaigns, rows)) as api:
+        with MessagesServer(script) as model, Echo(partial(campaigns, rows, total)) as api:
             ads = described(api.url)
             endpoint = find_endpoint(
                 "claude-sonnet-5-5", {"ANTHROPIC_API_KEY": "sk-ant-x", "ANTHROPIC_BASE_URL": model.url}
@@ -220,12 +225,21 @@ def test_a_later_page_of_before_is_not_the_list() -> None:
     )
     assert "later page" in json.dumps(held.requests[2])
     assert held.changed == []
+    held = Held(plan({**LIST, "arguments": {"page": 2}}, each(PAUSE)))
+    assert "later page" in held.text
+    assert (held.changed, held.consents) == ([], [])
 
 
 def test_an_entry_without_the_field_is_not_another_value() -> None:
     rows: list[dict[str, Any]] = [{"id": "c1", "spent": 1}, {"id": "c2"}, {"id": "c3", "spent": 2}]
     held = Held(plan(LIST, each(PAUSE, where=[{"field": "spent", "op": "!=", "value": 1}])), rows=rows)
     assert held.changed == ["/campaigns/c3"]
+
+
+def test_a_list_that_has_more_than_comes_is_not_gone_through() -> None:
+    held = Held(plan(LIST, each(PAUSE)), rows=CAMPAIGNS[:20], total=25)
+    assert "not all pages of listCampaigns can be read" in held.text
+    assert (held.changed, held.consents) == ([], [])
 
 
 def test_entries_with_the_same_values_are_one_call_and_a_list_that_moves_is_none() -> None:

@@ -350,8 +350,8 @@ def _without_earlier(
     """Return the remarks that were not made of the call before, but for that on the item that each is about."""
     if before is None:
         return list(remarks)
-    known = {text.replace(_item(before.call), "") for text in remarks_of(before)}
-    return [text for text in remarks if text.replace(_item(event.call), "") not in known]
+    earlier = {text.replace(_item(before.call), "") for text in remarks_of(before)}
+    return [text for text in remarks if text.replace(_item(event.call), "") not in earlier]
 
 
 def _item(call: Call) -> str:
