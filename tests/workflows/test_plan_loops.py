@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -261,6 +262,24 @@ def test_the_screen_shows_each_request_and_what_was_said_of_the_first_once(capsy
     lines = capsys.readouterr().err.splitlines()
     requests = [line for line in lines if line.startswith("→ updateCampaign: PATCH")]
     assert len(requests) == 14
-    assert requests[1].endswith('/campaigns/c12  ! changes something  "Campaign 12"')
+    assert requests[0].endswith('/campaigns/c11  ! changes something  "Campaign 11"')
+    assert requests[1].endswith('/campaigns/c12  ! changes something  "Campaign 12"  (body and reasons as above)')
     assert len([line for line in lines if "PAUSED" in line]) == 2  # in the body and in the command of the first
     assert len([line for line in lines if "makes a condition" in line]) == 1
+
+
+def test_a_reason_against_some_calls_is_never_taken_for_one_against_none(capsys: pytest.CaptureFixture[str]) -> None:
+    held = Held(plan(LIST, each(PAUSE, where=OVER_100)), say("Not done."), agrees=False)
+    sent = "the same change was sent before"
+    reasons = [sent, sent, "", "", f"{sent}; not used: 100", sent, "not used: 100"]
+    capsys.readouterr()
+    renderer = TextRenderer({}, dry_run=False)
+    for proposed, reason in zip(held.consents[0], reasons, strict=False):
+        renderer(replace(proposed, reason=reason))
+    read: list[str] = []
+    for line in capsys.readouterr().err.splitlines():
+        if line.startswith("→"):
+            read.append(read[-1] if line.endswith("reasons as above)") else "")
+        elif line.startswith("  ") and ("sent before" in line or "not used: 100" in line):
+            read[-1] = line.strip()
+    assert read == reasons

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from nlapi.agent.events import (
@@ -213,22 +213,25 @@ class TextRenderer:
         # In quotes and last: a name that an API gives must not pass for what nlapi says.
         label = f"  {json_line(console.shorten(single_line(event.call.label), MAX_LABEL))}" if event.call.label else ""
         name = single_line(event.call.operation_id)
-        self.data(redact(f"→ {name}: {event.request.method} {event.request.url}{mark}{label}", self.masked))
         before, self.shown_proposal = self.shown_proposal, event
         # What is the same as in the call before it, of the same operation, is not shown again.
         if before is not None and before.call.tool.operation is not event.call.tool.operation:
             before = None
         is_same = before is not None and _sent_beside_url(before) == _sent_beside_url(event)
+        # All or nothing: of a part that is left out nobody would know whether it holds here too.
+        is_as_above = before is not None and _remarks(before) == _remarks(event)
+        note = _as_above(event, body=is_same, remarks=is_as_above)
+        self.data(redact(f"→ {name}: {event.request.method} {event.request.url}{mark}{label}{note}", self.masked))
         if event.request.content and not is_same:
             self.data(redact(_indent(console.preview_body(event.request)), self.masked))
         for line in (*value_notes(event.call), *change_lines(event.changes)):
             self.data(redact(f"  {line}", self.masked))
-        for line in _without_earlier(_account_lines(event), event, before, _account_lines):
+        for line in () if is_as_above else _account_lines(event):
             console.dim(redact(f"  {line}", self.masked))
         if not is_same:
             self.data(redact(f"  {event.curl}", self.masked))
-        if reasons := _without_earlier(_reasons(event), event, before, _reasons):
-            console.dim(f"  {'; '.join(reasons)}")
+        if event.reason and not is_as_above:
+            console.dim(f"  {event.reason}")
 
     def _show_end(self, event: StepFinished | WorkEnded | ChangesReported) -> None:
         if isinstance(event, StepFinished):
@@ -333,25 +336,20 @@ def _account_lines(event: CallProposed) -> list[str]:
     return [line for line in preview.account(event.call) if not (is_named and "not used: " in line)]
 
 
-def _reasons(event: CallProposed) -> list[str]:
-    return event.reason.split("; ") if event.reason else []
+def _remarks(event: CallProposed) -> list[str]:
+    """Return what is said of a call beside its request, without the value of the item that it is about."""
+    return [text.replace(_item(event.call), "") for text in (*_account_lines(event), event.reason)]
+
+
+def _as_above(event: CallProposed, *, body: bool, remarks: bool) -> str:
+    """Return what stands for the parts of a call that are those of the one before it, and so are left out."""
+    left_out = [("body", body and event.request.content), ("reasons", remarks and any(_remarks(event)))]
+    names = [name for name, is_left_out in left_out if is_left_out]
+    return f"  ({' and '.join(names)} as above)" if names else ""
 
 
 def _sent_beside_url(event: CallProposed) -> tuple[object, ...]:
     return event.request.method, event.request.headers, event.request.content
-
-
-def _without_earlier(
-    remarks: Iterable[str],
-    event: CallProposed,
-    before: CallProposed | None,
-    remarks_of: Callable[[CallProposed], Iterable[str]],
-) -> list[str]:
-    """Return the remarks that were not made of the call before, but for that on the item that each is about."""
-    if before is None:
-        return list(remarks)
-    earlier = {text.replace(_item(before.call), "") for text in remarks_of(before)}
-    return [text for text in remarks if text.replace(_item(event.call), "") not in earlier]
 
 
 def _item(call: Call) -> str:
