@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,18 +13,27 @@ from typing import Any
 
 # In bytes.
 MAX_MESSAGE = 8 * 1024 * 1024
+# In bytes: the longest address of a local socket on all systems (unix(7) has 107, macOS 103).
+MAX_ADDRESS = 100
+
+_WORKING_FOLDER = threading.Lock()
 
 
 @contextmanager
-def _inside(folder: Path) -> Iterator[None]:
-    """Work within a folder: the address of a local socket has at most 107 bytes, and a folder's path may have more."""
-    before = os.open(".", os.O_RDONLY)
-    try:
-        os.chdir(folder)
-        yield
-    finally:
-        os.fchdir(before)
-        os.close(before)
+def _address(folder: Path, name: str) -> Iterator[str]:
+    """Yield the address of a socket; where its path is too long for one, within its folder."""
+    if len(os.fsencode(folder / name)) <= MAX_ADDRESS:
+        yield str(folder / name)
+        return
+    # All threads are in that folder meanwhile.
+    with _WORKING_FOLDER:
+        before = os.open(".", os.O_RDONLY)
+        try:
+            os.chdir(folder)
+            yield name
+        finally:
+            os.fchdir(before)
+            os.close(before)
 
 
 def bind(folder: Path, name: str) -> socket.socket:
@@ -31,8 +41,8 @@ def bind(folder: Path, name: str) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX)
     mask = os.umask(0o177)
     try:
-        with _inside(folder):
-            listener.bind(name)
+        with _address(folder, name) as address:
+            listener.bind(address)
     except OSError:
         listener.close()
         raise
@@ -46,8 +56,8 @@ def open_connection(folder: Path, name: str) -> socket.socket:
     """Return a connection to a socket. ConnectionRefusedError where its process has gone, OSError without one."""
     connection = socket.socket(socket.AF_UNIX)
     try:
-        with _inside(folder):
-            connection.connect(name)
+        with _address(folder, name) as address:
+            connection.connect(address)
     except OSError:
         connection.close()
         raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from nlapi.errors import UsageError
@@ -13,6 +13,7 @@ from nlapi.errors import UsageError
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 LOOPBACK_HOSTS = frozenset(("localhost", "127.0.0.1", "::1"))
 _AUTHORITY = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[^\s\[\]:@/\\?#,]+)(?::(?P<port>[0-9]{0,5}))?", re.IGNORECASE)
@@ -77,3 +78,56 @@ def raw_path(scope: Message) -> str:
     """Return the path of a request, still percent-encoded."""
     raw = scope.get("raw_path")
     return raw.decode("latin-1").partition("?")[0] if raw else str(scope["path"])
+
+
+def quiet_server(app: Application, on_ready: Callable[[], object]) -> Any:
+    """Return a uvicorn server without logs that calls `on_ready`, and stops at once when any thread calls `stop`."""
+    import asyncio
+
+    import uvicorn
+
+    class StoppableServer(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            self.loop = asyncio.get_running_loop()
+            self.woken = asyncio.Event()
+            on_ready()
+
+        def stop(self) -> None:
+            self.should_exit = True
+            # The loop looks every 0.1 s by itself, and may have ended since the line above.
+            with suppress(RuntimeError):
+                self.loop.call_soon_threadsafe(self.woken.set)
+
+        async def main_loop(self) -> None:
+            await self.on_tick(0)
+            # uvicorn's own loop sleeps 0.1 s between two looks at should_exit, for which every test would wait. The
+            # time-out is for a signal, which sets should_exit without waking this loop.
+            while not self.should_exit:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self.woken.wait(), 0.1)
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            """Close connections as uvicorn does, without its pauses; running requests have a second to finish."""
+            for server in self.servers:
+                server.close()
+            for connection in list(self.server_state.connections):
+                connection.shutdown()
+            for _ in range(200):
+                if not self.server_state.connections and not self.server_state.tasks:
+                    break
+                await asyncio.sleep(0.005)
+
+    config = uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        loop="asyncio",
+        lifespan="off",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        date_header=False,
+    )
+    return StoppableServer(config)

@@ -51,6 +51,8 @@ class Agreement:
     reads: list[tuple[Call, Result | None]] = field(default_factory=list)
     moved: dict[int, str] = field(default_factory=dict)
     """by the index of a call, how its item is another one than when it was looked up; the user is asked once more"""
+    outdated: dict[int, str] = field(default_factory=dict)
+    """by the index of a call, that its item has changed since the user was shown it"""
     conditions: dict[int, RequestChanges] = field(default_factory=dict)
     """by the index of a call, the header that says which state of its item was read"""
     updates: dict[int, tuple[FieldChange, ...]] = field(default_factory=dict)
@@ -79,7 +81,8 @@ class Agreement:
             if edited is None:
                 return
             drafts = await self._edit_drafts(drafts, edited)
-            drafts = {index: replace(draft, note=self.moved.get(index, draft.note)) for index, draft in drafts.items()}
+            notes = self.outdated | self.moved
+            drafts = {index: replace(draft, note=notes.get(index, draft.note)) for index, draft in drafts.items()}
 
     def _calls_with_accounts(self) -> list[Call]:
         """Return the calls with their accounts, where words that another change of the plan uses are not unused."""
@@ -285,6 +288,8 @@ class Agreement:
                 return dict(zip(confirmable, reply.arguments, strict=False))
             if reply.is_agreed and await self._note_moved_items(confirmable):
                 return {}
+            if reply.is_agreed and reply.is_late and await self._note_outdated(confirmable):
+                return {}
             if not reply.is_agreed:
                 reason = f": {single_line(reply.reason)}" if reply.reason.strip() else ""
                 self._end_drafts(confirmable, Outcome.REFUSED, f"the user said no{reason}; nothing was sent")
@@ -312,6 +317,22 @@ class Agreement:
                 self.moved[index] = reason
                 self.reads.clear()
         return len(self.moved) > noted
+
+    async def _note_outdated(self, drafts: Mapping[int, _CallDraft]) -> bool:
+        """Return whether a field of an item is no longer what the user was shown, and note it."""
+        self.outdated.clear()
+        for index, draft in drafts.items():
+            call = state_read(draft.prepared.call) if draft.changes else None
+            if call is None:
+                continue
+            current = await self.terms.read_unasked(call, self.conversation, tuple(self.steps))
+            reader = call.tool.operation
+            if current is None or field_changes(draft.prepared.call, current, reader) != draft.changes:
+                self.outdated[index] = "it has changed since you were shown it; nothing was sent"
+                self.updates.pop(index, None)
+                self.conditions.pop(index, None)
+                self.reads.clear()
+        return bool(self.outdated)
 
     def _following_changes(self) -> tuple[FollowingCall, ...]:
         """Return the changes of the whole plan that come after these, where nobody agreed to them yet."""

@@ -275,12 +275,15 @@ class ConsentReply:
     """The decision whether the calls that were shown are sent; they are sent together or not at all.
 
     `reason` is the reason for a no, which goes to the planner, or says that a yes was given before. `arguments` are the
-    edited ones, for each call in order: the calls are then checked and shown again, and nothing is sent yet.
+    edited ones, for each call in order: the calls are then checked and shown again, and nothing is sent yet. With
+    `is_late` the items are read again before a yes is acted on: where they are no longer what was shown, they are shown
+    anew and nothing is sent.
     """
 
     is_agreed: bool
     reason: str = ""
     arguments: tuple[Mapping[str, Any], ...] | None = None
+    is_late: bool = False
 
 
 # Called with the calls of one plan that are shown: one question for all of them. Asked one by one, the user would see

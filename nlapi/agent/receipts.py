@@ -46,6 +46,8 @@ class ConsentRung(StrEnum):
     """of an MCP client (elicitation)"""
     PANEL = "panel"
     """of an MCP client (MCP Apps)"""
+    PAGE = "page"
+    """of `nlapi console`"""
     CLIENT = "client"
     """the client's own dialog, which a plugin's hook has it open"""
 
@@ -169,11 +171,16 @@ def run_receipt(face: str, spec: Spec, name: str, run_digest: str = "") -> Conse
     return ConsentReceipt(face=face, api=single_line(spec.title)[:MAX_TITLE], source=spec.source, calls=(call,))
 
 
-def reply_of(receipt: ConsentReceipt, reply: ConsentReply, secrets: Iterable[str] = ()) -> ConsentReceipt:
-    """Return a receipt with the reply of the person at the terminal, without secrets."""
+def reply_of(
+    receipt: ConsentReceipt,
+    reply: ConsentReply,
+    secrets: Iterable[str] = (),
+    rung: ConsentRung = ConsentRung.TERMINAL,
+) -> ConsentReceipt:
+    """Return a receipt with the reply of the person at a terminal or a page, without secrets."""
     answer = ConsentAnswer.AGREED if reply.is_agreed else ConsentAnswer.DECLINED
     # Masked before it is cut: a cut secret is found no more.
-    return receipt.with_answer(answer, ConsentRung.TERMINAL, redact(reply.reason, secrets))
+    return receipt.with_answer(answer, rung, redact(reply.reason, secrets))
 
 
 def error_outcome(error: BaseException) -> ConsentOutcome:

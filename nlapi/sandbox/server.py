@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
-import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -35,7 +34,7 @@ from nlapi.sandbox.validation import (
     check_request,
     take_body_credentials,
 )
-from nlapi.serving import Message, Receive, Send, has_two_lengths, is_same_origin, open_listener, raw_path
+from nlapi.serving import Message, Receive, Send, has_two_lengths, is_same_origin, open_listener, quiet_server, raw_path
 
 # The smallest valid file of each type, since clients decode what they get.
 PNG = base64.b64decode(
@@ -453,7 +452,7 @@ def running(
         open_listener(host, port) as (listener, url),
     ):
         ready = threading.Event()
-        server = _server(sandbox, ready.set)
+        server = quiet_server(sandbox, ready.set)
         thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), name="sandbox", daemon=True)
         thread.start()
         try:
@@ -481,56 +480,5 @@ def serve(
         Sandbox(spec, seed=seed, database=database, on_request=on_request) as sandbox,
         open_listener(host, port) as (listener, url),
     ):
-        server = _server(sandbox, lambda: on_ready(url) if on_ready else None)
+        server = quiet_server(sandbox, lambda: on_ready(url) if on_ready else None)
         asyncio.run(server.serve([listener]))
-
-
-def _server(sandbox: Sandbox, on_ready: Callable[[], object]) -> Any:
-    """Return a uvicorn server without logs that calls `on_ready`, and stops at once when any thread calls `stop`."""
-    import uvicorn
-
-    class StoppableServer(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            self.loop = asyncio.get_running_loop()
-            self.woken = asyncio.Event()
-            on_ready()
-
-        def stop(self) -> None:
-            self.should_exit = True
-            # The loop looks every 0.1 s by itself, and may have ended since the line above.
-            with suppress(RuntimeError):
-                self.loop.call_soon_threadsafe(self.woken.set)
-
-        async def main_loop(self) -> None:
-            await self.on_tick(0)
-            # uvicorn's own loop sleeps 0.1 s between two looks at should_exit, for which every test would wait. The
-            # time-out is for a signal, which sets should_exit without waking this loop.
-            while not self.should_exit:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self.woken.wait(), 0.1)
-
-        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            """Close connections as uvicorn does, without its pauses; running requests have a second to finish."""
-            for server in self.servers:
-                server.close()
-            for connection in list(self.server_state.connections):
-                connection.shutdown()
-            for _ in range(200):
-                if not self.server_state.connections and not self.server_state.tasks:
-                    break
-                await asyncio.sleep(0.005)
-
-    config = uvicorn.Config(
-        sandbox,
-        http="h11",
-        ws="none",
-        loop="asyncio",
-        lifespan="off",
-        log_config=None,
-        log_level="critical",
-        access_log=False,
-        server_header=False,
-        date_header=False,
-    )
-    return StoppableServer(config)

@@ -32,7 +32,7 @@ from nlapi.agent.loop import MAX_ROUNDS, converse
 from nlapi.agent.messages import PLANNER as MODEL_PLANNER
 from nlapi.agent.models import NO_CAPS, Caps, SpendingMeter, UsageTotal
 from nlapi.agent.policy import Policy, left_out_reason, words_left_out
-from nlapi.agent.receipts import begin_receipt, reply_of, run_receipt
+from nlapi.agent.receipts import ConsentRung, begin_receipt, reply_of, run_receipt
 from nlapi.cli.ask.events import DataRenderer, Renderer, Targets, TextRenderer, json_lines
 from nlapi.cli.ask.planners import ASK_BELOW as ASK_BELOW
 from nlapi.cli.ask.planners import PlannerFactory, model_settings
@@ -201,6 +201,8 @@ class Session:
     thinking: ThinkingStatus | None = None
     face: str = "ask"
     """the command that asks, as receipts of consent name it"""
+    rung: ConsentRung = ConsentRung.TERMINAL
+    """where a person answers"""
     receipt: ConsentReceipt | None = None
     """that of a yes to all of the question, which was given before the transcript is open"""
     hints_at_resume: bool = True
@@ -216,7 +218,7 @@ class Session:
 
     async def answer(self, conversation: Conversation) -> tuple[Conversation, int]:
         """Answer the last question, and return the conversation after it and the exit code."""
-        self._log_question(conversation)
+        self.log_question(conversation)
         self.planned = []
         try:
             return await self._answer(conversation)
@@ -239,7 +241,7 @@ class Session:
 
     async def _answer(self, conversation: Conversation) -> tuple[Conversation, int]:
         while True:
-            last = await self._until_last(conversation)
+            last = await self.until_last(conversation)
             if isinstance(last, TurnAnswered):
                 if self.hints_at_resume and (hint := _hint_for_uncertain(last.conversation, self.log)):
                     console.note(hint)
@@ -264,7 +266,8 @@ class Session:
         )
         return 7
 
-    async def _until_last(self, conversation: Conversation) -> TurnAnswered | InputNeeded | ChoiceOffered:
+    async def until_last(self, conversation: Conversation) -> TurnAnswered | InputNeeded | ChoiceOffered:
+        """Answer the last question up to its end, or to what a person has to give or to choose first."""
         events = converse(
             self.planner,
             conversation,
@@ -318,7 +321,7 @@ class Session:
         """Return the person's reply to calls; the transcript has it before anything is sent."""
         reply = await self.consent(proposed)
         if self.log is not None and reply.arguments is None:
-            self.log.write_receipt(reply_of(begin_receipt(self.face, proposed), reply, self.log.secrets))
+            self.log.write_receipt(reply_of(begin_receipt(self.face, proposed), reply, self.log.secrets, self.rung))
         return reply
 
     async def _ask_about_workflow(self, proposed: WorkflowProposed) -> ConsentReply:
@@ -327,7 +330,7 @@ class Session:
         if self.log is not None:
             call = proposed.proposal.call
             receipt = run_receipt(self.face, call.tool.operation.spec, call.operation_id)
-            self.log.write_receipt(reply_of(receipt, reply, self.log.secrets))
+            self.log.write_receipt(reply_of(receipt, reply, self.log.secrets, self.rung))
         return reply
 
     def _log_event(self, event: Event) -> NlapiError | None:
@@ -352,7 +355,8 @@ class Session:
         if RESIDENT_BODIES.fault and not had_fault:
             console.note(f"{RESIDENT_BODIES.fault}; all answers stay in memory")
 
-    def _log_question(self, conversation: Conversation) -> None:
+    def log_question(self, conversation: Conversation) -> None:
+        """Write the last question to the transcript."""
         if self.log is not None:
             known = conversation.known_values
             self.log.hide(str(known[name]) for name in self.secret_names if name in known)
