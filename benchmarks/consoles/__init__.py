@@ -1,0 +1,1 @@
+"""The pages of `nlapi console` and of a gateway, in a real browser."""

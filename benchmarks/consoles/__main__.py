@@ -1,0 +1,159 @@
+"""The consoles in a real browser: each walk from a first look to a change that is undone.
+
+    python -m benchmarks.consoles [gateway|local] [--screenshots FOLDER]
+
+Needs Chromium, and node with the packages that npm fetches once into the cache folder: Playwright, axe and the SDK's
+client. What cannot be had is left out, with the reason. Everything runs on loopback: a gateway with the shipped
+example, traffic and a canary; a sandbox of the ads API, and `nlapi console` in a terminal of its own. Exits with 1 when
+anything is otherwise than it should be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pty
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from benchmarks.npm import cache, fetched
+from benchmarks.panels.__main__ import NLAPI, PACKAGES, PATIENCE
+
+FILES = ("page.mjs", "gateway.mjs", "local.mjs")
+ROWS, UNKNOWN = 40, 3
+CAMPAIGN = "cmp_7h2k9q4m"
+
+
+@contextmanager
+def running(*words: str, env: dict[str, str] | None = None) -> Iterator[str]:
+    """Yield the first line of a server's output, and end the server."""
+    process = subprocess.Popen([NLAPI, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=env)
+    try:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def in_terminal(*words: str) -> Iterator[str]:
+    """Yield what a command prints to a terminal of its own until it shows a code, and end the command."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([NLAPI, *words], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+    os.close(theirs)
+    shown = ""
+    try:
+        while "code:" not in shown:
+            shown += os.read(ours, 4096).decode("utf-8", "replace")
+        yield shown
+    finally:
+        process.terminate()
+        process.wait()
+        os.close(ours)
+
+
+def serve_traffic(url: str, token: str) -> str:
+    """Start a canary, ask 300 times, and return the id of a request that it served."""
+    headers = {"authorization": f"Bearer {token}"}
+    with httpx2.Client(base_url=url, headers=headers, timeout=30) as client:
+        canary = {"objective": "continue-watching", "model": "ranker", "version": "v2", "percent": 30}
+        guards = [{"metric": "error_rate", "limit": 0.5}]
+        client.post("/v1/canaries", json={"name": "ranker-v2", **canary, "guards": guards}).raise_for_status()
+        for number in range(300):
+            body = {"context": {"user": f"u{number}", "country": "BR"}, "input": {}}
+            client.post("/v1/objectives/continue-watching/serve", json=body)
+        for _ in range(100):
+            found = client.get("/v1/decisions", params={"version": "v2", "limit": 1}).json()["data"]
+            if found:
+                return str(found[0]["request_id"])
+            time.sleep(0.1)
+    raise SystemExit("no decision of the canary is recorded")
+
+
+def drive(script: str, folder: Path, chromium: str, pictures: Path, given: dict[str, Any], home: Path) -> int:
+    """Run a walk, print its lines, and return how many do not hold."""
+    command = ["node", str(folder / script), chromium, str(pictures.resolve()), json.dumps(given)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=PATIENCE, env={**os.environ, "HOME_OF_WALK": str(home)}
+    )
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    for line in lines:
+        print(f"{'ok  ' if line['holds'] else 'NOT '} {line['name']}{': ' + line['seen'] if line['seen'] else ''}")
+    if done.returncode:
+        print(done.stderr[-2_000:])
+    failed = sum(not line["holds"] for line in lines)
+    print(f"{script}: {len(lines) - failed} of {len(lines)} hold", flush=True)
+    return failed + bool(done.returncode or not lines)
+
+
+def gateway(folder: Path, chromium: str, pictures: Path, home: Path) -> int:
+    token_file = home / "token"
+    words = ("gateway", "serve", "--example", "--port", "0", "--database", str(home / "gateway.db"))
+    with running(*words, "--token-file", str(token_file)) as url:
+        token = token_file.read_text().strip()
+        request = serve_traffic(url, token)
+        made = httpx2.post(
+            f"{url}/v1/tokens",
+            json={"name": "looker", "audience": "admin", "role": "viewer"},
+            headers={"authorization": f"Bearer {token}"},
+        ).json()
+        given = {"url": url, "token": token, "request": request, "viewer": made["token"]}
+        return drive("gateway.mjs", folder, chromium, pictures, given, home)
+
+
+def local(folder: Path, chromium: str, pictures: Path, home: Path) -> int:
+    rows = home / "rows.jsonl"
+    ids = [f"cmp_none{number}" if number < UNKNOWN else CAMPAIGN for number in range(ROWS)]
+    calls = [{"campaign_id": id, "daily_budget_micros": 1_000_000 * (n + 50)} for n, id in enumerate(ids)]
+    rows.write_text("".join(json.dumps(call) + "\n" for call in calls))
+    with running("sandbox", "ads", "--port", "0") as api:
+        target = ("--base-url", api, "--auth", "bearer=x")
+        subprocess.run([NLAPI, "batch", "ads", str(rows), "updateCampaign", *target, "--yes"], capture_output=True)
+        os.environ["NLAPI_ADS_BEARER"] = "x"
+        with in_terminal("console", "ads", "--base-url", api, "--no-browser") as shown:
+            (url,) = re.findall(r"http://\S+", shown)
+            (code,) = re.findall(r"code: (\S+)", shown)
+            given = {"url": url, "code": code, "nlapi": NLAPI, "api": api}
+            return drive("local.mjs", folder, chromium, pictures, given, home)
+
+
+WALKS = {"gateway": gateway, "local": local}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("walk", nargs="?", choices=[*WALKS], help="one walk alone")
+    parser.add_argument("--screenshots", type=Path, help="where the pictures of the pages go")
+    options = parser.parse_args()
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    folder = cache() / "panels-1"
+    reason = "" if (folder / "node_modules" / "playwright-core").exists() else fetched(folder, *PACKAGES)
+    if chromium is None or reason:
+        print(f"left out: {reason or 'there is no Chromium'}")
+        return 0
+    for name in FILES:
+        shutil.copy(Path(__file__).with_name(name), folder / name)
+    if options.screenshots:
+        options.screenshots.mkdir(parents=True, exist_ok=True)
+    failed = 0
+    for name in [options.walk] if options.walk else [*WALKS]:
+        with tempfile.TemporaryDirectory() as home:
+            os.environ |= {f"NLAPI_{kind}_DIR": str(Path(home) / kind) for kind in ("CONFIG", "STATE")}
+            failed += WALKS[name](folder, chromium, options.screenshots or Path(home), Path(home))
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
