@@ -32,6 +32,7 @@ from benchmarks.panels.__main__ import NLAPI, PACKAGES, PATIENCE
 
 FILES = ("page.mjs", "gateway.mjs", "local.mjs")
 ROWS, UNKNOWN = 40, 3
+TRAFFIC = Path("examples/gateway/traffic.py")
 CAMPAIGN = "cmp_7h2k9q4m"
 
 
@@ -65,17 +66,19 @@ def in_terminal(*words: str) -> Iterator[str]:
 
 
 def serve_traffic(url: str, token: str) -> str:
-    """Start a canary, ask 300 times, and return the id of a request that it served."""
+    """Start a canary, send the made-up traffic of the example, and return the id of a request that it served."""
     headers = {"authorization": f"Bearer {token}"}
     with httpx2.Client(base_url=url, headers=headers, timeout=30) as client:
         canary = {"objective": "continue-watching", "model": "ranker", "version": "v2", "percent": 30}
         guards = [{"metric": "error_rate", "limit": 0.5}]
         client.post("/v1/canaries", json={"name": "ranker-v2", **canary, "guards": guards}).raise_for_status()
-        for number in range(300):
-            body = {"context": {"user": f"u{number}", "country": "BR"}, "input": {}}
-            client.post("/v1/objectives/continue-watching/serve", json=body)
+        made = client.post("/v1/tokens", json={"name": "app", "audience": "serve"})
+        token = made.raise_for_status().json()["token"]
+        words = [sys.executable, str(TRAFFIC), url, "--rate", "100", "--seconds", "6", "--token", token]
+        subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
         for _ in range(100):
-            found = client.get("/v1/decisions", params={"version": "v2", "limit": 1}).json()["data"]
+            words = {"canary": "ranker-v2", "limit": 1}
+            found = client.get("/v1/decisions", params=words).json()["data"]
             if found:
                 return str(found[0]["request_id"])
             time.sleep(0.1)
