@@ -118,14 +118,15 @@ def gateway(folder: Path, chromium: str, pictures: Path, home: Path) -> int:
 
 def local(folder: Path, chromium: str, pictures: Path, home: Path) -> int:
     rows = home / "rows.jsonl"
-    ids = [f"cmp_none{number}" if number < UNKNOWN else CAMPAIGN for number in range(ROWS)]
+    ids = [f"cmp_none000{number}" if number < UNKNOWN else CAMPAIGN for number in range(ROWS)]
     calls = [{"campaign_id": id, "daily_budget_micros": 1_000_000 * (n + 50)} for n, id in enumerate(ids)]
     rows.write_text("".join(json.dumps(call) + "\n" for call in calls))
     with running("sandbox", "ads", "--port", "0") as api:
-        target = ("--base-url", api, "--auth", "bearer=x")
-        subprocess.run([NLAPI, "batch", "ads", str(rows), "updateCampaign", *target, "--yes"], capture_output=True)
-        os.environ["NLAPI_ADS_BEARER"] = "x"
-        with in_terminal("console", "ads", "--base-url", api, "--no-browser") as shown:
+        os.environ["SANDBOX_TOKEN"] = "x"
+        account = ("--base-url", api, "--auth", "bearer=env:SANDBOX_TOKEN")
+        subprocess.run([NLAPI, "api", "add", "adverts", "ads", *account], check=True, capture_output=True)
+        subprocess.run([NLAPI, "batch", "adverts", str(rows), "updateCampaign", "--yes"], capture_output=True)
+        with in_terminal("console", "--no-browser") as shown:
             (url,) = re.findall(r"http://\S+", shown)
             (code,) = re.findall(r"code: (\S+)", shown)
             given = {"url": url, "code": code, "nlapi": NLAPI, "api": api}
