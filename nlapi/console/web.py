@@ -36,7 +36,8 @@ _HEADERS = (
     (b"content-security-policy", _POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
+    # With "no-referrer" a browser says of its own forms, too, that they come from nowhere (Origin: null).
+    (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
@@ -124,7 +125,8 @@ def session_cookie(name: str, value: str, prefix: str, *, is_secure: bool = Fals
 class PageApp:
     """The ASGI application of a console: its routes below a prefix, for those who signed in.
 
-    `routes` have a method and a path, such as ("GET", "/log/{id}"). `hosts` are accepted besides those of loopback.
+    `routes` have a method and a path, such as ("GET", "/log/{id}"). `hosts` are accepted besides those of loopback, or
+    with `only_hosts` no other ones.
     """
 
     def __init__(
@@ -134,11 +136,13 @@ class PageApp:
         *,
         prefix: str = "",
         hosts: Iterable[str] = (),
+        only_hosts: bool = False,
     ) -> None:
         self._routes = [(method, _pattern(path), handler) for (method, path), handler in routes.items()]
         self._sign_in = sign_in
         self._prefix = prefix
-        self._hosts = LOOPBACK_HOSTS | {host.lower().strip("[]") for host in hosts}
+        names = frozenset(host.lower().strip("[]") for host in hosts)
+        self._hosts = names if only_hosts else LOOPBACK_HOSTS | names
         self._secret = secrets.token_bytes(32)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
