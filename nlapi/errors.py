@@ -162,6 +162,7 @@ class MissingError(NlapiError):
 
 MODULES = {
     "claude": "anthropic",
+    "console": "jinja2",
     "envoy": "grpc",
     "gateway": "jsonschema_rs",
     "login": "authlib",

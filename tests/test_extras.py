@@ -17,6 +17,7 @@ from tests.tables import table
 PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 COMMANDS = {
     "claude": (["ask", "hello", "-a", "ads", "--planner", "model"], "the login of a profile of Anthropic's"),
+    "console": (["console"], "`nlapi console`"),
     "envoy": (["gateway", "serve", "--data-plane", "envoy"], "`--data-plane envoy`"),
     "gateway": (["gateway", "serve", "--example"], "`nlapi gateway serve`"),
     "login": (["auth", "login", "ads", "bearer", "--issuer", "http://127.0.0.1:9"], "a login with OAuth"),

@@ -27,6 +27,8 @@ find apis.find:find
   Find operations by what they do. Exits with 1 if nothing matches.
 log log:app
   Show, search, resume and save earlier questions and their answers.
+console console.command:console_command
+  Open a page on this machine to ask, to answer what waits, and to read the log.
 # Set up
 setup apis.setup_walk:setup
   Set up an API: find its description, log in, and ask it a first question.

@@ -64,12 +64,14 @@ def search(
     from nlapi.agent.transcripts import read_records
 
     texts = [word.lower() for phrase in words for word in phrase.split()]
+    empty = f"no transcript mentions {' '.join(texts)}"
+    _print_transcripts(limit, output, lambda path: has_words(read_records(path), texts), empty)
 
-    def mentions(path: Path) -> bool:
-        lines = "\n".join(map(record_line, read_records(path))).lower()
-        return all(text in lines for text in texts)
 
-    _print_transcripts(limit, output, mentions, f"no transcript mentions {' '.join(texts)}")
+def has_words(records: Iterable[Record], words: Iterable[str]) -> bool:
+    """Return whether what is shown of records has all of some words, which are in lower case."""
+    lines = "\n".join(map(record_line, records)).lower()
+    return all(word in lines for word in words)
 
 
 def _print_transcripts(limit: int, output: ListOutput, is_shown: Callable[[Path], bool], empty: str) -> None:
@@ -144,7 +146,7 @@ def costs(
     from nlapi.agent.models import PRICE_MONTH, UsageTotal
     from nlapi.agent.transcripts import savings, usage_by_day
 
-    days = usage_by_day(log_folder(), _since(since))
+    days = usage_by_day(log_folder(), since_moment(since))
     rows = [_usage_row(usage) for usage in days]
     columns = ("day", "model", "questions", "requests", "input_tokens", "cached_tokens", "output_tokens", "usd")
     if table.is_json(output):
@@ -155,16 +157,16 @@ def costs(
         {labels.get(name, name): row[name] for name in columns[:-1]} | {"usd": _dollars(row["usd"])} for row in rows
     ]
     shown = tuple(labels.get(name, name) for name in columns)
-    table.print_list(table_rows, output, shown, empty=f"no model was asked since {_since(since):%Y-%m-%d}")
+    table.print_list(table_rows, output, shown, empty=f"no model was asked since {since_moment(since):%Y-%m-%d}")
     if rows:
         total = sum((usage.total for usage in days), UsageTotal())
         unpriced = f"; {total.unpriced} of {total.requests} requests have no known price" if total.unpriced else ""
         console.note(f"${total.usd:.4f} in all, by the prices of {PRICE_MONTH}{unpriced}")
-    if text := _savings_text(savings(log_folder(), _since(since))):
+    if text := savings_text(savings(log_folder(), since_moment(since))):
         console.note(text)
 
 
-def _savings_text(saved: Savings) -> str:
+def savings_text(saved: Savings) -> str:
     """Return how many questions asked no model, and the dollars that it saved, with what they rest on."""
     if not saved.without_model:
         return ""
@@ -201,12 +203,12 @@ def consents(
     names = {text.casefold() for name in apis or () for text in (name, _source_of(name))}
     matches = (
         receipt
-        for receipt in recorded_consents(log_folder(), _since(since), datetime.now().astimezone())
+        for receipt in recorded_consents(log_folder(), since_moment(since), datetime.now().astimezone())
         if (not names or {receipt.api.casefold(), receipt.source.casefold()} & names)
         and not (not_agreed and receipt.answer in (ConsentAnswer.AGREED, ConsentAnswer.WAITING))
     )
     receipts = list(islice(matches, limit))
-    empty = f"nobody was asked about such a change since {_since(since):%Y-%m-%d}"
+    empty = f"nobody was asked about such a change since {since_moment(since):%Y-%m-%d}"
     if table.is_json(output):
         table.print_list([asdict(receipt) for receipt in receipts], output, CONSENT_COLUMNS, empty=empty)
     else:
@@ -237,7 +239,7 @@ def _consent_row(receipt: ConsentReceipt) -> dict[str, str]:
     }
 
 
-def _since(text: str) -> datetime:
+def since_moment(text: str) -> datetime:
     """Return the beginning of a day in local time: of the date, or of so many days up to today."""
     today = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
     try:

@@ -125,8 +125,8 @@ def session_cookie(name: str, value: str, prefix: str, *, is_secure: bool = Fals
 class PageApp:
     """The ASGI application of a console: its routes below a prefix, for those who signed in.
 
-    `routes` have a method and a path, such as ("GET", "/log/{id}"). `hosts` are accepted besides those of loopback;
-    "*" accepts all, which is safe only behind a proxy that checks the host.
+    `routes` have a method and a path, such as ("GET", "/log/{id}"). `hosts` are accepted besides those of loopback, or
+    with `only_hosts` no other ones; "*" accepts all, which is safe only behind a proxy that checks the host.
     """
 
     def __init__(
@@ -136,11 +136,13 @@ class PageApp:
         *,
         prefix: str = "",
         hosts: Iterable[str] = (),
+        only_hosts: bool = False,
     ) -> None:
         self._routes = [(method, _pattern(path), handler) for (method, path), handler in routes.items()]
         self._sign_in = sign_in
         self._prefix = prefix
-        self._hosts = LOOPBACK_HOSTS | {host.lower().strip("[]") for host in hosts}
+        names = frozenset(host.lower().strip("[]") for host in hosts)
+        self._hosts = names if only_hosts else LOOPBACK_HOSTS | names
         self._secret = secrets.token_bytes(32)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:

@@ -89,11 +89,10 @@ class TerminalDesk:
         if is_started_by_model(pid):
             return {"state": ticket.state, "text": f"Nothing was answered: {FROM_MODEL}."}
         agrees, token = message.get("agrees") is True, ".".join(ticket.halves)
+        rung = ConsentRung.PAGE if message.get("rung") == ConsentRung.PAGE else ConsentRung.TERMINAL
         try:
             digest = str(message.get("digest"))
-            self._tickets.decide(
-                ticket.id, ticket.owner, ConsentRung.TERMINAL, digest=digest, token=token, agrees=agrees
-            )
+            self._tickets.decide(ticket.id, ticket.owner, rung, digest=digest, token=token, agrees=agrees)
         except ConsentError as error:
             return {"state": ticket.state, "text": error.message}
         if agrees:

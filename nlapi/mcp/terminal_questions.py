@@ -1,4 +1,4 @@
-"""The side of the terminal: the changes that this user's MCP servers ask about, over a local socket of each server."""
+"""The side of the person who answers: what this user's MCP servers ask about, over a local socket of each server."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nlapi import registry
+from nlapi.agent.receipts import ConsentRung
 from nlapi.local_sockets import open_connection, receive_message, send_message
 from nlapi.system import IS_WINDOWS
 
@@ -35,13 +36,13 @@ class TerminalQuestion:
     seconds: int
     server: Path
 
-    def answer(self, *, agrees: bool) -> Mapping[str, Any]:
+    def answer(self, *, agrees: bool, rung: ConsentRung = ConsentRung.TERMINAL) -> Mapping[str, Any]:
         """Return what came of an answer: `state`, `text` and the `status` of the API, if it was sent.
 
         OSError or EOFError where the server ends before it says so.
         """
-        message = {"code": self.code, "digest": self.digest, "agrees": agrees}
-        return _exchange(self.server, message, ANSWER_S)
+        message = {"code": self.code, "digest": self.digest, "agrees": agrees, "rung": rung}
+        return exchange(self.server, message, ANSWER_S)
 
 
 def waiting_questions() -> list[TerminalQuestion]:
@@ -52,7 +53,7 @@ def waiting_questions() -> list[TerminalQuestion]:
 def _questions() -> Iterator[TerminalQuestion]:
     for server in () if IS_WINDOWS else sorted(questions_folder().glob(f"*{SUFFIX}")):
         try:
-            listed = _exchange(server, {"list": True}, LIST_S)
+            listed = exchange(server, {"list": True}, LIST_S)
         except ConnectionRefusedError:  # its server has ended
             server.unlink(missing_ok=True)
             continue
@@ -63,7 +64,8 @@ def _questions() -> Iterator[TerminalQuestion]:
                 yield TerminalQuestion(server=server, **entry)
 
 
-def _exchange(server: Path, message: dict[str, Any], seconds: float) -> Mapping[str, Any]:
+def exchange(server: Path, message: dict[str, Any], seconds: float) -> Mapping[str, Any]:
+    """Return the answer of the process behind a local socket. OSError, EOFError or ValueError without one."""
     with open_connection(server.parent, server.name) as connection:
         connection.settimeout(seconds)
         send_message(connection, message)

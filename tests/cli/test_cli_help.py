@@ -23,6 +23,7 @@ ELSEWHERE = frozenset(
         "auth login",
         "auth logout",
         "auth token",
+        "console",
         "demo",
         "gateway apply",
         "gateway control-plane",

@@ -99,7 +99,7 @@ def choose(title: str, labels: Sequence[str], *, otherwise: str) -> int | None:
 
 def menu_lines(offered: ChoiceOffered) -> list[str]:
     """Return the lines of the menu, one choice each."""
-    return [f"{number}. {_describe_choice(call)}" for number, call in enumerate(offered.choices, 1)]
+    return [f"{number}. {describe_choice(call)}" for number, call in enumerate(offered.choices, 1)]
 
 
 def choose_operation(offered: ChoiceOffered, *, ask: bool) -> Operation:
@@ -115,7 +115,8 @@ def choose_operation(offered: ChoiceOffered, *, ask: bool) -> Operation:
     raise MissingError(f"the question may mean any of {names}", hint=f"ask {example}, or use `nlapi call`")
 
 
-def _describe_choice(call: Call) -> str:
+def describe_choice(call: Call) -> str:
+    """Return an operation of a menu in one line, with the arguments that are known."""
     operation = call.tool.operation
     description = plain_text(operation.summary).rstrip(".") or single_line(operation.path)
     arguments = ", ".join(f"{name}={value}" for name, value in call.arguments.items())
@@ -126,7 +127,7 @@ def ask_for_arguments(missing: tuple[Missing, ...]) -> dict[str, object]:
     """Ask at the terminal for each missing argument, and return the values by name; {} when one is left empty."""
     values: dict[str, Any] = {}
     for item in missing:
-        if meaning := _describe_argument(item):
+        if meaning := describe_argument(item):
             console.note(meaning)
         text = read_line(f"{item.argument}: ")
         if not text or not text.strip():
@@ -156,11 +157,11 @@ def _is_unspoken(item: Missing) -> bool:
 
 
 def _label(item: Missing) -> str:
-    meaning = _describe_argument(item)
+    meaning = describe_argument(item)
     return f"{item.argument} ({meaning})" if meaning else item.argument
 
 
-def _describe_argument(item: Missing) -> str:
+def describe_argument(item: Missing) -> str:
     """Return the description and the choices of an argument; "" when they only repeat its name."""
     description = plain_text(item.description)
     if item.choices and all(choice in description for choice in item.choices[:MAX_CHOICES]):

@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nlapi.cli.options import ListOutput, NoLog, SendOptions, Source, argument, flag, is_interactive, options_of
+from nlapi.cli.options import (
+    ListOutput,
+    NoLog,
+    SendOptions,
+    Setup,
+    Source,
+    argument,
+    flag,
+    is_interactive,
+    options_of,
+)
 from nlapi.cli.render import console
 from nlapi.client.safe_text import single_line
 from nlapi.errors import NlapiError, UsageError
@@ -305,7 +315,7 @@ def _send(opened: _OpenedBatch, request: BatchInput) -> tuple[dict[str, Step], s
         face="batch",
         limits=patient_limits(waiting_limits(limits(request.timeout), request.wait, no_wait=request.no_wait)),
         hints_at_resume=False,
-        log_fields={"batch": opened.key, "base_url": target.base_url},
+        log_fields={**_setup(request).log_fields, "batch": opened.key, "base_url": target.base_url},
     )
     log = Log.open(opened.path, secrets=secrets) if opened.path is not None else open_log(not request.no_log, policy)
     with log as session.log:
@@ -317,6 +327,13 @@ def _send(opened: _OpenedBatch, request: BatchInput) -> tuple[dict[str, Step], s
                 console.note("the same command goes on with the rows that were not tried, and sends nothing twice")
             raise
     return renderer.steps, session.log.path.stem if session.log is not None else ""
+
+
+def _setup(request: BatchInput) -> Setup:
+    """Return the options by which its API is found again: those of `nlapi log resume`."""
+    return Setup(
+        sources=[request.source], env=request.env, auth=request.auth, headers=request.headers, no_auth=request.no_auth
+    )
 
 
 class _BatchRenderer:

@@ -46,12 +46,17 @@ def account(call: Call) -> Iterator[str]:
 
 def _source(source: ValueSource) -> str:
     words = _quoted(source.words) if source.words else ""
-    origin = _ORIGINS.get(source.origin, "your words")
+    origin = origin_text(source)
     if source.origin is Origin.LOOKUP and words:
         origin = f"{origin} by {words}"
     elif source.origin in (Origin.WORDS, Origin.VERB) and words:
         origin = words
     return f"{single_line(source.argument)} <- {origin}"
+
+
+def origin_text(source: ValueSource) -> str:
+    """Return the kind of a source in words."""
+    return _ORIGINS.get(source.origin, "your words")
 
 
 def report(event: ChangesReported) -> Iterator[str]:

@@ -191,7 +191,8 @@ def print_answer(view: AnswerView) -> None:
     elif view.is_single:
         (item,) = view.rows
         fields = [
-            {"field": _label_of(view, path), "value": _cell_of(view, path, item, MAX_VALUE)} for path in view.columns
+            {"field": column_label(view, path), "value": answer_cell(view, path, item, MAX_VALUE)}
+            for path in view.columns
         ]
         print_table(fields, ("field", "value"))
         for path, inner in _record_lists(view, item):
@@ -228,7 +229,7 @@ def _print_rows(view: AnswerView) -> None:
     items = view.rows[:MAX_ROWS] if is_terminal() else view.rows
     fields = dict(zip(column_labels(view.columns, _amounts_of(view)), view.columns, strict=True))
     labels = list(fields)
-    rows = [{label: _cell_of(view, path, item, MAX_CELL) for label, path in fields.items()} for item in items]
+    rows = [{label: answer_cell(view, path, item, MAX_CELL) for label, path in fields.items()} for item in items]
     limit = MAX_COLUMNS if shutil.get_terminal_size().columns < WIDE_TERMINAL else MAX_COLUMNS * 3 // 2
     chosen = _fitting_columns(rows, labels[: max(limit, view.fixed)], view.fixed)
     right = [
@@ -244,7 +245,8 @@ def _print_rows(view: AnswerView) -> None:
         console.dim(line)
 
 
-def _label_of(view: AnswerView, path: str) -> str:
+def column_label(view: AnswerView, path: str) -> str:
+    """Return the title of a column of an answer."""
     from nlapi.tools.quantities.value_format import field_label
 
     return field_label(path) if path in _amounts_of(view) else path
@@ -262,7 +264,8 @@ def _amounts_of(view: AnswerView) -> list[str]:
     ]
 
 
-def _cell_of(view: AnswerView, path: str, item: Row, length: int) -> str:
+def answer_cell(view: AnswerView, path: str, item: Row, length: int) -> str:
+    """Return a value of an answer as one line of text, in the units of its column."""
     from nlapi.resources.identity import field_at
     from nlapi.tools.quantities.value_format import format_cell
 

@@ -1,0 +1,107 @@
+"""The page Waiting: what this user's MCP servers ask about, and what was asked on this console."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nlapi.agent.receipts import ConsentRung
+from nlapi.cli.console.runs import Runs
+from nlapi.console.web import PageAnswer, PageHandler, PageRequest, redirect, render
+from nlapi.mcp.terminal_questions import TerminalQuestion, waiting_questions
+
+# Questions on one page.
+PAGE_SIZE = 50
+
+LOST = (
+    "The server ended before it said what came of it: after a yes it may or may not have been sent. "
+    "Look at the state of the API before you send it again."
+)
+GONE = "No such question waits: it was answered, its ten minutes are over, or its server has ended."
+
+
+@dataclass(slots=True, kw_only=True)
+class WaitingPages:
+    """Shows what waits, and takes one answer for each question."""
+
+    runs: Runs
+    _answers: dict[str, asyncio.Task[str]] = field(default_factory=dict)
+    """what came of an answer, by the code of its question"""
+
+    @property
+    def routes(self) -> dict[tuple[str, str], PageHandler]:
+        return {
+            ("GET", "/waiting"): self.page,
+            ("GET", "/count"): self.count_part,
+            ("GET", "/waiting/{code}"): self.question,
+            ("POST", "/waiting/{code}"): self.answer,
+        }
+
+    async def count(self) -> int:
+        """Return how many questions wait."""
+        return len(await self._questions()) + sum(run.waits for run in self.runs.begun.values())
+
+    async def _questions(self) -> list[TerminalQuestion]:
+        questions = await asyncio.to_thread(waiting_questions)
+        return [question for question in questions if question.code not in self._answers]
+
+    async def count_part(self, request: PageRequest) -> PageAnswer:
+        """Show how many wait, for the line that asks again by itself."""
+        return render(request, "local/count.html", heading=request.query.get("heading", ""))
+
+    async def page(self, request: PageRequest) -> PageAnswer:
+        """Show all that waits, the question that ends first at the beginning."""
+        questions = await self._questions()
+        text = request.query.get("page", "1")
+        number = int(text) if text.isdecimal() and len(text) < 9 else 1
+        first = max(number - 1, 0) * PAGE_SIZE
+        return render(
+            request,
+            "local/waiting.html",
+            questions=questions[first : first + PAGE_SIZE],
+            own=[(id, run) for id, run in self.runs.begun.items() if run.waits],
+            total=len(questions),
+            number=number,
+            has_more=len(questions) > first + PAGE_SIZE,
+        )
+
+    async def question(self, request: PageRequest) -> PageAnswer:
+        """Show one question with exactly what is sent, or what came of it."""
+        code = request.values["code"]
+        if code in self._answers:
+            outcome = await asyncio.shield(self._answers[code])
+            return render(request, "local/message.html", title="Answered", message=outcome)
+        question = await self._find(code)
+        if question is None:
+            return render(request, "local/message.html", status=404, title="Not waiting", message=GONE)
+        return render(request, "local/question.html", question=question)
+
+    async def _find(self, code: str) -> TerminalQuestion | None:
+        return next((entry for entry in await asyncio.to_thread(waiting_questions) if entry.code == code), None)
+
+    async def answer(self, request: PageRequest) -> PageAnswer:
+        """Answer a question, once however often the form is sent, with the digest of what was shown."""
+        code, form = request.values["code"], request.form
+        if code not in self._answers:
+            question = await self._find(code)
+            if question is None:
+                return render(request, "local/message.html", status=404, title="Not waiting", message=GONE)
+            if question.digest != form.get("digest"):
+                text = "The question is another one than was shown; nothing was answered."
+                return render(request, "local/message.html", status=409, title="Not answered", message=text)
+            # Found while another copy of the form was answered: that one counts.
+            if code not in self._answers:
+                agrees = form.get("answer") == "yes"
+                self._answers[code] = asyncio.create_task(asyncio.to_thread(_outcome, question, agrees))
+        await asyncio.shield(self._answers[code])
+        return redirect(request, f"/waiting/{code}")
+
+
+def _outcome(question: TerminalQuestion, agrees: bool) -> str:
+    try:
+        outcome: Mapping[str, Any] = question.answer(agrees=agrees, rung=ConsentRung.PAGE)
+    except (OSError, EOFError, ValueError):
+        return LOST
+    return str(outcome.get("text", ""))
