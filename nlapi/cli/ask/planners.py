@@ -22,6 +22,8 @@ from nlapi.local_files import claimed, fault_of, read_file
 if TYPE_CHECKING:
     from nlapi.agent.auto import PlannerRoutes
     from nlapi.agent.endpoints import ModelEndpoint, ModelSettings
+    from nlapi.client.answer_fields import FieldFilter
+    from nlapi.openapi.spec import Operation
     from nlapi.workflows.workflow_tools import WorkflowSet
 
 # The embedded planner's confidence below which a plan is a guess: a call asks first, and no call is exit code 7.
@@ -140,8 +142,21 @@ class PlannerFactory:
         specs = tuple(self.targets)
         workflows = () if self.workflows is None else tuple(entry.tool for entry in self.workflows.tools)
         return ModelPlanner(
-            specs, model_endpoint(model), spending=self.spending, workflows=workflows, chains=deferred_chain
+            specs,
+            model_endpoint(model),
+            spending=self.spending,
+            workflows=workflows,
+            chains=deferred_chain,
+            fields=self._hidden_fields,
         )
+
+    def _hidden_fields(self, operation: Operation) -> FieldFilter:
+        """Return what of an operation's answers a model is shown, as the user's policy says."""
+        from nlapi.client.answer_fields import FieldFilter
+        from nlapi.tools.run import model_fields
+
+        target = self.targets.get(operation.spec)
+        return FieldFilter() if target is None else model_fields(operation, target)
 
     @property
     def _default_model(self) -> str:
