@@ -16,7 +16,7 @@ from typing import Any
 
 import nlapi
 from benchmarks.descriptions import directory, github
-from tests import model_server
+from tests import model_rules
 
 Form = dict[str, Any]
 
@@ -71,7 +71,7 @@ def faults(file: Path | str, through: Mapping[str, Callable[[Form], Form]]) -> t
 def refusal(format: str, form: Form) -> str:
     """Why the vendor's API would refuse a tool; "" when it would not."""
     sent = {"functionDeclarations": [form]} if format == "gemini" else form
-    return model_server.fault(PATHS[format], {"tools": [sent]})
+    return model_rules.fault(PATHS[format], {"tools": [sent]})
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""An agent on Google's Agent Development Kit with the same five tools for every API; here in a sandbox of the ads API.
+"""An agent on Google's Agent Development Kit with the same six tools for every API; here in a sandbox of the ads API.
 
 pip install google-adk
 GEMINI_API_KEY=... python examples/google_adk.py

@@ -1,4 +1,4 @@
-"""An agent on LangChain and LangGraph with the same five tools for every API; here in a sandbox of the bundled ads API.
+"""An agent on LangChain and LangGraph with the same six tools for every API; here in a sandbox of the bundled ads API.
 
 pip install langchain langchain-anthropic
 ANTHROPIC_API_KEY=... python examples/langgraph_agent.py

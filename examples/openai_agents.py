@@ -1,4 +1,4 @@
-"""An agent on the OpenAI Agents SDK with the same five tools for every API; here in a sandbox of the bundled ads API.
+"""An agent on the OpenAI Agents SDK with the same six tools for every API; here in a sandbox of the bundled ads API.
 
 pip install openai-agents
 OPENAI_API_KEY=... python examples/openai_agents.py

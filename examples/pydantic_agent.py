@@ -1,4 +1,4 @@
-"""An agent on Pydantic AI with the same five tools for every API; here in a sandbox of the bundled ads API.
+"""An agent on Pydantic AI with the same six tools for every API; here in a sandbox of the bundled ads API.
 
 pip install "pydantic-ai-slim[anthropic]"
 ANTHROPIC_API_KEY=... python examples/pydantic_agent.py

@@ -1,4 +1,4 @@
-"""An agent on smolagents with the same five tools for every API; here in a sandbox of the bundled ads API.
+"""An agent on smolagents with the same six tools for every API; here in a sandbox of the bundled ads API.
 
 pip install "smolagents[openai]"
 OPENAI_API_KEY=... python examples/smolagents_agent.py

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from nlapi.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from nlapi import aio
+    from nlapi import aio, testing
     from nlapi.agent.toolset import Toolset
     from nlapi.api import answer, build, call, load, plan, search, tools, toolset
     from nlapi.client.message import Request, Result
@@ -36,7 +36,7 @@ _HOMES = {
     "Prepared": "nlapi.tools.run",
     "Toolset": "nlapi.agent.toolset",
 }
-_MODULES = ("aio", "tools")
+_MODULES = ("aio", "testing", "tools")
 
 __all__ = [
     "ArgumentError",
@@ -65,6 +65,7 @@ __all__ = [
     "manifest",
     "plan",
     "search",
+    "testing",
     "tools",
     "toolset",
 ]

@@ -276,21 +276,23 @@ def toolset(
     include: Iterable[str] = (),
     exclude: Iterable[str] = (),
 ) -> Toolset:
-    """Return the constant set of tools over an API: find, describe, read, change, result; for one conversation.
+    """Return the constant set of tools over an API: find, describe, read, change, result, plan; for one conversation.
 
-    The definitions take 600 tokens whatever the API, and long answers are stored and read in parts. `base_url`, `auth`
+    The definitions take 700 tokens whatever the API, and long answers are stored and read in parts. `base_url`, `auth`
     and `yes` are as in `call`, `timeout`, `answer_bytes` and `fields` as in `answer`; what `fields` leave out is read
     by the tool `result`. `include` and `exclude` select operations as in `nlapi.tools`, and no others can be called.
 
-    A function `yes` gets one change at a time, also where calls come from several threads; an asynchronous
-    one is for `Toolset.answer_async`. A change that repeats another one of the toolset is sent only where a function
-    says True to it: the change has a `repetition` then, the reason. `yes=True` does not cover it.
+    A function `yes` gets one change at a time, also where calls come from several threads, and all changes of a plan
+    before the first is sent: with one no, none is. An asynchronous one is for `Toolset.answer_async`. A change that
+    repeats another one of the toolset is sent only where a function says True to it: the change has a `repetition`
+    then, the reason. `yes=True` does not cover it.
     """
     from nlapi.agent.toolset import Toolset
     from nlapi.aio import consent_of
     from nlapi.client.message import call_limits
     from nlapi.openapi.selection import select_operations
     from nlapi.results.model_view import answer_form
+    from nlapi.workflows.plan_writer import deferred_chain
 
     chosen = select_operations(spec, include, exclude)
     for issue in chosen.issues:
@@ -303,6 +305,7 @@ def toolset(
         limits=call_limits(timeout),
         form=answer_form(answer_bytes, fields),
         operations=chosen.operations,
+        chains=deferred_chain,
     )
 
 

@@ -17,9 +17,10 @@ import pytest
 
 import nlapi
 from benchmarks import python_reference
+from nlapi import testing
 from nlapi.sandbox import running
 from tests import messages_server
-from tests.model_server import ModelServer, use
+from tests.model_rules import ModelServer
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -72,7 +73,7 @@ def test_the_snippet_gives_the_tools_to_the_model_and_makes_its_call(
     folder, env, url = place
     needs(*re.findall(r"^(?:import|from) ((?!nlapi)\w+)", snippet(mark, url), re.MULTILINE))
     standin: Any = messages_server.MessagesServer if mark.startswith("anthropic") else ModelServer
-    with standin([messages_server.use(*ASKED) if mark.startswith("anthropic") else use(*ASKED)]) as server:
+    with standin([messages_server.use(*ASKED) if mark.startswith("anthropic") else testing.use(*ASKED)]) as server:
         keys = dict.fromkeys(("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY"), "any")
         keys |= {"ANTHROPIC_BASE_URL": server.url, "GOOGLE_GEMINI_BASE_URL": server.url}
         keys |= {"OPENAI_BASE_URL": f"{server.url}/v1"}

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 import nlapi
+from nlapi import testing as gpt
 from nlapi.sandbox import running
 from tests import messages_server as claude
-from tests import model_server as gpt
+from tests.model_rules import ModelServer
 from tests.tables import table
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -67,7 +68,7 @@ def test_the_agent_makes_the_change_that_it_has_consent_for(name: str, consent: 
     if not is_installed(AGENTS[name]):
         pytest.skip(f"{AGENTS[name]} is not installed")
     standin: Any = FORMS.get(name, claude)
-    read: Callable[[Any], str] = gpt.told if standin is gpt else lambda request: claude.results(request)[0]
+    read: Callable[[Any], str] = gpt.tool_answer if standin is gpt else lambda request: claude.results(request)[0]
     find, pause = {"name": "Summer Sale"}, {"campaign_id": "cmp_7h2k9q4m", "status": "PAUSED"}
     steps = [standin.use("read", {"operation": "listCampaigns", "arguments": find})]
     steps += [standin.use("change", {"operation": "updateCampaign", "arguments": pause})]
@@ -81,7 +82,7 @@ def test_the_agent_makes_the_change_that_it_has_consent_for(name: str, consent: 
         return standin.use("final_answer", {"answer": text}) if is_tool else standin.say(text)
 
     script = [*steps, end]
-    with standin.ModelServer(script) if standin is gpt else standin.MessagesServer(script) as server:
+    with ModelServer(script) if standin is gpt else standin.MessagesServer(script) as server:
         keys = dict.fromkeys(("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY"), "any")
         keys["OPENAI_AGENTS_DISABLE_TRACING"] = "1"
         urls = {"ANTHROPIC_BASE_URL": server.url, "OPENAI_BASE_URL": f"{server.url}/v1"}
@@ -111,7 +112,8 @@ def test_the_page_on_agents_shows_the_examples_that_run_and_its_other_code_runs(
     blocks = [block.strip() for block in re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)]
     examples = {code_of(name) for name in AGENTS if name != "anthropic_loop.py"}
     assert examples <= set(blocks)
-    snippets = [block for block in blocks if block not in examples]
+    # That on tests runs in tests/test_testing.py.
+    snippets = [block for block in blocks if block not in examples and "nlapi.testing" not in block]
     assert len(snippets) == 2
     with running(nlapi.load("ads")) as server:
         for snippet in snippets:

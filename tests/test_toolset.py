@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from nlapi.tools.prompt_injection import DESCRIPTION_NOTE
 from tests.describe import body, parameter, spec
 from tests.servers import Echo, Received, Reply, Script
 from tests.tables import table
+from tests.workflows.test_plan_loops import CAMPAIGNS, LIST, PAUSE, campaigns, described
 
 THING = {"type": "object", "properties": {"name": {"type": "string"}, "size": {"type": "integer"}}}
 ANY = {"200": {"description": "any", "content": {"application/json": {"schema": {}}}}}
@@ -72,7 +74,7 @@ def test_a_call_in_another_form_is_understood(name: str, arguments: Any, target:
         (
             "search",
             {"words": "things"},
-            "there is no tool 'search' (the tools are find, describe, read, change, result",
+            "there is no tool 'search' (the tools are find, describe, read, change, result, plan",
         ),
         ("getThings", {}, "did you mean 'getThing'"),
         ("read", {"operation": "getThings"}, "there is no operation 'getThings' (did you mean 'getThing'"),
@@ -141,6 +143,32 @@ def test_a_change_that_the_user_agrees_to_is_sent_once() -> None:
         assert "not agreed" in tools.answer("change", {"operation": "createThing", "arguments": {"name": "old"}})
         assert json.loads(tools.answer("change", CREATE))["status"] == 200
         assert api.only.json() == {"name": "new"}
+
+
+def test_a_plan_is_carried_out_as_a_whole_or_not_at_all() -> None:
+    asked: list[str] = []
+
+    def yes(change: nlapi.Prepared) -> bool:
+        asked.append(change.request.url.rpartition("/")[2])
+        return "c12" not in asked
+
+    each = {"where": [{"field": "spent", "op": ">", "value": 80}]}
+    pause = {**PAUSE, "each": {"in": "r1", **each}}
+    with Echo(partial(campaigns, CAMPAIGNS, 0)) as api:
+        ads = described(api.url)
+        tools = nlapi.toolset(ads, base_url=api.url, yes=yes)
+        tools.answer("read", {"operation": "listCampaigns"})
+        refused = tools.answer("plan", {"steps": [pause]})
+        assert refused.startswith("not sent: the plan makes 16 calls, and the user has not agreed to that.")
+        assert asked == ["c9", "c10", "c11", "c12"]
+        assert [request.method for request in api.received] == ["GET"] * 3
+        sent = json.loads(nlapi.toolset(ads, base_url=api.url, yes=True).answer("plan", {"steps": [LIST, {
+            **PAUSE, "each": {"in": "$steps.a.outputs", **each}}]}))  # fmt: skip
+        assert (sent["changed"], sent["not_done"][0]["item"]) == (15, "Campaign 13")
+        reads = nlapi.toolset(ads, base_url=api.url, yes=True, include=["id:listCampaigns"])
+        assert reads.answer("plan", {"steps": [LIST, {**PAUSE, "each": {"in": "$steps.a.outputs"}}]}).startswith(
+            "not sent: there is no operation"
+        )
 
 
 def test_threads_ask_about_one_change_at_a_time() -> None:

@@ -213,7 +213,9 @@ class PlanRun:
 
     async def _send(self, group: Sequence[int]) -> AsyncGenerator[ItemsReceived | StepFinished | WorkEnded, None]:
         ready = [self._ready(index) for index in group]
-        for_model = model_state(self.plan) is not None
+        # A model reads the answers of the further rounds of a plan that it wrote whole, too.
+        plans = (self.plan, *(round.plan for round in self.conversation.current.rounds))
+        for_model = any(model_state(plan) is not None for plan in plans)
         sending = partial(self.terms.perform, for_model=for_model)
         async with aclosing(send_all(ready, sending)) as outcomes:
             async for outcome in outcomes:

@@ -39,6 +39,7 @@ from nlapi.agent.operation_tools import (
     ChainWriter,
     OperationTools,
 )
+from nlapi.client.answer_fields import FieldFilter
 from nlapi.client.safe_text import error_for_model, single_line, strip_control
 from nlapi.errors import PlannerError, UsageError
 from nlapi.openapi.spec import Effect, Operation, Spec
@@ -236,6 +237,7 @@ def _step_result(id: str, step: Step | None, views: AnswerViews) -> Block:
     return tool_result(id, views.view(step), is_error=not step.result.ok)
 
 
+HIDDEN_TEXT = "(answered; the user's policy hides fields of the answer from you)"
 MAX_TOKENS = 16_000
 # Bytes of the description of an API in the system prompt.
 MAX_SUMMARY_BYTES = 100
@@ -292,6 +294,7 @@ class ModelPlanner:
         spending: SpendingMeter | None = None,
         workflows: Sequence[Tool] = (),
         chains: ChainWriter | None = None,
+        fields: Callable[[Operation], FieldFilter] | None = None,
     ) -> None:
         self.operation_tools = OperationTools(specs, compile, workflows=workflows)
         self.endpoint = endpoint
@@ -302,6 +305,7 @@ class ModelPlanner:
         self._prompt_of_day: tuple[date | None, str] = None, ""
         self._room = 0
         """index in HISTORY_ROOMS of the room that the window of the model has been found to have"""
+        self._visible = VisibleRounds(fields)
         self._chains = chains
         self._chain: tuple[str, int, CallChain] | None = None
         """the chain that is being carried out, with the conversation and its number of turns"""
@@ -317,6 +321,7 @@ class ModelPlanner:
 
     async def next(self, conversation: Conversation) -> AsyncIterator[str | Plan]:
         """Yield pieces of text, then the Plan. PlannerError when the API cannot be reached or refuses."""
+        conversation = self._visible.of(conversation)
         if (plan := self._chain_plan(conversation)) is not None:
             yield plan
             return
@@ -534,6 +539,42 @@ class ModelPlanner:
             cost=cost(self.endpoint.prices, draft.usage),
         )
         return Plan(calls=calls, text=text, ended=ended, raw=state)
+
+
+class VisibleRounds:
+    """The rounds of one conversation at a time as a model may see them.
+
+    Another planner's answers are a person's: they have the fields that `fields` hide from models. Each round is made
+    ready once.
+    """
+
+    def __init__(self, fields: Callable[[Operation], FieldFilter] | None) -> None:
+        self._fields = fields
+        self._rounds: dict[int, tuple[Round, Round]] = {}
+
+    def of(self, conversation: Conversation) -> Conversation:
+        """Return the conversation without what is hidden."""
+        if self._fields is None:
+            return conversation
+        before, self._rounds = self._rounds, {}
+        turns = []
+        for turn in conversation.turns:
+            is_filtered = any(self._fields(step.call.tool.operation) for step in turn.steps)
+            for round in turn.rounds if is_filtered else ():
+                self._rounds[id(round)] = before.get(id(round)) or (round, _visible_round(round, self._fields))
+            rounds = (self._rounds.get(id(round), (round, round))[1] for round in turn.rounds)
+            turns.append(replace(turn, rounds=tuple(rounds)))
+        return replace(conversation, turns=tuple(turns))
+
+
+def _visible_round(round: Round, fields: Callable[[Operation], FieldFilter]) -> Round:
+    steps = tuple(
+        replace(step, result=fields(step.call.tool.operation).apply(step.result)) if step.result is not None else step
+        for step in round.steps
+    )
+    # The words of another planner are made of what it saw.
+    is_own = model_state(round.plan) is not None or not round.plan.text
+    return replace(round, steps=steps, plan=round.plan if is_own else replace(round.plan, text=HIDDEN_TEXT))
 
 
 def _size(prompt: Prompt) -> int:

@@ -28,6 +28,7 @@ from nlapi.registry import log_folder
 if TYPE_CHECKING:
     from nlapi.agent.events import CallProposed, ConsentReply
     from nlapi.openapi.spec import Spec
+    from nlapi.tools.plan import Step
     from nlapi.tools.run import Prepared
 
 EVENT = "consent"
@@ -135,8 +136,22 @@ class ConsentReceipt:
         return replace(self, answer=answer, rung=rung, reason=single_line(reason)[:MAX_TEXT], answered=now)
 
     def with_outcome(self, outcome: ConsentOutcome, status: int | None = None) -> ConsentReceipt:
-        """Return the receipt with what came of all its requests."""
-        return replace(self, calls=tuple(replace(call, outcome=outcome, status=status) for call in self.calls))
+        """Return the receipt with what came of all its requests of which nothing is known yet."""
+        settled = (call if call.outcome else replace(call, outcome=outcome, status=status) for call in self.calls)
+        return replace(self, calls=tuple(settled))
+
+    def with_steps(self, steps: Iterable[Step]) -> ConsentReceipt:
+        """Return the receipt with what came of each request that a step has made."""
+        by_digest = {digest(step.request): step for step in steps if step.request is not None}
+        return replace(self, calls=tuple(_settled(call, by_digest.get(call.digest)) for call in self.calls))
+
+
+def _settled(call: ReceiptCall, step: Step | None) -> ReceiptCall:
+    if step is None or (step.result is None and not step.is_uncertain):
+        return replace(call, outcome=ConsentOutcome.FAILED if step is not None else ConsentOutcome.REFUSED)
+    status = step.result.status if step.result is not None else None
+    outcome = ConsentOutcome.DONE if step.result is not None else ConsentOutcome.UNKNOWN
+    return replace(call, outcome=outcome, status=status)
 
 
 def moment_text(moment: datetime) -> str:

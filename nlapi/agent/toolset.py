@@ -7,36 +7,42 @@ from threading import Lock
 from typing import Any
 
 from nlapi.agent import adapters
+from nlapi.agent.events import CallProposed, ConsentReply
 from nlapi.agent.operation_tools import (
     CHANGE,
     DESCRIBE,
     FIND,
     MAX_DESCRIPTION,
+    PLAN_DEFINITION,
+    PLAN_TOOL,
     READ,
     TOOL_DEFINITIONS,
+    ChainWriter,
     OperationTools,
     words_of,
 )
 from nlapi.client.message import Limits
 from nlapi.client.safe_text import error_for_model
-from nlapi.errors import ArgumentError, UsageError
+from nlapi.client.truncate import dump_json
+from nlapi.errors import ArgumentError, ConsentError, MissingCredentialError, UsageError
 from nlapi.openapi.spec import Operation, Spec
-from nlapi.results.answering import parse_arguments, run_for_model
+from nlapi.results.answering import NOT_AGREED, NOT_GIVEN, parse_arguments, run_for_model
 from nlapi.results.model_view import PLAIN_FORM, AnswerForm
 from nlapi.results.query import QUERY_TOOL
 from nlapi.results.store import ResultStore
 from nlapi.tools.ledger import Ledger
 from nlapi.tools.manifest import render_definition
-from nlapi.tools.run import Auth, Consent
+from nlapi.tools.run import Auth, Consent, Target, registered_target
 from nlapi.tools.tool import Call
 
-TOOL_NAMES = tuple(definition["name"] for definition in TOOL_DEFINITIONS)
+DEFINITIONS = (*TOOL_DEFINITIONS, PLAN_DEFINITION)
+TOOL_NAMES = tuple(definition["name"] for definition in DEFINITIONS)
 
 
 class Toolset:
-    """Five tools for a model that operate any API: find, describe, read, change, result.
+    """Six tools for a model that operate any API: find, describe, read, change, result, plan.
 
-    Their definitions are the same for every API and take 600 tokens. Long answers are stored here under handles and
+    Their definitions are the same for every API and take 700 tokens. Long answers are stored here under handles and
     read by `result`, and the changes that were sent are known here, so a Toolset belongs to one conversation. Its calls
     may come in parallel, from tasks and threads.
     """
@@ -51,6 +57,7 @@ class Toolset:
         limits: Limits | None = None,
         form: AnswerForm = PLAIN_FORM,
         operations: Sequence[Operation] | None = None,
+        chains: ChainWriter,
     ) -> None:
         self._operations = OperationTools((spec,), operations=operations)
         self._consent = consent
@@ -58,6 +65,7 @@ class Toolset:
         self._auth = auth
         self._limits = limits
         self._form = form
+        self._chains = chains
         self._results = ResultStore(form=form)
         self._ledger = Ledger()
         # It is held for the work of a processor alone, never while an API or a user is waited for: frameworks run the
@@ -75,7 +83,7 @@ class Toolset:
 
     def definitions(self, format: str = "anthropic") -> list[dict[str, Any]]:
         """Return the tools in the manifest form "anthropic", "openai", "openai-responses", "mcp" or "gemini"."""
-        return [render_definition(definition, format) for definition in TOOL_DEFINITIONS]
+        return [render_definition(definition, format) for definition in DEFINITIONS]
 
     def anthropic(self) -> list[Any]:
         """Return the tools for `client.beta.messages.tool_runner` of the package anthropic."""
@@ -112,8 +120,11 @@ class Toolset:
     async def answer_async(self, name: str, arguments: Mapping[str, Any] | str | None) -> str:
         """Answer a model's call of one of the tools, as `answer` does."""
         try:
+            values = dict(parse_arguments(arguments))
+            if name == PLAN_TOOL:
+                return await self._answer_plan(values)
             with self._lock:
-                outcome = self._answer_here(name, dict(parse_arguments(arguments)))
+                outcome = self._answer_here(name, values)
         except (ArgumentError, UsageError) as error:
             return error_for_model(f"not sent: {error}")
         # A UsageError of the call itself, such as no server, is the caller's to correct.
@@ -164,3 +175,33 @@ class Toolset:
             return outcome
         with self._lock:
             return self._results.add(self._results.next_handle, outcome, call)
+
+    async def _answer_plan(self, arguments: dict[str, Any]) -> str:
+        """Carry out a plan: the user is asked about each of its changes before the first of them is sent."""
+        from nlapi.agent.policy import Policy
+        from nlapi.agent.submitted_plan import proposed_change, submitted_plan
+
+        plan = submitted_plan(arguments, self._operations, self._chains, self._results.get)
+        spec = self._operations.specs[0]
+        target = registered_target(spec, base_url=self._base_url, auth=self._auth, ledger=self._ledger)
+
+        def target_of(call: Call) -> Target:
+            # Also for what is read beside a plan, such as the item before its change.
+            if call.tool.operation not in self._operations.operations:
+                raise UsageError(f"{call.operation_id} is not among these tools")
+            return target
+
+        async def consent(proposed: tuple[CallProposed, ...]) -> ConsentReply:
+            for item in proposed:
+                if item.asks and not await self._consent(proposed_change(item, target)):
+                    raise ConsentError(f"the plan makes {len(proposed)} calls, and {NOT_AGREED}")
+            return ConsentReply(is_agreed=True)
+
+        policy = Policy(secrets=tuple(target.credentials.values()), spelled_out=True)
+        try:
+            await plan.carry_out(target_of, consent, self._ledger, policy=policy, limits=self._limits)
+        except ConsentError as error:
+            return f"not sent: {error.message}"
+        except MissingCredentialError as error:
+            return f"not sent: {error.message}. {NOT_GIVEN}, and never in this conversation"
+        return dump_json(plan.record(self._form.limit))

@@ -20,7 +20,7 @@ import mcp_types as types
 from nlapi.agent.current_state import current_changes
 from nlapi.agent.events import CallProposed, ConsentReply, FieldChange, StepFinished, WorkEnded
 from nlapi.agent.loop import converse
-from nlapi.agent.operation_tools import CHANGE, DESCRIBE, FIND, READ, OperationTools, words_of
+from nlapi.agent.operation_tools import CHANGE, DESCRIBE, FIND, PLAN_TOOL, READ, OperationTools, words_of
 from nlapi.agent.policy import Policy, Verdict
 from nlapi.agent.receipts import ConsentOutcome, run_receipt
 from nlapi.client.masking import redact
@@ -32,6 +32,8 @@ from nlapi.mcp.approval import APPROVAL_TOOLS, answer_approval
 from nlapi.mcp.audit import CallOutcome, CallRecord, ConsentKind
 from nlapi.mcp.consent import ConsentRequest, Context, request_consent
 from nlapi.mcp.consent_subject import ConsentSubject, call_subject, wrap_question
+from nlapi.mcp.plans import call_plan
+from nlapi.mcp.progress import changes_made, progress_reports
 from nlapi.mcp.server_state import ServerState, answer_owner, caller_of, session_id
 from nlapi.mcp.settings import Consent
 from nlapi.mcp.tickets import ApprovedCall
@@ -186,9 +188,6 @@ async def _execute(state: ServerState, context: Context, execution: _Execution) 
     """Send the calls of a run. What was under way when the client cancelled is recorded for its next answer."""
     name = single_line(execution.entry.operation.id)
     total = count_noun(len(execution.tree.call_ids()), "call")
-    reporting = asyncio.create_task(
-        _report_progress(context, lambda: f"{name}: {len(execution.steps)} of {total} answered")
-    )
     events = converse(
         WorkflowPlanner(run=execution.run),
         ask(f"run the workflow {name}"),
@@ -200,19 +199,21 @@ async def _execute(state: ServerState, context: Context, execution: _Execution) 
         ledger=execution.ledger,
     )
     try:
-        async for event in events:
-            if isinstance(event, WorkEnded):
-                execution.steps[-1:] = [event.step]
-            elif isinstance(event, StepFinished):
-                execution.steps.append(event.step)
+        async with progress_reports(context, lambda: f"{name}: {len(execution.steps)} of {total} answered"):
+            async for event in events:
+                if isinstance(event, WorkEnded):
+                    execution.steps[-1:] = [event.step]
+                elif isinstance(event, StepFinished):
+                    execution.steps.append(event.step)
     except asyncio.CancelledError:
-        if cancelled := _cancelled_text(execution):
-            state.record_unknown_outcome(context, cancelled)
+        made = changes_made(
+            f"the workflow {name}", execution.steps, lambda step: step.call.id.removeprefix(execution.run.id)
+        )
+        if made:
+            state.record_unknown_outcome(context, made)
         raise
     except NlapiError as error:
         execution.run.state, execution.run.failure = RunState.FAILED, str(error)
-    finally:
-        reporting.cancel()
     if (missing := execution.run.missing) is not None:
         failure = f"{missing.argument}: an answer lacks the value that it wants"
         execution.run.state, execution.run.failure = RunState.FAILED, failure
@@ -229,16 +230,6 @@ async def _answer_within(execution: _Execution, proposed: tuple[CallProposed, ..
     if not is_ruled:
         execution.ledger.contest(execution.key, reasons)
     return ConsentReply(is_agreed=is_ruled, reason="" if is_ruled else f"it needs a question of its own: {reasons}")
-
-
-def _cancelled_text(execution: _Execution) -> str:
-    """Return what a cancelled run has changed, or may have; "" for nothing."""
-    changes = [step for step in execution.steps if step.call.effect is not Effect.READ]
-    sent = [step for step in changes if (step.result is not None and step.result.ok) or step.is_uncertain]
-    if not sent:
-        return ""
-    names = ", ".join(single_line(step.call.id.removeprefix(execution.run.id)) for step in sent)
-    return f"the workflow {single_line(execution.entry.operation.id)} was cancelled on its way, after or in {names}"
 
 
 def _answer(state: ServerState, context: Context, execution: _Execution, call: Call) -> types.CallToolResult:
@@ -266,9 +257,6 @@ def _answer(state: ServerState, context: Context, execution: _Execution, call: C
         content.insert(0, types.TextContent(text=redact(strip_control(failure), hidden)))
     return types.CallToolResult(content=content, structured_content=json.loads(text), is_error=failed)
 
-
-# In seconds. Claude Code sends a progress token with each call; without one nothing is reported.
-PROGRESS_INTERVAL = 1.0
 
 # A question of 20,000 characters and the ways to send the request fit.
 MAX_MESSAGE = 24_000
@@ -402,6 +390,8 @@ async def _dispatch(
         text = tools.find(words_of(arguments)) if params.name == FIND else tools.describe(arguments)
         record.outcome = CallOutcome.ANSWERED
         return types.CallToolResult(content=[types.TextContent(text=strip_control(text))])
+    if params.name == PLAN_TOOL:
+        return await call_plan(state, tools, _consent_request(state, context, params, record))
     # `read` refuses a change although `change` would ask: a user may have allowed the tool `read` to run without a
     # question.
     if params.name in (READ, CHANGE):
@@ -499,11 +489,11 @@ async def _perform_with_progress(
 ) -> Result:
     """Return the answer of the API, with progress reported to the client while it waits."""
     waiting = f"{prepared.call.operation_id} waits for an answer"
-    progress_task = asyncio.create_task(_report_progress(context, lambda: waiting))
+    limits, client = state.settings.limits, state.client
     try:
-        limits, client = state.settings.limits, state.client
-        result = await perform(prepared, target, limits=limits, client=client, for_model=True)
-        return await finish_work(prepared, result, target, limits, on_work=on_work, for_model=True)
+        async with progress_reports(context, lambda: waiting):
+            result = await perform(prepared, target, limits=limits, client=client, for_model=True)
+            return await finish_work(prepared, result, target, limits, on_work=on_work, for_model=True)
     except asyncio.CancelledError:
         # Both protocols forbid an answer to a cancelled call (docs/design/016).
         if prepared.effect is not Effect.READ:
@@ -511,18 +501,6 @@ async def _perform_with_progress(
             sent = f"{request.method} {single_line(request.url)[:300]}"
             state.record_unknown_outcome(context, f"{prepared.call.operation_id} was cancelled on its way ({sent})")
         raise
-    finally:
-        progress_task.cancel()
-
-
-async def _report_progress(context: Context, message: Callable[[], str]) -> None:
-    """Tell a client how far a call or a run is, until it is cancelled."""
-    seconds = 0.0
-    with suppress(Exception):  # the transport notices a client that has gone
-        while True:
-            await asyncio.sleep(PROGRESS_INTERVAL)
-            seconds += PROGRESS_INTERVAL
-            await context.session.report_progress(seconds, None, f"{message()} ({seconds:g} s)")
 
 
 def _api_answer(

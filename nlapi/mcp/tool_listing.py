@@ -9,7 +9,16 @@ from functools import cached_property, lru_cache
 from itertools import chain, islice, zip_longest
 from typing import Any
 
-from nlapi.agent.operation_tools import CHANGE, DESCRIBE, FIND, READ, TOOL_DEFINITIONS, OperationTools
+from nlapi.agent.operation_tools import (
+    CHANGE,
+    DESCRIBE,
+    FIND,
+    PLAN_DEFINITION,
+    PLAN_TOOL,
+    READ,
+    TOOL_DEFINITIONS,
+    OperationTools,
+)
 from nlapi.client.safe_text import single_line
 from nlapi.errors import UsageError
 from nlapi.mcp.consent import OUTCOME
@@ -31,11 +40,11 @@ from nlapi.workflows.workflow_tools import NO_WORKFLOW_SET, WorkflowSet, Workflo
 
 # The tools that operate any API; no operation's tool has one of these names, nor that of QUERY_TOOL.
 SEARCH_TOOLS = (FIND, DESCRIBE, READ, CHANGE)
-_TOOL_NAMES = (*SEARCH_TOOLS, QUERY_TOOL, OUTCOME)
+_TOOL_NAMES = (*SEARCH_TOOLS, QUERY_TOOL, PLAN_TOOL, OUTCOME)
 
 # Bytes of all definitions: with the instructions of the server 1,300 tokens are always there
 # (`python -m benchmarks.agent`).
-LIST_ROOM = 4_300
+LIST_ROOM = 4_400
 # Bytes of one tool in it, so that there are several, and how many of the most used operations are tried.
 MAX_DEFINITION = 800
 MAX_CANDIDATES = 60
@@ -53,6 +62,7 @@ TITLES = {
     READ: "Read from the API",
     CHANGE: "Change something",
     QUERY_TOOL: "Read an earlier answer",
+    PLAN_TOOL: "Plan",
 }
 
 Definition = dict[str, Any]
@@ -150,16 +160,21 @@ class OfferedTools:
     @cached_property
     def definitions(self) -> tuple[Definition, ...]:
         """The definitions of all tools in the order of the list."""
-        search = [*self._search_definitions] if self.uses_search else self._search_definitions[-1:]
-        return (*search, *(definition for _, definition in self.listed_tools))
+        listed = [definition for _, definition in self.listed_tools]
+        if self.uses_search:
+            return (*self._constant, *listed)
+        # Where every operation has a tool, answers are read all the same, and there may be room for plans.
+        others = [definition for definition in self._constant if definition["name"] in (QUERY_TOOL, PLAN_TOOL)]
+        has_room = sum(map(definition_size, (*others, *listed))) <= self.room
+        return (*(others if has_room else others[:1]), *listed)
 
     @cached_property
-    def _search_definitions(self) -> tuple[Definition, ...]:
-        return tuple(
-            _constant_definition(definition)
-            for definition in TOOL_DEFINITIONS
-            if definition["name"] != CHANGE or not self.reads_only
-        )
+    def _constant(self) -> tuple[Definition, ...]:
+        """The definitions of the tools that operate any API. A team's calls are logged and limited one by one."""
+        is_team = any(catalogue.settings.prefix for catalogue in self.catalogues)
+        left_out = {CHANGE, PLAN_TOOL} if self.reads_only else {PLAN_TOOL} if is_team or not self.may_change else ()
+        definitions = (*TOOL_DEFINITIONS, PLAN_DEFINITION)
+        return tuple(_constant_definition(entry) for entry in definitions if entry["name"] not in left_out)
 
     @cached_property
     def listed_tools(self) -> tuple[tuple[Tool, Definition], ...]:
@@ -176,10 +191,10 @@ class OfferedTools:
     def _fitting(self, catalogues: Sequence[ToolCatalogue]) -> list[tuple[Tool, Definition]]:
         if sum(map(_count, catalogues)) <= MAX_COMPLETE:
             every = [(tool, _definition(tool, catalogue)) for catalogue in catalogues for tool in _tools(catalogue)]
-            room = self.room - definition_size(self._search_definitions[-1])
+            room = self.room - sum(definition_size(entry) for entry in self._constant if entry["name"] == QUERY_TOOL)
             if sum(definition_size(definition) for _, definition in every) <= room:
                 return every
-        room = self.room - sum(map(definition_size, self._search_definitions))
+        room = self.room - sum(map(definition_size, self._constant))
         chosen = []
         # One of each API in turn.
         ranked = zip_longest(*(list(islice(_most_used(catalogue), MAX_CANDIDATES)) for catalogue in catalogues))
@@ -264,8 +279,8 @@ def operation_line(operation: Operation, catalogue: ToolCatalogue) -> str:
 def _constant_definition(definition: Definition) -> Definition:
     """Return the definition of one of the constant tools, with its title and hints."""
     name = definition["name"]
-    hints = {"readOnlyHint": True} if name != CHANGE else {}
-    hints |= {"openWorldHint": False} if name not in (READ, CHANGE) else {}
+    hints = {"readOnlyHint": True} if name not in (CHANGE, PLAN_TOOL) else {}
+    hints |= {"openWorldHint": False} if name not in (READ, CHANGE, PLAN_TOOL) else {}
     return {**render_definition(definition, "mcp"), "title": TITLES[name], "annotations": hints}
 
 

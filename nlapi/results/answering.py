@@ -33,6 +33,12 @@ REPETITION_NOTE = (
     "what came of it; do not call it again by yourself"
 )
 
+NOT_AGREED = (
+    "the user has not agreed to that. Nothing was changed. Do not call it again by yourself: tell the user what it "
+    "would do, and that it is not done"
+)
+NOT_GIVEN = "The user has not given it. It is given to the program that makes this call"
+
 
 async def answer(
     tools: Iterable[Tool],
@@ -93,11 +99,7 @@ async def run_for_model(
     except RepetitionError as error:
         return error_for_model(f"not sent: {error.message}. {REPETITION_NOTE}")
     except ConsentError:
-        return (
-            f"not sent: {call.tool.name} would {call.effect} something, and the user has not agreed to that. "
-            "Nothing was changed. Do not call it again by yourself: tell the user what it would do, and that it is not "
-            "done"
-        )
+        return f"not sent: {call.tool.name} would {call.effect} something, and {NOT_AGREED}"
     except ArgumentError as error:
         return error_for_model(f"not sent: {error}")
     except MissingCredentialError as error:
@@ -115,8 +117,8 @@ def _credential_hint(operation: Operation) -> str:
     first = next(iter(alternatives(operation)), ())
     auth = ", ".join(f"{credential.id!r}: ..." for credential in first)
     return (
-        "The user has not given it. It is given to the program that makes this call, as "
-        f"auth={{{auth}}} or with `nlapi api add`, and never in this conversation; auth=False calls without."
+        f"{NOT_GIVEN}, as auth={{{auth}}} or with `nlapi api add`, and never in this conversation; auth=False calls "
+        "without."
     )
 
 

@@ -14,6 +14,7 @@ import nlapi
 from nlapi import aio
 from nlapi.errors import ConsentError, UsageError
 from tests.cli.kit import dialogue, notes, run
+from tests.messages_server import MessagesServer, say
 from tests.servers import Echo, Reply
 
 
@@ -289,3 +290,20 @@ def test_a_field_that_is_hidden_reaches_no_model_and_a_person(home: Path) -> Non
     assert "a@x.example" in called.out
     assert "a@x.example" not in told
     assert "buy milk" in told
+
+
+def test_what_the_embedded_planner_has_answered_reaches_no_later_model(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = {"id": "n1", "title": "Milk", "author": {"email": "a@x.example"}}
+    with Echo(Reply(200, row)) as api, MessagesServer([say("It is Milk.")], key="sk-test") as claude:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", claude.url)
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test")
+        source = notes(home, api.url)
+        (home / "config").mkdir(exist_ok=True)
+        (home / "config" / "policy.toml").write_text('[[fields]]\nhide = "*mail"\n')
+        ran = run("chat", "-a", source, stdin="show the note n1\nwhy does the first one smell of roses?\n")
+    assert "a@x.example" in ran.out
+    assert len(api.received) == len(claude.requests) == 1
+    sent = json.dumps(claude.requests[0]["messages"])
+    assert "Milk" in sent and "a@x.example" not in sent

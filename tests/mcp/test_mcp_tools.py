@@ -39,6 +39,7 @@ def test_each_operation_of_a_small_api_is_a_tool_with_its_title_and_effect(tmp_p
     tools = {tool.name: tool for tool in talk(served(boards(tmp_path), "http://127.0.0.1:9"), listed, user=User())}
     assert {name: tool.title for name, tool in tools.items()} == {
         "result": "Read an earlier answer",
+        "plan": "Plan",
         "listBoards": "List boards",
         "listCards": "List the cards of a board",
         "createCard": "Put a card on a board",
@@ -63,7 +64,7 @@ def test_every_operation_is_a_tool_with_its_effect_on_demand(ads: Spec) -> None:
 
 def test_a_large_api_is_searched_and_all_tools_are_there_on_demand() -> None:
     few = talk(served(many(), "http://127.0.0.1:9"), listed, user=User())
-    assert names(few)[:5] == ["find", "describe", "read", "change", "result"]
+    assert names(few)[:6] == ["find", "describe", "read", "change", "result", "plan"]
     assert [bool(tool.annotations.read_only_hint) for tool in few[:5]] == [True, True, True, False, True]
     every = talk(served(many(), "http://127.0.0.1:9", all_tools=True), listed, user=User())
     assert len(every) == 62
@@ -80,7 +81,7 @@ def test_what_is_always_there_takes_1300_tokens_with_the_reads_and_changes_that_
         for tools in (without_forms, few):
             sizes = [len(tool.model_dump_json(by_alias=True, exclude_none=True).encode()) for tool in tools]
             assert used in names(tools) and (sum(sizes) + text_size) / 4 <= 1_300, names(tools)
-    assert names(few)[5:9] == ["listBooks", "createBooks", "getBooks", "updateBooks"]
+    assert names(few)[6:10] == ["listBooks", "createBooks", "getBooks", "updateBooks"]
 
 
 def library_paths() -> dict[str, Any]:

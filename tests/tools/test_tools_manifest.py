@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 import nlapi
+from nlapi import testing
 from nlapi.errors import UsageError
 from nlapi.tools.manifest import FORMATS, MAX_OPTIONAL, MAX_TOOLS, MAX_UNIONS, manifest
-from tests import messages_server, model_server
+from tests import messages_server
 from tests.describe import body, parameter, spec
+from tests.model_rules import ModelServer
 from tests.servers import Echo
 from tests.strategies import descriptions
 from tests.tables import table
@@ -275,7 +277,7 @@ def test_claude_calls_a_deferred_tool_that_its_search_found() -> None:
 def test_gpt_takes_deferred_tools_with_its_search() -> None:
     openai = pytest.importorskip("openai")
     tools = nlapi.tools(ADS, defer=True)
-    with model_server.ModelServer([model_server.use("listCampaigns", {"limit": 1})]) as server:
+    with ModelServer([testing.use("listCampaigns", {"limit": 1})]) as server:
         gpt = openai.OpenAI(api_key="any", base_url=f"{server.url}/v1")
         with gpt:
             request = {"model": "gpt-5.5", "tools": nlapi.manifest(tools, "openai-responses")}

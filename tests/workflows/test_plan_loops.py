@@ -22,6 +22,7 @@ from nlapi.cli.ask.events import TextRenderer
 from nlapi.errors import ConsentError
 from nlapi.openapi.spec import Spec
 from nlapi.tools.plan import ask
+from nlapi.tools.rules import parse_field_rules
 from nlapi.tools.run import Target
 from nlapi.workflows.loops import write_plan
 from tests.describe import spec
@@ -90,6 +91,7 @@ class Held:
         yes: bool = False,
         rows: Sequence[dict[str, Any]] = CAMPAIGNS,
         total: int = 0,
+        hidden: Sequence[str] = (),
     ) -> None:
         self.consents: list[tuple[CallProposed, ...]] = []
         self.events: list[Event] = []
@@ -99,7 +101,8 @@ class Held:
                 "claude-sonnet-5-5", {"ANTHROPIC_API_KEY": "sk-ant-x", "ANTHROPIC_BASE_URL": model.url}
             )
             planner = ModelPlanner((ads,), endpoint, chains=write_plan)
-            targets = {ads: Target(spec=ads, base_url=api.url)}
+            rules = parse_field_rules({"fields": [{"hide": list(hidden)}]} if hidden else {}, "policy.toml")
+            targets = {ads: Target(spec=ads, base_url=api.url, field_rules=rules)}
 
             async def consent(proposed: tuple[CallProposed, ...]) -> ConsentReply:
                 self.consents.append(proposed)
@@ -154,6 +157,13 @@ def test_one_that_fails_ends_none_of_the_others_and_the_model_tells() -> None:
     assert held.changed == [f"/campaigns/c{number}" for number in range(11, 25)]
     assert "409" in json.dumps(held.requests[1])
     assert held.text == "c13 is locked."
+
+
+def test_what_models_may_not_see_is_on_no_page_of_the_list() -> None:
+    held = Held(plan(LIST, each(PAUSE)), say("c13 is locked."), hidden=["spent"])
+    assert len(held.reads) == 3
+    assert "Campaign 24" in json.dumps(held.requests[1])
+    assert "spent" not in json.dumps(held.requests[1]["messages"][2:])
 
 
 def test_an_answer_of_before_is_gone_through_with_a_limit_and_in_order() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nlapi import registry
 from nlapi.agent.events import Planner
@@ -22,8 +22,8 @@ from nlapi.local_files import claimed, fault_of, read_file
 if TYPE_CHECKING:
     from nlapi.agent.auto import PlannerRoutes
     from nlapi.agent.endpoints import ModelEndpoint, ModelSettings
-    from nlapi.agent.operation_tools import CallChain, OperationTools
-    from nlapi.tools.plan import Conversation
+    from nlapi.client.answer_fields import FieldFilter
+    from nlapi.openapi.spec import Operation
     from nlapi.workflows.workflow_tools import WorkflowSet
 
 # The embedded planner's confidence below which a plan is a guess: a call asks first, and no call is exit code 7.
@@ -137,12 +137,26 @@ class PlannerFactory:
 
     def _on_model(self, model: str) -> Planner:
         from nlapi.agent.model_planner import ModelPlanner
+        from nlapi.workflows.plan_writer import deferred_chain
 
         specs = tuple(self.targets)
         workflows = () if self.workflows is None else tuple(entry.tool for entry in self.workflows.tools)
         return ModelPlanner(
-            specs, model_endpoint(model), spending=self.spending, workflows=workflows, chains=_write_chain
+            specs,
+            model_endpoint(model),
+            spending=self.spending,
+            workflows=workflows,
+            chains=deferred_chain,
+            fields=self._hidden_fields,
         )
+
+    def _hidden_fields(self, operation: Operation) -> FieldFilter:
+        """Return what of an operation's answers a model is shown, as the user's policy says."""
+        from nlapi.client.answer_fields import FieldFilter
+        from nlapi.tools.run import model_fields
+
+        target = self.targets.get(operation.spec)
+        return FieldFilter() if target is None else model_fields(operation, target)
 
     @property
     def _default_model(self) -> str:
@@ -187,14 +201,6 @@ class PlannerFactory:
         except (OSError, ValueError) as error:
             raise UsageError(fault_of(file, error), hint=hint) from None
         return read_routes(document, str(file), min_confidence=ASK_BELOW, models=models, default=default)
-
-
-def _write_chain(arguments: Mapping[str, Any], tools: OperationTools, conversation: Conversation) -> CallChain:
-    """Return the chain of a model's plan."""
-    # Imported here: the engine and the embedded planner take long, and most conversations have no chain.
-    from nlapi.workflows.loops import write_plan
-
-    return write_plan(arguments, tools, conversation)
 
 
 def _current_costs() -> tuple[float, float]:
