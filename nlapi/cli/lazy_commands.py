@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,7 +99,8 @@ class LazyGroup(TyperGroup):
         if self._is_help:
             return TyperCommand(cmd_name, help=entry.help, rich_help_panel=entry.group)
         if cmd_name not in self.commands:
-            self.commands[cmd_name] = _load(cmd_name, entry, ctx)
+            self.commands[cmd_name] = _load(cmd_name, entry)
+            coerce_plainly(self.commands[cmd_name], ctx)
         return self.commands[cmd_name]
 
     def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
@@ -119,7 +121,9 @@ class LazyGroup(TyperGroup):
             self._is_help = False
 
 
-def _load(name: str, entry: CommandEntry, parent: Context) -> Command:
+@cache
+def _load(name: str, entry: CommandEntry) -> Command:
+    """Return a command, which a process that runs several command lines builds once."""
     module = import_module(f"nlapi.cli.{entry.module}")
     target = getattr(module, entry.attribute)
     if isinstance(target, typer.Typer):
@@ -130,5 +134,4 @@ def _load(name: str, entry: CommandEntry, parent: Context) -> Command:
         single.command(name, cls=kind, epilog=getattr(module, entry.epilog))(target)
         command = typer.main.get_command(single)
     command.name = name
-    coerce_plainly(command, parent)
     return command

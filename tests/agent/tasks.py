@@ -345,8 +345,11 @@ def _breaks(stage: Stage, step: dict[str, Any]) -> Iterator[tuple[int, bool]]:
         plain = {"id": "m", "type": "message", "role": "assistant", "model": "m", "usage": {"output_tokens": 1}}
         whole = {**plain, "stop_sequence": None, "stop_details": None, **step}
         ends = [event["type"] == "message_delta" for event in events(whole)]
-    for after in range(len(ends)):
-        yield after, any(ends[:after])
+    # At the first event, in the middle, and on both sides of the one that ends it. Every event is in
+    # tests/agent/test_agent_connections.py.
+    whole_at = ends.index(True) + 1
+    for after in sorted({0, whole_at // 2, whole_at - 1, whole_at}):
+        yield after, after == whole_at
 
 
 def _is_sound(stage: Stage) -> bool:

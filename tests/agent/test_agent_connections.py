@@ -343,15 +343,17 @@ def test_a_stream_is_read_as_the_sdk_reads_it() -> None:
 
 
 def test_nothing_of_a_stream_that_ends_early_is_run() -> None:
-    """At every byte, as if the server had hung up in good order."""
+    """Within every word and at both sides of the end of each line, as if the server had hung up in good order."""
     body = sse(streamed(DELETE))
     complete = body.index(b"event: message_stop")
-    cuts = iter(range(len(body)))
+    ends = [at for at in range(complete) if body[at] == ord("\n")]
+    cut_at = sorted({*range(0, complete, 4), *ends, *(at + 1 for at in ends), *range(complete, len(body))})
+    cuts = iter(cut_at)
 
     async def run(url: str) -> list[int]:
         read = []
         async with connect(endpoint(url), max_retries=0) as connection:
-            for cut in range(len(body)):
+            for cut in cut_at:
                 answer = StreamedAnswer()
                 try:
                     assert [text async for text in connection.stream(prompt(), answer)] == []
@@ -437,8 +439,8 @@ PING = b'data: {"type": "ping", "pad": "%b"}\n\n' % (b"x" * 1_000_000)
     ("kind", "piece", "megabytes"),
     [
         ("text/event-stream", b"data: " + b"x" * 1_000_000, 8),
-        ("text/event-stream", b"data: x\n" * 100_000, 8),
-        ("text/event-stream", b": wait\n\n" * 100_000, 8),
+        ("text/event-stream", (b"data: " + b"x" * 93 + b"\n") * 10_000, 8),
+        ("text/event-stream", (b": " + b"w" * 96 + b"\n\n") * 10_000, 8),
         ("text/event-stream", PING, 8),
         ("application/json", b" " * 1_000_000, 8),
     ],

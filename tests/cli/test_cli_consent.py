@@ -26,28 +26,39 @@ def both(*blocks: dict[str, Any]) -> dict[str, Any]:
 PLUMBER, PAINTER = use("createNote", {"title": "Plumber"}), use("createNote", {"title": "Painter"})
 
 
-@pytest.mark.parametrize(
-    ("typed", "reason"),
-    [
-        ("n: wrong note", ": wrong note"),
-        ("no, the other one", ": the other one"),
-        ("not this one", ": not this one"),
-        ("n", ""),
-        ("", ""),
-    ],
-)
-def test_a_no_goes_back_to_the_planner_with_its_reason(
-    api: Echo, claude: MessagesServer, tmp_path: Path, typed: str, reason: str
-) -> None:
+NOES = {
+    "n: wrong note": ": wrong note",
+    "no, the other one": ": the other one",
+    "not this one": ": not this one",
+    "n": "",
+    "": "",
+}
+
+
+def test_a_no_goes_back_to_the_planner_with_its_reason(api: Echo, claude: MessagesServer, tmp_path: Path) -> None:
+    claude.script[:] = [PLUMBER, say("I leave it.")] * len(NOES)
+    with dialogue("chat", "-a", notes(tmp_path, api.url), "--planner", "claude") as terminal:
+        for typed in NOES:
+            terminal.expect("you: ")
+            terminal.type("note the plumber\n")
+            terminal.expect("Send it? [y/N/always/edit]: ")
+            terminal.type(f"{typed}\n")
+            terminal.expect("I leave it.")
+        terminal.expect("you: ")
+        terminal.type("exit\n")
+        terminal.end()
+    assert api.received == []
+    results = [request["messages"][-1]["content"][0]["content"] for request in claude.requests[1::2]]
+    assert results == [f"refused: the user said no{reason}; nothing was sent" for reason in NOES.values()]
+
+
+def test_a_command_that_was_refused_ends_with_6(api: Echo, claude: MessagesServer, tmp_path: Path) -> None:
     claude.script[:] = [PLUMBER, say("I leave it.")]
     with dialogue(*words(api, tmp_path)) as terminal:
         terminal.expect("Send it? [y/N/always/edit]: ")
-        terminal.type(f"{typed}\n")
-        terminal.expect("I leave it.")
+        terminal.type("n\n")
         assert terminal.end() == 6
     assert api.received == []
-    (result,) = claude.requests[1]["messages"][-1]["content"]
-    assert result["content"] == f"refused: the user said no{reason}; nothing was sent"
 
 
 def test_always_is_for_this_operation_in_this_session(api: Echo, claude: MessagesServer, tmp_path: Path) -> None:
@@ -132,34 +143,48 @@ def test_an_edit_that_the_operation_does_not_take_is_said_and_asked_about(
     assert api.received == []
 
 
-@pytest.mark.parametrize(
-    ("editor", "says"),
-    [
-        ("sed -i s/}//", "this is not JSON"),
-        ("sed -i 's/.*/5/'", "this is not JSON"),
-        ("sed -i 's/{//;s/}//;s/.*title.*/[]/'", "this is not an object"),
-        ("false", "false ended with 1; nothing is changed"),
-        ("/nowhere/vi", "/nowhere/vi cannot be run"),
-        ("true", "nothing is changed"),
-    ],
-)
+EDITS = [
+    ("sed -i s/}// $1", "this is not JSON"),
+    ("sed -i 's/.*/5/' $1", "this is not JSON"),
+    ("sed -i 's/{//;s/}//;s/.*title.*/[]/' $1", "this is not an object"),
+    ("exit 1", "editor ended with 1; nothing is changed"),
+    ("true", "nothing is changed"),
+]
+
+
 def test_a_broken_edit_is_said_and_asked_again(
-    api: Echo, claude: MessagesServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, editor: str, says: str
+    api: Echo, claude: MessagesServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("VISUAL", editor)
+    script = tmp_path / "script"
+    monkeypatch.setenv("VISUAL", f"sh {script}")
     claude.script[:] = [PLUMBER, say("Done.")]
     with dialogue(*words(api, tmp_path)) as terminal:
-        terminal.expect("[y/N/always/edit]: ")
-        terminal.type("edit\n")
-        terminal.expect(says)
-        if "this is not" in says:
-            terminal.expect("Edit it again? [Y/n]: ")
-            terminal.type("n\n")
+        for edit, says in EDITS:
+            terminal.expect("[y/N/always/edit]: ")
+            script.write_text(edit)
+            terminal.type("edit\n")
+            terminal.expect(says.replace("editor", f"sh {script}"))
+            if "this is not" in says:
+                terminal.expect("Edit it again? [Y/n]: ")
+                terminal.type("n\n")
         terminal.expect("[y/N/always/edit]: ")
         terminal.type("y\n")
         terminal.expect("Done.")
         assert terminal.end() == 0
     assert api.only.json() == {"title": "Plumber"}
+
+
+def test_an_editor_that_is_missing_is_said(
+    api: Echo, claude: MessagesServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISUAL", "/nowhere/vi")
+    claude.script[:] = [PLUMBER]
+    with dialogue(*words(api, tmp_path)) as terminal:
+        terminal.expect("[y/N/always/edit]: ")
+        terminal.type("edit\n")
+        terminal.expect("/nowhere/vi cannot be run")
+        terminal.expect("[y/N/always/edit]: ")
+    assert api.received == []
 
 
 DELETES = "delete the notes n1 and n2 and n3"
@@ -253,8 +278,10 @@ def test_a_call_by_its_name_shows_it_too(api: Echo, tmp_path: Path) -> None:
     assert api.only.method == "GET"
 
 
-@pytest.mark.parametrize("typed", ["y\n", "yes\ny\ny\n", "\n\ny\n"])
-@pytest.mark.parametrize("command", ["call", "ask", "batch"])
+@pytest.mark.parametrize(
+    ("command", "typed"),
+    [("call", "y\n"), ("call", "yes\ny\ny\n"), ("call", "\n\ny\n"), ("ask", "yes\ny\ny\n"), ("batch", "\n\ny\n")],
+)
 def test_what_is_typed_before_a_question_is_no_answer_to_it(
     api: Echo, claude: MessagesServer, tmp_path: Path, command: str, typed: str
 ) -> None:

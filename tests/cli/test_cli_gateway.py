@@ -159,7 +159,7 @@ def test_status_shows_versions_that_are_not_loaded() -> None:
 
 def test_a_prefix_of_sources_is_a_url(tmp_path: Path) -> None:
     for prefix in ("models.example.com", "ftp://models.example.com", "https://"):
-        refused = serve(tmp_path, "--example", "--allow-source", prefix)
+        refused = nlapi(tmp_path, "gateway", "serve", "--example", "--allow-source", prefix)
         assert refused.code == 2
         assert f"--allow-source {prefix} is not an http, https or file URL" in " ".join(refused.err.split())
 

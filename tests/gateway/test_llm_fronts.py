@@ -14,12 +14,17 @@ from tests.gateway.llm_upstream import WORDS, Upstream, upstream
 
 
 class Package:
-    """A package that is imported when something of it is used: it takes seconds, and every run of pytest reads this."""
+    """A package that is imported when a name of it is used: it takes seconds, and every run of pytest reads this.
+
+    Private names are those for which pytest asks everything in a module.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
         return getattr(import_module(self._name), name)
 
 

@@ -160,9 +160,9 @@ def test_the_tools_and_the_page_are_there_for_clients_with_panels_alone(ads: Spe
         assert not {"nlapi_review", "nlapi_decide", "outcome"} & set(names(tools))
 
 
-@pytest.mark.parametrize("mode", ERAS)
 @pytest.mark.parametrize(
-    ("typed", "says", "sent"), [("y", "Sent: the API answered 200.", 1), ("n", "Declined; nothing was sent", 0)]
+    ("mode", "typed", "says", "sent"),
+    [(ERAS[0], "y", "Sent: the API answered 200.", 1), (ERAS[1], "n", "Declined; nothing was sent", 0)],
 )
 def test_without_forms_and_panels_the_user_answers_in_a_terminal(mode: str, typed: str, says: str, sent: int) -> None:
     async def talks() -> None:

@@ -60,7 +60,7 @@ def operations(plugin: Plugin) -> list[str]:
     return [id for one in references for id in re.findall(r"^## (\S+)$", one, re.MULTILINE)]
 
 
-@pytest.fixture(params=[*MANY, "swagger", "ads", "gateway"])
+@pytest.fixture(scope="module", params=[*MANY, "swagger", "ads", "gateway"])
 def plugin(request: pytest.FixtureRequest) -> Plugin:
     if request.param in ("ads", "gateway"):
         spec = nlapi.load(request.param)
