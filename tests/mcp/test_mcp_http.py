@@ -9,7 +9,6 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -61,8 +60,8 @@ def talk(url: str, says: Any, *, mode: str = "legacy", panels: bool = False, **h
     return asyncio.run(asyncio.wait_for(run(), LIMIT))
 
 
-@pytest.fixture
-def api(tmp_path: Path) -> Iterator[tuple[str, Echo]]:
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Echo]]:
     """A description, and its API, which answers with what it got: much of it, when it is asked for `/long`."""
 
     def answer(request: Any) -> Reply:
@@ -78,108 +77,116 @@ def api(tmp_path: Path) -> Iterator[tuple[str, Echo]]:
         known = {"bearer": {"type": "http", "scheme": "bearer"}, "oauth": {"type": "oauth2", "flows": {}}}
         schemes = {"securitySchemes": known}
         more = {"servers": [{"url": server.url}], "components": schemes}
-        (tmp_path / "api.json").write_bytes(description(paths, **more))
-        yield str(tmp_path / "api.json"), server
+        file = tmp_path_factory.mktemp("http") / "api.json"
+        file.write_bytes(description(paths, **more))
+        yield str(file), server
 
 
-def test_headers_of_the_allow_list_go_on_to_the_api_with_each_request(api: tuple[str, Echo]) -> None:
-    file, server = api
-    with serving(file, "--http", "127.0.0.1:0", "--pass-header", "Authorization", "--pass-header", "X-Tenant") as url:
+@pytest.fixture(scope="module")
+def passing(api: tuple[str, Echo]) -> Iterator[str]:
+    """The URL of a server that passes two headers on."""
+    headers = ("--pass-header", "Authorization", "--pass-header", "X-Tenant")
+    with serving(api[0], "--http", "127.0.0.1:0", *headers) as url:
+        yield url
 
-        async def says(client: Client) -> Any:
-            return [(await client.call_tool(name, {})) for name in ("x", "alter")]
 
-        for mode in ERAS:
-            given = {"authorization": f"Bearer of-{mode}", "x-tenant": "acme", "x-other": "no", "cookie": "a=b"}
-            read, change = talk(url, says, mode=mode, **given)
-            for result, sent in zip((read, change), server.received[-2:], strict=True):
-                assert not result.is_error
-                assert (sent.header("authorization"), sent.header("x-tenant")) == (f"Bearer of-{mode}", "acme")
-                assert sent.header("x-other") is sent.header("cookie") is sent.header("mcp-protocol-version") is None
-                assert f"of-{mode}" not in result.model_dump_json()
-        assert "needs a credential: bearer" in talk(url, says)[0].content[0].text
-    assert len(server.received) == 4
+def test_headers_of_the_allow_list_go_on_to_the_api_with_each_request(api: tuple[str, Echo], passing: str) -> None:
+    _, server = api
+    before = len(server.received)
+
+    async def says(client: Client) -> Any:
+        return [(await client.call_tool(name, {})) for name in ("x", "alter")]
+
+    for mode in ERAS:
+        given = {"authorization": f"Bearer of-{mode}", "x-tenant": "acme", "x-other": "no", "cookie": "a=b"}
+        read, change = talk(passing, says, mode=mode, **given)
+        for result, sent in zip((read, change), server.received[-2:], strict=True):
+            assert not result.is_error
+            assert (sent.header("authorization"), sent.header("x-tenant")) == (f"Bearer of-{mode}", "acme")
+            assert sent.header("x-other") is sent.header("cookie") is sent.header("mcp-protocol-version") is None
+            assert f"of-{mode}" not in result.model_dump_json()
+    assert "needs a credential: bearer" in talk(passing, says)[0].content[0].text
+    assert len(server.received) == before + 4
 
 
 def test_an_api_that_takes_no_credential_is_called_without(api: tuple[str, Echo]) -> None:
     file, server = api
+    before = len(server.received)
     with serving(file, "--http", "127.0.0.1:0", "--no-auth", "--pass-header", "X-Tenant") as url:
 
         async def says(client: Client) -> Any:
             return await client.call_tool("x", {})
 
         assert not talk(url, says, **{"x-tenant": "acme"}).is_error
-    assert (server.only.header("authorization"), server.only.header("x-tenant")) == (None, "acme")
+    (sent,) = server.received[before:]
+    assert (sent.header("authorization"), sent.header("x-tenant")) == (None, "acme")
 
 
-def test_an_answer_that_is_kept_is_for_its_session_alone(api: tuple[str, Echo]) -> None:
-    file, _ = api
-    with serving(file, "--http", "127.0.0.1:0") as url:
+def test_an_answer_that_is_kept_is_for_its_session_alone(passing: str) -> None:
+    async def asks(client: Client) -> str:
+        whole: str = (await client.call_tool("long", {})).structured_content["whole"]
+        assert "page 1 of" in (await client.read_resource(whole)).contents[0].text
+        listed = [one.uri for one in (await client.list_resources()).resources]
+        assert whole in listed
+        return whole
 
-        async def asks(client: Client) -> str:
-            whole: str = (await client.call_tool("long", {})).structured_content["whole"]
-            assert "page 1 of" in (await client.read_resource(whole)).contents[0].text
-            listed = [one.uri for one in (await client.list_resources()).resources]
-            assert whole in listed
-            return whole
+    whole = talk(passing, asks)
 
-        whole = talk(url, asks)
+    async def another(client: Client) -> list[str]:
+        with pytest.raises(MCPError, match="there is no result 'r1'"):
+            await client.read_resource(whole)
+        return [one.uri for one in (await client.list_resources()).resources]
 
-        async def another(client: Client) -> list[str]:
-            with pytest.raises(MCPError, match="there is no result 'r1'"):
-                await client.read_resource(whole)
-            return [one.uri for one in (await client.list_resources()).resources]
-
-        assert whole not in talk(url, another)
+    assert whole not in talk(passing, another)
 
 
-def test_nobody_reads_an_answer_of_another_client_or_credential(api: tuple[str, Echo]) -> None:
+def test_nobody_reads_an_answer_of_another_client_or_credential(passing: str) -> None:
     """Of clients without sessions, the unguessable handle is all that one would have to know."""
-    file, _ = api
-    with serving(file, "--http", "127.0.0.1:0", "--pass-header", "X-Tenant") as url:
 
-        async def asks(client: Client) -> str:
-            handle: str = (await client.call_tool("long", {})).structured_content["result"]
-            for query in ({"result": handle, "sum": "n"}, {"result": handle, "group": "text"}):
-                assert not (await client.call_tool("result", query)).is_error
-            return handle
+    async def asks(client: Client) -> str:
+        handle: str = (await client.call_tool("long", {})).structured_content["result"]
+        for query in ({"result": handle, "sum": "n"}, {"result": handle, "group": "text"}):
+            assert not (await client.call_tool("result", query)).is_error
+        return handle
 
-        def reads(handle: str) -> Any:
-            async def says(client: Client) -> str:
-                return (await client.call_tool("result", {"result": handle, "sum": "n"})).content[0].text
+    def reads(handle: str) -> Any:
+        async def says(client: Client) -> str:
+            return (await client.call_tool("result", {"result": handle, "sum": "n"})).content[0].text
 
-            return says
+        return says
 
-        session_handle = talk(url, asks)
-        assert session_handle == "r1"
-        assert "there is no result 'r1' (no answer has come yet)" in talk(url, reads("r1"))
-        handle = talk(url, asks, mode="2026-07-28", **{"x-tenant": "acme"})
-        assert len(handle) > 20
-        for headers, guess in (({"x-tenant": "other"}, handle), ({}, handle), ({"x-tenant": "acme"}, "r1")):
-            refused = talk(url, reads(guess), mode="2026-07-28", **headers)
-            assert refused.startswith(f"{guess!r} is not stored, or not any more (call the operation again)")
-        assert '"sum":1999000' in talk(url, reads(handle), mode="2026-07-28", **{"x-tenant": "acme"})
+    session_handle = talk(passing, asks)
+    assert session_handle == "r1"
+    assert "there is no result 'r1' (no answer has come yet)" in talk(passing, reads("r1"))
+    handle = talk(passing, asks, mode="2026-07-28", **{"x-tenant": "acme"})
+    assert len(handle) > 20
+    for headers, guess in (({"x-tenant": "other"}, handle), ({}, handle), ({"x-tenant": "acme"}, "r1")):
+        refused = talk(passing, reads(guess), mode="2026-07-28", **headers)
+        assert refused.startswith(f"{guess!r} is not stored, or not any more (call the operation again)")
+    assert '"sum":1999000' in talk(passing, reads(handle), mode="2026-07-28", **{"x-tenant": "acme"})
 
 
 @pytest.mark.parametrize("mode", ERAS)
-def test_nobody_answers_a_question_of_another_client_or_credential(api: tuple[str, Echo], mode: str) -> None:
-    file, server = api
-    with serving(file, "--http", "127.0.0.1:0", "--pass-header", "Authorization") as url:
+def test_nobody_answers_a_question_of_another_client_or_credential(
+    api: tuple[str, Echo], passing: str, mode: str
+) -> None:
+    _, server = api
+    before = len(server.received)
 
-        async def asks(client: Client) -> Any:
-            return await client.call_tool("alter", {})
+    async def asks(client: Client) -> Any:
+        return await client.call_tool("alter", {})
 
-        waiting = talk(url, asks, mode=mode, panels=True, authorization="Bearer of-ann")
+    waiting = talk(passing, asks, mode=mode, panels=True, authorization="Bearer of-ann")
 
-        async def answers(client: Client) -> list[Any]:
-            panel = Panel(client)
-            reviewed = await client.call_tool("nlapi_review", {"ticket": panel.ticket(waiting)})
-            return [reviewed, await panel.decide(waiting), await panel.outcome(waiting)]
+    async def answers(client: Client) -> list[Any]:
+        panel = Panel(client)
+        reviewed = await client.call_tool("nlapi_review", {"ticket": panel.ticket(waiting)})
+        return [reviewed, await panel.decide(waiting), await panel.outcome(waiting)]
 
-        for refused in talk(url, answers, mode=mode, panels=True, authorization="Bearer of-bo"):
-            assert refused.is_error
-            assert "no such ticket" in text(refused)
-    assert server.received == []
+    for refused in talk(passing, answers, mode=mode, panels=True, authorization="Bearer of-bo"):
+        assert refused.is_error
+        assert "no such ticket" in text(refused)
+    assert len(server.received) == before
 
 
 def test_what_a_session_had_is_forgotten_with_it() -> None:
