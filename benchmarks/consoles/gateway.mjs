@@ -25,6 +25,8 @@ for (const javaScriptEnabled of [true, false]) {
   expect(`${how}: the first page shows the canary with its errors`, (await canary.innerText()).includes("errors"), await it.text());
   if (javaScriptEnabled) await shot(it, "gateway-canary");
   await canary.getByRole("button", { name: "Roll back…" }).click();
+  await it.page.getByLabel(/Reason/).fill("too many false alarms");
+  await it.page.getByRole("button", { name: "Set the reason" }).click();
   const review = await it.text();
   expect(`${how}: the review has the request and its digest`, review.includes("/v1/canaries/ranker-v2/rollback") && review.includes("sha256"), review);
   if (javaScriptEnabled) await shot(it, "gateway-review");
@@ -37,6 +39,9 @@ for (const javaScriptEnabled of [true, false]) {
   await it.page.goto(`${base}/`);
   expect(`${how}: the canary runs again`, (await canary.first().innerText()).includes("running"), await it.text());
 
+  await it.page.getByRole("link", { name: "Revisions", exact: true }).click();
+  expect(`${how}: the reason stands in the revisions`, (await it.text()).includes("too many false alarms"), await it.text());
+
   await it.page.goto(`${base}/decisions`);
   await it.page.getByLabel("Id of a request").fill(given.request);
   await it.page.getByRole("button", { name: "Show" }).click();
@@ -44,7 +49,7 @@ for (const javaScriptEnabled of [true, false]) {
   expect(`${how}: a decision says why, by the rules of then`, /Why ranker@v2/.test(why) && why.includes("canary") && why.includes("decided"), why);
   if (javaScriptEnabled) {
     await shot(it, "gateway-decision");
-    await looked("gateway", it, base, ["/", "/objectives/continue-watching", "/decisions", "/revisions", "/spend", "/shards", "/audit"]);
+    await looked("gateway", it, base, ["/", "/objectives/continue-watching", "/decisions", "/revisions", "/revisions/2", "/spend", "/shards", "/audit"]);
   }
   clean(how, it);
   await it.context.close();
