@@ -32,36 +32,18 @@ from subprocess import DEVNULL, PIPE
 from typing import Any
 
 import mcp_types as types
-from mcp import Client, ClientSession, StdioServerParameters
+from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
 from benchmarks.agentdojo import READS, operation_node, traces
 from nlapi.mcp.terminal_questions import waiting_questions
-from tests.mcp.kit import ERAS, NLAPI, PANELS, Panel
+from tests.mcp.kit import ERAS, NLAPI, PANELS, Panel, UrlClient
 from tests.servers import Echo, Received, Reply
 
 RUNGS = ("form", "URL", "panel", "panel never opened", "none")
 TRANSPORTS = ("stdio", "HTTP")
-
-
-class UrlSession(ClientSession):
-    """A client that opens pages and puts no forms."""
-
-    def _build_capabilities(self, version: str) -> types.ClientCapabilities:
-        capabilities = super()._build_capabilities(version)
-        only = types.ElicitationCapability(url=types.UrlElicitationCapability())
-        return capabilities.model_copy(update={"elicitation": only})
-
-
-class UrlClient(Client):
-    """A client of the SDK with `UrlSession`."""
-
-    async def _build_session(self, exit_stack: Any) -> ClientSession:
-        session = await super()._build_session(exit_stack)
-        session.__class__ = UrlSession
-        return session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,11 @@
-"""Asks the user for consent to a change, by what the client has: a form, a panel, or else the command to type.
+"""Asks the user for consent to a change, by what the client has: a form, a page, a panel, or the command to type.
 
 Nothing is sent between them, and only a plain yes sends.
 """
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from nlapi.errors import ConsentError, RepetitionError
 from nlapi.mcp.answers import AnswerOwner
 from nlapi.mcp.audit import CallRecord
 from nlapi.mcp.consent_subject import ConsentSubject
+from nlapi.mcp.console_sign import console_url
 from nlapi.mcp.terminal_consent import TerminalDesk
 from nlapi.mcp.tickets import ApprovedCall, Sender, Ticket, Tickets
 
@@ -86,7 +88,7 @@ async def request_consent(
     request: ConsentRequest, subject: ConsentSubject
 ) -> types.InputRequiredResult | types.CallToolResult | None:
     """Return None when the user has agreed to the subject, else the question that the client has to put first, or the
-    answer that the user is asked in a panel.
+    answer that the user is asked on a page or in a panel.
 
     ConsentError when the user did not agree, or cannot be asked.
     """
@@ -95,9 +97,7 @@ async def request_consent(
         _require_same(params.fingerprint, subject)
         return None
     if not can_elicit(context):
-        if client_supports_apps(context):
-            return _waiting_answer(await request.open(subject))
-        raise _consent_error(subject, ticket=await request.open(subject) if is_local(context) else None)
+        return await _ask_without_form(request, subject)
     form = _form(subject.title)
     question = types.ElicitRequestFormParams(message=subject.lines, requested_schema=form)
     if context.protocol_version not in MODERN_PROTOCOL_VERSIONS:
@@ -116,6 +116,60 @@ async def request_consent(
     ticket = request.take_form(params.request_state, (params.input_responses or {}).get(CONSENT_KEY))
     _require_same(ticket.subject.fingerprint, subject)
     return None
+
+
+async def _ask_without_form(
+    request: ConsentRequest, subject: ConsentSubject
+) -> types.InputRequiredResult | types.CallToolResult:
+    """Return the answer that the user is asked outside of the client's forms. ConsentError where that cannot be."""
+    context, params = request.context, request.params
+    if params.request_state is not None:
+        asked_before = request.tickets.find(params.request_state, request.owner)
+        return _page_answer(request, asked_before, (params.input_responses or {}).get(CONSENT_KEY))
+    page = await asyncio.to_thread(console_url) if is_local(context) else ""
+    has_panel = client_supports_apps(context)
+    ticket = await request.open(subject) if has_panel or is_local(context) else None
+    if ticket is not None and ticket.code and page:
+        page = f"{page}/waiting/{ticket.code}"
+        if opens_pages(context) and (asked := await _ask_on_page(request, ticket, page)) is not None:
+            return asked
+    if ticket is not None and has_panel:
+        return _waiting_answer(ticket)
+    raise _consent_error(subject, ticket=ticket, page=page)
+
+
+async def _ask_on_page(
+    request: ConsentRequest, ticket: Ticket, page: str
+) -> types.InputRequiredResult | types.CallToolResult | None:
+    """Have the client open the page of a question; None where it refuses. The link gives no right by itself."""
+    context, message = request.context, ticket.subject.lines
+    if context.protocol_version in MODERN_PROTOCOL_VERSIONS:
+        params = types.ElicitRequestURLParams(message=message, url=page)
+        requests: types.InputRequests = {CONSENT_KEY: types.ElicitRequest(params=params)}
+        return types.InputRequiredResult(input_requests=requests, request_state=ticket.id)
+    try:
+        answer = await context.session.elicit_url(message, page, ticket.id, context.request_id)
+    except (MCPError, ValueError):
+        return None
+    return _page_answer(request, ticket, answer)
+
+
+def _page_answer(request: ConsentRequest, ticket: Ticket, answer: object) -> types.CallToolResult:
+    """Return what a client learns once it has opened a page, or not: to open it is no yes."""
+    if isinstance(answer, types.ElicitResult) and answer.action == "decline":
+        request.tickets.withdraw(ticket, ConsentRung.PAGE)
+        raise ConsentError(
+            f"the user did not open the page about {ticket.subject.name}; nothing was sent by this question",
+            hint="do not try again unless the user asks for it",
+        )
+    if ticket.answer is not None:
+        return ticket.answer
+    text = (
+        f"{ticket.state_text} The user is asked on a page of this machine. Do not call this again. "
+        f'{OUTCOME} {{"ticket": "{ticket.id}"}} says what became of it.'
+    )
+    content = {"status": None, "state": ticket.state.value, "ticket": ticket.id}
+    return types.CallToolResult(content=[types.TextContent(text=text)], structured_content=content)
 
 
 def _require_same(fingerprint: str, subject: ConsentSubject) -> None:
@@ -142,6 +196,13 @@ def can_elicit(context: Context) -> bool:
     return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
 
 
+def opens_pages(context: Context) -> bool:
+    """Return whether the client can have its user open a page (URL mode of elicitation)."""
+    capabilities = context.session.client_capabilities
+    elicitation = capabilities.elicitation if capabilities is not None else None
+    return elicitation is not None and elicitation.url is not None
+
+
 def is_local(context: Context) -> bool:
     """Return whether the client has started the server on its own machine, over stdio."""
     return context.request is None
@@ -152,13 +213,19 @@ def terminal_way(subject: ConsentSubject) -> str:
     return f"The user can run in a terminal, where nlapi asks: {subject.command}"
 
 
-def _consent_error(subject: ConsentSubject, reason: str = CANNOT_ASK, *, ticket: Ticket | None = None) -> ConsentError:
-    """Return the error where nobody can be asked, with what would be sent and the ways to send it."""
+def _consent_error(
+    subject: ConsentSubject, reason: str = CANNOT_ASK, *, ticket: Ticket | None = None, page: str = ""
+) -> ConsentError:
+    """Return the error where nobody can be asked, with what would be sent and the ways to send it.
+
+    `page` is that of the question, where a console of this user runs.
+    """
     message = f"nothing was sent: {subject.question}\n\n{reason}"
     command = subject.command
     if ticket is not None and ticket.code:
         learn = f'{OUTCOME} {{"ticket": "{ticket.id}"}} says what became of it'
-        command = f"nlapi approve {ticket.code}\nDo not call it again: {learn}."
+        other = f", or on the page {page}" if page else ""
+        command = f"nlapi approve {ticket.code}{other}\nDo not call it again: {learn}."
     if subject.repetition:
         return RepetitionError(
             message,

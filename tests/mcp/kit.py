@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import mcp_types as types
-from mcp import Client, StdioServerParameters
+from mcp import Client, ClientSession, StdioServerParameters
 from mcp.client.extension import advertise
 
 from nlapi.mcp.server import create_server
@@ -99,6 +99,7 @@ async def started(
     mode: str = "legacy",
     user: User | None = None,
     errors: Path | None = None,
+    kind: type[Client] = Client,
     **more: Any,
 ) -> AsyncIterator[Client]:
     """A client of `nlapi mcp` with these words, over stdio, with standard error in a file."""
@@ -110,7 +111,7 @@ async def started(
     }
     parameters = StdioServerParameters(command=NLAPI, args=["mcp", *words], env=given)
     with (errors or Path(os.devnull)).open("a") as log:
-        async with Client(stdio_client(parameters, log), mode=mode, elicitation_callback=user, **more) as client:
+        async with kind(stdio_client(parameters, log), mode=mode, elicitation_callback=user, **more) as client:
             yield client
 
 
@@ -145,3 +146,21 @@ class Panel:
 
     def ticket(self, waiting: Any) -> str:
         return str(waiting.structured_content["ticket"])
+
+
+class UrlSession(ClientSession):
+    """A client that opens pages and puts no forms."""
+
+    def _build_capabilities(self, version: str) -> types.ClientCapabilities:
+        capabilities = super()._build_capabilities(version)
+        only = types.ElicitationCapability(url=types.UrlElicitationCapability())
+        return capabilities.model_copy(update={"elicitation": only})
+
+
+class UrlClient(Client):
+    """A client of the SDK with `UrlSession`."""
+
+    async def _build_session(self, exit_stack: Any) -> ClientSession:
+        session = await super()._build_session(exit_stack)
+        session.__class__ = UrlSession
+        return session
