@@ -1,6 +1,7 @@
 """What a model costs and is shown: the prefix, the first request, the start, long answers and runs, the prompt cache.
 
-`python -m benchmarks.agent` fails when a figure is over its limit. Tokens are bytes / 4. The model is a script.
+`python -m benchmarks.agent` fails when a figure is over its limit. Tokens are bytes / 4. The model is a script. With
+`--fastmcp` the tools of that package over the same APIs stand beside ours, from an environment of its own.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import nlapi
+from benchmarks import environments
 from benchmarks.__main__ import line
 from benchmarks.descriptions import directory, github, shared, stripe
 from benchmarks.measure import Figure, cost
@@ -62,7 +64,11 @@ DESCRIPTION = {
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.agent", description=__doc__)
     parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--fastmcp", action="store_true", help="print what fastmcp's tools take")
     options = parser.parse_args()
+    if options.fastmcp:
+        fastmcp_faces()
+        return 0
     if options.child:
         print(json.dumps(run_child(*options.child)))
         return 0
@@ -124,6 +130,32 @@ def faces() -> Iterator[Figure]:
         print(f"     {name}, {len(spec.visible_operations):,} operations: {shown}")
     for face, size in largest.items():
         yield Figure(name=f"always there, {face}, at most", value=size, unit="tokens", limit=1300)
+
+
+FASTMCP = """
+import asyncio, json, logging, sys
+logging.disable(logging.CRITICAL)
+from fastmcp import FastMCP
+async def made():
+    server = FastMCP.from_openapi(openapi_spec=json.load(open(sys.argv[1])))
+    tools = [tool.to_mcp_tool().model_dump(by_alias=True) for tool in await server.list_tools()]
+    return [{key: tool[key] for key in ("name", "description", "inputSchema")} for tool in tools]
+print(json.dumps(asyncio.run(made())))
+"""
+
+
+def fastmcp_faces() -> None:
+    """Print the tokens of what a model is given of fastmcp's tools over the same APIs, or why it cannot read one."""
+    python = environments.environment("mcp-peers", "fastmcp")
+    for name, file in nine_descriptions().items():
+        with tempfile.TemporaryDirectory() as folder:
+            description = Path(folder) / "description.json"
+            description.write_text(json.dumps(dict(nlapi.load(file).document), default=str), encoding="utf-8")
+            try:
+                tools = json.loads(environments.run([python, "-c", FASTMCP, description]).splitlines()[-1])
+                print(f"     {name}: {len(tools):,} tools, {tokens(tools):,.0f} tokens", flush=True)
+            except environments.StepError as error:
+                print(f"     {name}: left out, {error.reason}", flush=True)
 
 
 def constant_parts(spec: nlapi.Spec) -> dict[str, object]:

@@ -6,7 +6,8 @@ against an API whose operations have the names that the suite calls and the answ
 
 A server of an API has no tools that ask a model (sampling), list a client's folders (roots) or hold prompts of a
 fixture: what such a scenario needs stands in NOT_APPLICABLE with the reason. Exits with 1 where any other scenario
-fails, or where one of those passes.
+fails, or where one of those passes. With `--fastmcp` the package of that name serves the same API beside it, in an
+environment of its own, and its scenarios are counted.
 """
 
 from __future__ import annotations
@@ -16,17 +17,20 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+from benchmarks.environments import environment
 from benchmarks.mcp_clients import NLAPI, programs
 from benchmarks.npm import cache
+from benchmarks.ports import free_port
 from tests.servers import Echo, Received, Reply
 
 REVISIONS: Final = ("2025-11-25", "2026-07-28")
@@ -95,6 +99,13 @@ ANSWERS: Final[Mapping[str, tuple[str, bytes]]] = {
 }
 """operationId -> the media type and the body of its answer"""
 
+FASTMCP: Final = """
+import json, sys
+from fastmcp import FastMCP
+server = FastMCP.from_openapi(openapi_spec=json.load(open(sys.argv[1])))
+server.run(transport="http", host="127.0.0.1", port=int(sys.argv[2]), show_banner=False, log_level="ERROR")
+"""
+START_S: Final = 60.0
 SLOW_S: Final = 3.5
 """Seconds of an answer that progress is reported on."""
 
@@ -107,6 +118,7 @@ def main() -> int:
     )
     parser.add_argument("--suite", type=Path, required=True, metavar="DIR", help="a checkout of the suite")
     parser.add_argument("--show", action="store_true", help="print each check that failed")
+    parser.add_argument("--fastmcp", action="store_true", help="the same for fastmcp")
     options = parser.parse_args()
     bin = programs()
     suite = installed(options.suite, bin) if isinstance(bin, Path) else bin
@@ -119,6 +131,16 @@ def main() -> int:
             results = Path(folder) / revision
             run(bin, suite, url, revision, results)
             faults += report(revision, results, show=options.show)
+        if options.fastmcp:
+            with serving_fastmcp(Path(folder), echo.url) as url:
+                for revision in REVISIONS:
+                    results = Path(folder) / f"fastmcp-{revision}"
+                    run(bin, suite, url, revision, results)
+                    passed, failed = outcomes(results)
+                    applied = len(failed.keys() - NOT_APPLICABLE)
+                    print(
+                        f"fastmcp, {revision}: {len(passed)} scenarios pass, {applied} fail of those that apply to us"
+                    )
     return 1 if faults else 0
 
 
@@ -152,16 +174,7 @@ def _environment(bin: Path) -> dict[str, str]:
 
 def report(revision: str, results: Path, *, show: bool) -> int:
     """Print what came of a revision's scenarios, and return how many came otherwise than NOT_APPLICABLE says."""
-    failed: dict[str, list[str]] = {}
-    passed: list[str] = []
-    for folder in sorted(results.iterdir()):
-        name = _scenario(folder.name)
-        checks = json.loads((folder / "checks.json").read_text(encoding="utf-8"))
-        failures = [check for check in checks if check["status"] == "FAILURE"]
-        if failures:
-            failed[name] = [f"{check['id']}: {str(check.get('errorMessage', ''))[:200]}" for check in failures]
-        else:
-            passed.append(name)
+    passed, failed = outcomes(results)
     wrong = sorted(failed.keys() - NOT_APPLICABLE)
     stale = sorted(set(passed) & NOT_APPLICABLE.keys())
     left_out = sorted(failed.keys() & NOT_APPLICABLE)
@@ -174,6 +187,21 @@ def report(revision: str, results: Path, *, show: bool) -> int:
     for name in stale:
         print(f"  PASSES {name}, which NOT_APPLICABLE leaves out")
     return len(wrong) + len(stale)
+
+
+def outcomes(results: Path) -> tuple[list[str], dict[str, list[str]]]:
+    """Return the scenarios that passed, and of each other one what failed."""
+    failed: dict[str, list[str]] = {}
+    passed: list[str] = []
+    for folder in sorted(results.iterdir()):
+        name = _scenario(folder.name)
+        checks = json.loads((folder / "checks.json").read_text(encoding="utf-8"))
+        failures = [check for check in checks if check["status"] == "FAILURE"]
+        if failures:
+            failed[name] = [f"{check['id']}: {str(check.get('errorMessage', ''))[:200]}" for check in failures]
+        else:
+            passed.append(name)
+    return passed, failed
 
 
 def _scenario(folder: str) -> str:
@@ -194,6 +222,24 @@ def serving(folder: Path, url: str) -> Iterator[str]:
         yield process.stdout.readline().strip()
     finally:
         process.send_signal(signal.SIGTERM)
+        process.wait(LIMIT_S)
+
+
+@contextmanager
+def serving_fastmcp(folder: Path, url: str) -> Iterator[str]:
+    """The URL of fastmcp's server for the same API, until the end of the block."""
+    description, port = folder / "conformance.json", free_port()
+    python = environment("mcp-peers", "fastmcp")
+    process = subprocess.Popen([python, "-c", FASTMCP, description, str(port)], cwd=folder)
+    try:
+        started = time.monotonic()
+        while time.monotonic() < started + START_S:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                break
+            time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}/mcp"
+    finally:
+        process.terminate()
         process.wait(LIMIT_S)
 
 

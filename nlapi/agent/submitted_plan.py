@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nlapi.agent.events import CallProposed, Consent, StepFinished, WorkEnded
+from nlapi.agent.events import CallProposed, Consent, ConsentReply, StepFinished, WorkEnded
 from nlapi.agent.loop import converse
 from nlapi.agent.messages import ModelState
 from nlapi.agent.operation_tools import PLAN_TOOL, CallChain, ChainWriter, OperationTools
@@ -18,7 +18,7 @@ from nlapi.agent.sending import Targets
 from nlapi.client.message import Limits
 from nlapi.client.safe_text import single_line, strip_all
 from nlapi.client.truncate import NOTE_KEY, UNTRUSTED
-from nlapi.errors import UsageError
+from nlapi.errors import NlapiError, UsageError
 from nlapi.openapi.spec import Effect
 from nlapi.results.model_view import MAX_VIEW, fit_bytes
 from nlapi.results.store import StoredResult
@@ -48,6 +48,8 @@ class SubmittedPlan:
     failure: str = ""
     last_calls: frozenset[str] = frozenset()
     """the ids of the calls of the last round"""
+    changes: int = 0
+    """changes of the last round"""
 
     async def next(self, conversation: Conversation) -> AsyncIterator[Plan]:
         """Yield the next calls, or the end of the turn."""
@@ -57,6 +59,7 @@ class SubmittedPlan:
             plan = Plan(failure=f"nothing was changed: {_DEPENDENT}")
         if plan.calls:
             self.last_calls = frozenset(call.id for call in plan.calls)
+            self.changes = sum(call.effect is not Effect.READ for call in plan.calls)
         else:
             self.failure = plan.failure
         self.summary = plan.understood or self.summary or plan.text
@@ -66,7 +69,13 @@ class SubmittedPlan:
     async def carry_out(
         self, targets: Targets, consent: Consent, ledger: Ledger, *, policy: Policy, limits: Limits | None = None
     ) -> None:
-        """Take the steps. ConsentError and CredentialError before anything is changed."""
+        """Take the steps. NlapiError before anything is changed; after that, `failure` says what ended it."""
+
+        async def agree(proposed: tuple[CallProposed, ...]) -> ConsentReply:
+            if len(proposed) < self.changes:
+                return ConsentReply(is_agreed=False, reason="another change of the plan is never sent")
+            return await consent(proposed)
+
         reads = ledger.reads
         try:
             async for event in converse(
@@ -74,7 +83,7 @@ class SubmittedPlan:
                 self.conversation,
                 targets,
                 policy=policy,
-                consent=consent,
+                consent=agree,
                 limits=limits,
                 max_rounds=MAX_ROUNDS,
                 ledger=ledger,
@@ -83,6 +92,10 @@ class SubmittedPlan:
                     self.steps[-1:] = [event.step]
                 elif isinstance(event, StepFinished):
                     self.steps.append(event.step)
+        except NlapiError as error:
+            if not any(step.sent for step in self.steps):
+                raise
+            self.failure = str(error)
         finally:
             ledger.reads = reads  # those of the caller's conversation go on
 

@@ -113,6 +113,7 @@ def ruled(verdict: str, operation: str = "updateCampaign") -> Ruled:
     return rule
 
 
+DELETE = {"operation": "deleteCampaign", "arguments": {"id": "$each.id"}}
 CHAIN = [
     {"id": "a", "operation": "updateCampaign", "arguments": {"id": "c1", "status": "PAUSED"}},
     {"operation": "updateCampaign", "arguments": {"id": "$steps.a.outputs.id", "status": "ACTIVE"}},
@@ -124,6 +125,7 @@ CHAIN = [
     [
         ([LIST, each(PAUSE, where=OVER_100)], ruled("deny"), "updateCampaign is never sent"),
         ([LIST, each(PAUSE, where=OVER_100)], ruled("ask", "listCampaigns"), "needs a question of its own"),
+        ([LIST, each(PAUSE, limit=1), each(DELETE, limit=1)], ruled("deny", "deleteCampaign"), "is never sent"),
         ([LIST, each(PAUSE, "r7")], None, "no answer has come yet"),
         ([LIST, each(PAUSE, where=[{"field": "spent"}])], None, "has no op"),
         ([LIST, each({"operation": "updateCampain"})], None, "did you mean 'updateCampaign'"),
