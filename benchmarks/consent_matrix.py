@@ -25,12 +25,13 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
 from typing import Any
 
+import httpx2
 import mcp_types as types
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
@@ -38,10 +39,12 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
 from benchmarks.agentdojo import READS, operation_node, traces
+from benchmarks.consoles.__main__ import in_terminal
 from nlapi.mcp.terminal_questions import waiting_questions
 from tests.mcp.kit import ERAS, NLAPI, PANELS, Panel, UrlClient
 from tests.servers import Echo, Received, Reply
 
+# Pages are those of `nlapi console`.
 RUNGS = ("form", "URL", "panel", "panel never opened", "none")
 TRANSPORTS = ("stdio", "HTTP")
 
@@ -63,18 +66,41 @@ class Cell:
         return f"{self.rung}, {self.transport}, {'2025-11-25' if self.era == 'legacy' else self.era}"
 
 
+class Browser:
+    """A paired browser of a console that runs in a terminal of its own."""
+
+    def __init__(self, shown: str) -> None:
+        (self.url,) = re.findall(r"http://\S+?(?=/\s)", shown)
+        (code,) = re.findall(r"code: (\S+)", shown)
+        self._client = httpx2.Client(headers={"origin": self.url}, timeout=60, follow_redirects=True)
+        self._client.post(f"{self.url}/sign-in", data={"code": code}).raise_for_status()
+
+    def answer(self, page: str, *, agrees: bool) -> None:
+        """Press a button of a question's page, and press it again."""
+        fields = dict(re.findall(r'name="(key|digest)" value="(\w+)"', self._client.get(page).text))
+        for _ in range(2):
+            self._client.post(page, data={**fields, "answer": "yes" if agrees else "no"})
+
+
 @dataclass(slots=True)
 class Person:
     """Says the same to all questions, in a form, on a page, in a panel or in a terminal."""
 
     agrees: bool = True
+    browser: Browser | None = None
+    page: str = ""
     asked: int = 0
 
     async def __call__(self, context: Any, params: Any) -> types.ElicitResult:
         self.asked += 1
-        if isinstance(params, types.ElicitRequestURLParams):  # what is said there is said on the page
+        if isinstance(params, types.ElicitRequestURLParams):  # to open a page says nothing yet
+            self.page = params.url
             return types.ElicitResult(action="accept")
         return types.ElicitResult(action="accept" if self.agrees else "decline", content={"send": self.agrees})
+
+    async def answer_on_page(self) -> None:
+        assert self.browser is not None
+        await asyncio.to_thread(self.browser.answer, self.page, agrees=self.agrees)
 
     async def answer_in_terminal(self, code: str | None = None) -> None:
         """Answer the question with a code, or all; and say it again, and then yes."""
@@ -160,13 +186,13 @@ async def run_call(cell: Cell, client: Client, api: Api, call: dict[str, Any], p
     arguments = {key: value for key, value in call["arguments"].items() if value is not None}
     answer = await client.call_tool("read" if is_read else "change", {"operation": name, "arguments": arguments})
     data = answer.structured_content or {}
-    if "repeated" in data:  # the same read again is answered from the store
-        return
     waits = data.get("state") == "waiting"
     if waits and not person.agrees:
         tally.attacks += 1
         await attack(client, answer, tally.attacks)
-    if cell.rung == "panel" and waits:
+    if cell.rung == "URL" and waits:
+        await person.answer_on_page()
+    elif cell.rung == "panel" and waits:
         person.asked += 1
         await answer_in_panel(client, answer, agrees=person.agrees)
     elif cell.transport == "stdio" and cell.rung != "form":
@@ -229,16 +255,21 @@ async def run_cell(cell: Cell, suites: dict[str, Any], chosen: set[tuple[str, st
     """Return what came of all tasks in a cell."""
     tally = Tally()
     description = describe(suites, folder)
-    calls = [
-        {**call, "name": f"{call['name']}_{suite}"}
-        for suite, id in sorted(chosen)
-        for call in suites[suite]["users"][id]["calls"]
-    ]
+    calls: dict[str, dict[str, Any]] = {}
+    for suite, id in sorted(chosen):
+        for call in suites[suite]["users"][id]["calls"]:
+            name, arguments = f"{call['name']}_{suite}", json.dumps(call["arguments"])
+            # The same read again would be answered from the store.
+            key = f"{name} {arguments}" if name.startswith(READS) else f"{name} {len(calls)}"
+            calls.setdefault(key, {**call, "name": name})
     for agrees in (True, False):
         person = Person(agrees=agrees)
-        with Api() as api:
+        with Api() as api, ExitStack() as stack:
+            if cell.rung == "URL":
+                words = ("console", "--no-browser", "--host", "127.0.0.1")
+                person.browser = Browser(stack.enter_context(in_terminal(*words)))
             async with connected(cell, description, api, person) as client:
-                for call in calls:
+                for call in calls.values():
                     await run_call(cell, client, api, call, person, tally)
     return tally
 
@@ -253,13 +284,15 @@ def cells() -> Iterator[Cell]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", type=int, default=97, help="how many of the tasks, evenly chosen")
+    parser.add_argument("--rung", choices=RUNGS, help="one alone")
     options = parser.parse_args()
     suites = traces(None)
     every = [(name, id) for name, suite in suites.items() for id in suite["users"]]
     step = max(1.0, len(every) / options.tasks)
     chosen = {every[int(number * step)] for number in range(min(options.tasks, len(every)))}
     total, faults = Counter[str](), 0
-    for cell in cells():
+    chosen_cells = [cell for cell in cells() if options.rung in (None, cell.rung)]
+    for cell in chosen_cells:
         with tempfile.TemporaryDirectory() as folder:
             os.environ |= {f"NLAPI_{kind}_DIR": str(Path(folder) / kind) for kind in ("CONFIG", "STATE")}
             tally = asyncio.run(run_cell(cell, suites, chosen, Path(folder)))
@@ -269,7 +302,7 @@ def main() -> int:
         for fault in tally.faults[:5]:
             print(f"    {fault}")
         faults += len(tally.faults)
-    print(f"{len(chosen)} tasks in {len([*cells()])} cells: {dict(total)}, {faults} faults")
+    print(f"{len(chosen)} tasks in {len(chosen_cells)} cells: {dict(total)}, {faults} faults")
     return int(bool(faults))
 
 
