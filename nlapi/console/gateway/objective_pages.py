@@ -47,14 +47,10 @@ async def list_objectives(request: PageRequest) -> PageAnswer:
     api, query = request.session.api, request.query
     cursor, name = query.get("cursor", ""), query.get("name", "").strip()
     minutes = _minutes(request)
-    listing, canaries, revisions = await asyncio.gather(
-        api.get("v1", "objectives", limit=PAGE_SIZE, cursor=cursor, name=name),
-        api.get("v1", "canaries", limit=200),
-        api.get("v1", "revisions", limit=100),
+    listing, revisions = await asyncio.gather(
+        api.get("v1", "objectives", limit=PAGE_SIZE, cursor=cursor, name=name), api.get("v1", "revisions", limit=100)
     )
-    views = await asyncio.gather(
-        *(_view(api, item, minutes, canaries["data"], revisions["data"]) for item in listing["data"])
-    )
+    views = await asyncio.gather(*(_view(api, item, minutes, revisions["data"]) for item in listing["data"]))
     return render(
         request,
         "gateway/objectives.html",
@@ -74,13 +70,12 @@ async def show_objective(request: PageRequest) -> PageAnswer:
     """Show one objective, with the form that starts a canary."""
     api, minutes = request.session.api, _minutes(request)
     item = await api.get("v1", "objectives", request.values["objective"])
-    canaries, revisions, versions, decisions = await asyncio.gather(
-        api.get("v1", "canaries", objective=item["name"], limit=50),
+    revisions, versions, decisions = await asyncio.gather(
         api.get("v1", "revisions", objective=item["name"], limit=20),
         api.get("v1", "models", item["model"], "versions", limit=200),
         api.get("v1", "decisions", objective=item["name"], limit=5),
     )
-    view = await _view(api, item, minutes, canaries["data"], revisions["data"])
+    view = await _view(api, item, minutes, revisions["data"])
     return render(
         request,
         "gateway/objective.html",
@@ -118,13 +113,12 @@ def _minutes(request: PageRequest) -> int:
     return int(text) if text in map(str, SPANS) else min(SPANS)
 
 
-async def _view(
-    api: GatewayApi, item: Row, minutes: int, canaries: Sequence[Row], revisions: Sequence[Row]
-) -> ObjectiveView:
+async def _view(api: GatewayApi, item: Row, minutes: int, revisions: Sequence[Row]) -> ObjectiveView:
     name = item["name"]
-    history, traffic = await asyncio.gather(
+    history, traffic, canaries = await asyncio.gather(
         api.get("v1", "traffic", "history", objective=name, minutes=minutes, points=POINTS),
         api.get("v1", "traffic", objective=name),
+        api.get("v1", "canaries", objective=name, limit=50),
     )
     plot = share_plot(history["data"], [row for row in revisions if name in row["objectives"]])
     rows = {f"{row['model']}@{row['version']}": row for row in traffic["data"]}
@@ -139,5 +133,4 @@ async def _view(
         for version in sorted({f"{item['model']}@{item['version']}", *areas, *rows})
     )
     rate = sum(row["requests_per_second"] for row in rows.values())
-    own = tuple(canary for canary in canaries if canary["objective"] == name)
-    return ObjectiveView(item=item, plot=plot, versions=versions, rate=rate, canaries=own)
+    return ObjectiveView(item=item, plot=plot, versions=versions, rate=rate, canaries=tuple(canaries["data"]))
