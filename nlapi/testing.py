@@ -27,6 +27,7 @@ from nlapi.openapi.spec import Spec
 Answer = dict[str, Any]
 ScriptStep = Answer | Callable[[dict[str, Any]], Answer]
 """an answer, or a function of the request that makes one"""
+_Reply = tuple[int, Mapping[str, str], bytes]
 
 # Headers of a request that reach the API while it is recorded, but those of the connection.
 _OWN_HEADERS = frozenset(("host", "connection", "content-length", "accept-encoding", "transfer-encoding"))
@@ -92,9 +93,7 @@ class _Loopback:
         self._server.shutdown()
         self._server.server_close()
 
-    def _respond(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes
-    ) -> tuple[int, Mapping[str, str], bytes]:
+    def _respond(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> _Reply:
         raise NotImplementedError
 
 
@@ -114,9 +113,7 @@ class ScriptedModel(_Loopback):
         self.refused: list[str] = []
         self._check = check
 
-    def _respond(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes
-    ) -> tuple[int, Mapping[str, str], bytes]:
+    def _respond(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> _Reply:
         with self._lock:
             status, answer = self._answer(target.partition("?")[0], json.loads(body or b"{}"))
         return status, {"content-type": "application/json"}, json.dumps(answer).encode()
@@ -174,12 +171,7 @@ def _json(step: Answer) -> str:
     return arguments if isinstance(arguments, str) else json.dumps(arguments)
 
 
-_FORMS = {
-    "/messages": _messages,
-    "completions": _completions,
-    "responses": _responses,
-    "generateContent": _generate,
-}
+_FORMS = {"/messages": _messages, "completions": _completions, "responses": _responses, "generateContent": _generate}
 """the end of a path -> the form of its answer"""
 
 
@@ -217,9 +209,7 @@ class RecordedApi(_Loopback):
             stored = {"base_url": self._base_url, "exchanges": self._exchanges}
             write_file(self.file, f"{json.dumps(stored, indent=1)}\n")
 
-    def _respond(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes
-    ) -> tuple[int, Mapping[str, str], bytes]:
+    def _respond(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> _Reply:
         path, _, query = target.partition("?")
         pairs = parse_qsl(query, keep_blank_values=True)
         sent = [value.rpartition(" ")[2] for name, value in (*headers.items(), *pairs) if self._is_credential(name)]
