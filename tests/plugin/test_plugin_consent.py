@@ -22,23 +22,39 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return placed(tmp_path_factory.mktemp("plugin with spaces") / "library", LIBRARY)
 
 
-def event_of(command: str) -> str:
-    event = {"hook_event_name": "PreToolUse", "tool_name": "Bash", "tool_input": {"command": command}}
-    return json.dumps(event)
+def event_of(tool: str, given: dict[str, Any]) -> str:
+    return json.dumps({"hook_event_name": "PreToolUse", "tool_name": tool, "tool_input": given})
 
 
-def asked(plugin: Path, command: str, **env: str) -> str:
-    """The reason with which the hook has the user asked about a command; "" when it lets it pass."""
-    done = sh("sh", plugin / "hooks" / "consent.sh", stdin=event_of(command), **env)
+def by_hook(plugin: Path, event: str, **env: str) -> str:
+    """The reason with which the hook has the user asked about an event; "" when it lets it pass."""
+    done = sh("sh", plugin / "hooks" / "consent.sh", stdin=event, **env)
     assert done.returncode == 0, done.stderr
     return reason_in(done.stdout)
 
 
-def asked_here(plugin: Path, command: str) -> str:
+def by_program(plugin: Path, event: str, **env: str) -> str:
     """The same of the program that the hook runs, in this process."""
-    ran = run("plugin", "consent", str(plugin), stdin=event_of(command))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in env.items():
+            patch.setenv(name, value)
+        ran = run("plugin", "consent", str(plugin), stdin=event)
     assert (ran.code, ran.err) == (0, "")
     return reason_in(ran.out)
+
+
+def asked(plugin: Path, command: str, **env: str) -> str:
+    return by_program(plugin, event_of("Bash", {"command": command}), **env)
+
+
+def of_tool(plugin: Path, name: str, given: dict[str, Any], **env: str) -> str:
+    """The same for a tool of the plugin's MCP server."""
+    return by_program(plugin, event_of(tool_name(plugin, name), given), **env)
+
+
+def tool_name(plugin: Path, name: str) -> str:
+    manifest = json.loads((plugin / ".claude-plugin/plugin.json").read_text())
+    return f"mcp__plugin_{manifest['name']}_api__{name}"
 
 
 def reason_in(output: str) -> str:
@@ -51,8 +67,15 @@ def reason_in(output: str) -> str:
 
 
 def test_the_hook_answers_what_its_program_does(plugin: Path) -> None:
-    for command in (f"{API} listBooks genre=NOVEL | jq '.data[0]'", f"{API} removeBook book_id=b1 --yes"):
-        assert asked(plugin, command) == asked_here(plugin, command)
+    commands = (f"{API} listBooks genre=NOVEL | jq '.data[0]'", f"{API} removeBook book_id=b1 --yes")
+    events = [event_of("Bash", {"command": command}) for command in commands]
+    events.append(event_of(tool_name(plugin, "removeBook"), {"book_id": "b1"}))
+    for variable in ("CITY_LIBRARY_BASE_URL", "CLAUDE_PLUGIN_OPTION_BASE_URL"):
+        env = {variable: "http://127.0.0.1:9/x"}
+        for event in events:
+            reason = by_hook(plugin, event, **env)
+            assert reason == by_program(plugin, event, **env)
+            assert ("http://127.0.0.1:9/x/books/b1" in reason) == ("removeBook" in event)
 
 
 @table(
@@ -77,7 +100,7 @@ def test_the_hook_answers_what_its_program_does(plugin: Path) -> None:
     ],
 )
 def test_reads_and_dry_runs_and_other_commands_pass(plugin: Path, command: str) -> None:
-    assert asked_here(plugin, command) == ""
+    assert asked(plugin, command) == ""
 
 
 @table(
@@ -141,7 +164,7 @@ def test_reads_and_dry_runs_and_other_commands_pass(plugin: Path, command: str) 
     ],
 )
 def test_what_may_change_something_or_lead_elsewhere_is_asked_about(plugin: Path, command: str) -> None:
-    assert asked_here(plugin, command) != ""
+    assert asked(plugin, command) != ""
 
 
 def test_the_question_is_the_exact_request(plugin: Path) -> None:
@@ -199,7 +222,7 @@ def test_arguments_from_elsewhere_are_named_not_shown(plugin: Path, tmp_path: Pa
     ],
 )
 def test_a_read_that_carries_what_the_shell_or_a_file_says_is_asked_about(plugin: Path, command: str) -> None:
-    assert "only reads" in asked_here(plugin, command)
+    assert "only reads" in asked(plugin, command)
 
 
 def test_calls_by_nlapi_itself_are_asked_about_with_their_request(plugin: Path) -> None:
@@ -212,13 +235,13 @@ def test_calls_by_nlapi_itself_are_asked_about_with_their_request(plugin: Path) 
 
 
 def test_the_user_is_asked_whatever_goes_wrong_in_the_hook(plugin: Path, tmp_path: Path) -> None:
-    reason = asked(plugin, f"{API} listBooks", PATH=os.defpath)
+    reason = by_hook(plugin, event_of("Bash", {"command": f"{API} listBooks"}), PATH=os.defpath)
     assert "cannot tell" in reason
     hook = plugin / "hooks" / "consent.sh"
     assert "cannot tell" in sh("sh", hook, stdin=f"not JSON, {API}").stdout
     lost = placed(tmp_path / "lost", LIBRARY)
     (lost / "api" / "openapi.json").unlink()
-    assert "cannot tell" in asked(lost, f"{API} listBooks")
+    assert "cannot tell" in by_hook(lost, event_of("Bash", {"command": f"{API} listBooks"}))
 
 
 def test_calls_are_found_wherever_a_shell_would_run_them() -> None:
@@ -267,17 +290,6 @@ def test_what_is_written_out_is_no_expansion() -> None:
         calls = find_calls(command, "nlapi-x")
         assert calls, command
         assert all(words[0] == "list" and not any(word.expands for word in words) for words in calls), command
-
-
-def of_tool(plugin: Path, name: str, given: dict[str, Any], **env: str) -> str:
-    """The same for a tool of the plugin's MCP server."""
-    tool = f"mcp__plugin_{json.loads((plugin / '.claude-plugin/plugin.json').read_text())['name']}_api__{name}"
-    event = {"hook_event_name": "PreToolUse", "tool_name": tool, "tool_input": given}
-    done = sh("sh", plugin / "hooks" / "consent.sh", stdin=json.dumps(event), **env)
-    assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout)["hookSpecificOutput"] if done.stdout.strip() else {}
-    assert answer.get("permissionDecision", "ask") == "ask"
-    return str(answer.get("permissionDecisionReason", ""))
 
 
 def test_a_tool_that_reads_passes_and_one_that_changes_is_asked_about(plugin: Path) -> None:
