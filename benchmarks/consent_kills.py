@@ -2,10 +2,10 @@
 
     python -m benchmarks.consent_kills [--kills 200] [--seed 1]
 
-Each time a client of the SDK asks for a change, a person says yes in a form, in a panel or in a terminal, and the
-server is killed with -9 at a random moment after that. All that was said is then said again to a new server: the
-decision with its token, the code of the terminal, the question what became of it. Exits with 1 when the API got more
-than one change, got one without a yes, or when the receipt of the question says otherwise.
+Each time a client of the SDK asks for a change, a person says yes in a form, in a panel, in a terminal or on a page of
+`nlapi console`, and the server is killed with -9 at a random moment after that. All that was said is then said again to
+a new server: the decision with its token, the code of the terminal, the question what became of it. Exits with 1 when
+the API got more than one change, got one without a yes, or when the receipt of the question says otherwise.
 """
 
 from __future__ import annotations
@@ -32,10 +32,13 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 import nlapi
-from nlapi.agent.receipts import ConsentAnswer, ConsentReceipt, log_folder
+from benchmarks.consent_matrix import Browser
+from benchmarks.consoles.__main__ import in_terminal as in_console
+from nlapi.agent.receipts import ConsentAnswer, ConsentReceipt
 from nlapi.agent.transcripts import recorded_consents
 from nlapi.mcp.server import create_server
 from nlapi.mcp.terminal_questions import waiting_questions
+from nlapi.registry import log_folder
 from tests.mcp.kit import NLAPI, PANELS, Panel, served, started
 from tests.servers import Echo, Received, Reply
 
@@ -141,6 +144,18 @@ async def in_terminal(api: SlowCampaigns, delay: float, said: dict[str, Any]) ->
             await asyncio.to_thread(question.answer, agrees=True)
 
 
+async def on_page(api: SlowCampaigns, delay: float, said: dict[str, Any]) -> None:
+    with in_console("console", "--no-browser", "--host", "127.0.0.1") as shown:
+        browser = Browser(shown)
+        async with started("ads", "--base-url", api.url, "--auth", "bearer=x") as client:
+            await client.call_tool("updateCampaign", CHANGE)
+            (question,) = await asyncio.to_thread(waiting_questions)
+            said["code"] = question.code
+            server = int(question.server.name.partition("-")[0])
+            asyncio.get_running_loop().call_later(delay, os.kill, server, signal.SIGKILL)
+            await asyncio.to_thread(browser.answer, f"{browser.url}/waiting/{question.code}", agrees=True)
+
+
 async def say_again(api: SlowCampaigns, said: dict[str, Any]) -> None:
     """Say to a new server all that was said to the one before it."""
     async with Client(create_server(served(nlapi.load("ads"), api.url)), extensions=[PANELS]) as client:
@@ -166,7 +181,7 @@ async def kill_once(way: str, delay: float) -> Killed:
     return Killed(way=way, before=before, after=after, receipt=receipts[0] if len(receipts) == 1 else None)
 
 
-WAYS: dict[str, Any] = {"form": in_form, "panel": in_panel, "terminal": in_terminal}
+WAYS: dict[str, Any] = {"form": in_form, "panel": in_panel, "terminal": in_terminal, "page": on_page}
 
 
 def main() -> int:
