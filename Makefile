@@ -75,6 +75,7 @@ test-clients: setup
 	$(BIN)/python -m benchmarks.agent_frameworks
 	$(BIN)/python -m benchmarks.claude_platforms
 	$(BIN)/python -m benchmarks.panels
+	$(BIN)/python -m benchmarks.consoles
 
 # Each supported Python that is here or can be fetched; one that cannot be had is left out, with the reason.
 test-pythons: setup

@@ -126,7 +126,7 @@ class PageApp:
     """The ASGI application of a console: its routes below a prefix, for those who signed in.
 
     `routes` have a method and a path, such as ("GET", "/log/{id}"). `hosts` are accepted besides those of loopback, or
-    with `only_hosts` no other ones.
+    with `only_hosts` no other ones; "*" accepts all, which is safe only behind a proxy that checks the host.
     """
 
     def __init__(
@@ -202,7 +202,7 @@ class PageApp:
     def _refusal(self, scope: Message, headers: Mapping[str, str], method: str) -> tuple[int, str] | None:
         """Return the status and text for a request that is refused before anything of it is read."""
         host = headers.get("host", "")
-        if host_of(host) not in self._hosts:  # DNS rebinding
+        if "*" not in self._hosts and host_of(host) not in self._hosts:  # DNS rebinding
             return 421, "This console is not called by this name."
         if method not in ("GET", "POST"):
             return 405, "This page does not take that."

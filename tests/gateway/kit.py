@@ -17,6 +17,7 @@ from urllib.parse import quote, urlencode
 
 from jsonschema import Draft202012Validator
 
+from nlapi.console.gateway.app import GatewayConsole
 from nlapi.gateway.control.access import Audience, Role
 from nlapi.gateway.engine import Engine
 from nlapi.gateway.http.app import Gateway
@@ -180,6 +181,7 @@ def gateway(
     timeouts: ServerTimeouts = DEFAULT_TIMEOUTS,
     sources: tuple[str, ...] = (),
     wall_clock: Callable[[], float] = time.time,
+    has_pages: bool = False,
 ) -> Iterator[Talk]:
     """A gateway for as long as the `with` block lasts, spoken to by its admin. Other tokens are in `tokens`."""
     if not (folder / "models").exists():
@@ -188,7 +190,8 @@ def gateway(
     engine = Engine(models=folder / "models", record=decision_sink(store))
     app = Gateway(store, engine, hosts=hosts, sources=sources, wall_clock=wall_clock)
     tokens = _tokens(app)
-    with run_in_thread(app, timeouts=timeouts, on_drain=app.begin_drain) as url:
+    server = GatewayConsole(app, hosts=hosts) if has_pages else app
+    with run_in_thread(server, timeouts=timeouts, on_drain=app.begin_drain) as url:
         talk = Talk(int(url.rpartition(":")[2]), tokens["admin"], tokens, app)
         if publish and not app.publisher.revision:
             talk.ok("PUT", "/v1/configuration", document(), why="the first")

@@ -135,6 +135,24 @@ def test_a_kept_guard_does_not(guard: Guard, mine: dict[str, float], base: dict[
     assert stage.said == []
 
 
+def test_a_p99_of_few_requests_is_not_its_slowest_one() -> None:
+    guards = (Guard(metric="p99_ms", limit=50.0, ratio=3.0, least=20),)
+    stage = Stage(replace(CANARY, steps=STEPS, guards=guards))
+    stage.serve("v1", 99)
+    stage.serve("v2", 22)
+    stage.serve("v2", 1, ms=400.0)
+    assert stage.tick(60).state is CanaryState.RUNNING  # the one slow request of 23
+    assert stage.canary.percent == 10  # and nothing that says it is as fast as its base
+    stage.serve("v1", 1)
+    stage.serve("v2", 77)
+    assert stage.tick().percent == 50
+    stage.serve("v2", 23, ms=400.0)
+    assert stage.tick(1).state is CanaryState.RUNNING  # the watch of this share begins here
+    stage.serve("v2", 16)
+    stage.serve("v2", 4, ms=400.0)
+    assert "p99_ms is 4" in stage.tick(1).reason
+
+
 def test_what_was_served_before_its_share_does_not_count() -> None:
     stage = Stage(replace(CANARY, steps=STEPS, guards=(Guard(metric="error_rate", limit=0.05),)))
     stage.serve("v2", 100)

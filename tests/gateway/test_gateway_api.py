@@ -141,6 +141,10 @@ def test_what_was_decided_is_kept_and_told(talk: Talk) -> None:
     found = talk.ok("GET", "/v1/decisions/r-1")
     assert found["client"] == "web"
     assert found["context"] == {"user": "u1", "country": "BR"}
+    steps = found.pop("steps")
+    assert [(step["kind"], step["fate"]) for step in steps] == [("default", "decided")]
+    talk.ok("POST", "/v1/rules", {"name": "brazil", **V8, "when": {"country": ["BR"]}})
+    assert talk.ok("GET", "/v1/decisions/r-1") == {**found, "steps": steps}, "the steps are those of then"
     assert talk.ok("GET", "/v1/decisions", user="u1", model="ranker")["data"] == [found]
     assert talk.ok("GET", "/v1/decisions", user="u2")["data"] == []
     assert talk.ok("GET", "/v1/decisions", failed="false", since="2020-01-01", until="2999-01-01")["data"] == [found]

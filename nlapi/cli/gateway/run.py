@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 from nlapi.cli.gateway.client import TOKEN
@@ -204,16 +205,18 @@ def run_gateway(setup: GatewaySetup, plane: PlaneOptions | None, *, names: Itera
     ):
         # One gateway at a time serves from a file: two would commit revisions that the other does not serve.
         store.database.claim()
-        gateway = setup.build(store, setup.host_names(names), events)
+        hosts = setup.host_names(names)
+        gateway = setup.build(store, hosts, events)
         check_token_file(store, setup.token_file)
         # Not before it serves: a start that fails would show a token that nothing takes.
         first_token = partial(make_first_token, gateway.access, store, setup.token_file)
-        _serve(gateway, setup, certificate, probes, events, on_ready=first_token, plane=plane)
+        _serve(gateway, setup, hosts, certificate, probes, events, on_ready=first_token, plane=plane)
 
 
 def _serve(
     gateway: Gateway,
     setup: GatewaySetup,
+    hosts: Iterable[str],
     certificate: ServerCertificate | None,
     probes: StartingProbes | None,
     events: EventLog | None,
@@ -239,7 +242,7 @@ def _serve(
 
     try:
         run(
-            gateway,
+            _with_console(gateway, hosts, is_secure=certificate is not None),
             host=setup.host,
             port=setup.port,
             ready=report_ready,
@@ -261,6 +264,15 @@ def _serve(
         raise gateway.failure
 
 
+def _with_console(gateway: Gateway, hosts: Iterable[str], *, is_secure: bool) -> Any:
+    """Return the gateway with its pages in front; the gateway alone without the package that they are made with."""
+    if find_spec("jinja2") is None:
+        return gateway
+    from nlapi.console.gateway.app import GatewayConsole
+
+    return GatewayConsole(gateway, hosts=hosts, is_secure=is_secure)
+
+
 def _show_address(url: str, *, notes: bool) -> None:
     # The URL alone on standard output, for a script that waits for it.
     console.write(url)
@@ -270,3 +282,5 @@ def _show_address(url: str, *, notes: bool) -> None:
     console.note(f"the gateway serves on {url}; Ctrl-C stops it. In another terminal:")
     console.note(f'  nlapi ask "which objectives are there?" -a gateway --base-url {url} --auth admin=env:{TOKEN}')
     console.note(f"  nlapi gateway status --base-url {url}")
+    if find_spec("jinja2") is not None:
+        console.note(f"or in a browser, with the token: {url}/console")

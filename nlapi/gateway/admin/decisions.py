@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from xxhash import xxh3_64_hexdigest
 
-from nlapi.errors import Issue, Level
+from nlapi.errors import Issue, Level, NlapiError
 from nlapi.gateway.admin.api_call import (
     ApiCall,
     ApiResponse,
@@ -33,12 +33,14 @@ from nlapi.gateway.shards.call_headers import ROUTING_KEY_HEADER, VERSION_HEADER
 from nlapi.routing.change import upsert_entity
 from nlapi.routing.check import check_context
 from nlapi.routing.decisions import deciding_bucket
+from nlapi.routing.explain import Explanation, StepStatus
 from nlapi.routing.model import Canary, Configuration, Decision, InputForm, Objective, Shard, ShardProtocol
 from nlapi.routing.simulate import Simulation
 from nlapi.routing.simulate import simulate as replay
 from nlapi.routing.table import Table, compile_table
 
 if TYPE_CHECKING:
+    from nlapi.gateway.control.publisher import Publisher
     from nlapi.gateway.http.app import Gateway
 
 
@@ -139,13 +141,15 @@ async def explain_objective(call: ApiCall) -> ApiResponse:
     objective = find_objective(call)
     context, client = request_context(call, objective)
     explanation = current.table.explain(objective.name, context, client)
-    steps = [
+    decision = encode_decision(explanation.decision)
+    return ApiResponse(body={"decision": decision, "steps": _step_rows(explanation), "text": str(explanation)})
+
+
+def _step_rows(explanation: Explanation) -> list[Json]:
+    return [
         {"kind": step.kind, "name": step.name, "fate": str(step.status), "text": step.text}
         for step in explanation.steps
     ]
-    return ApiResponse(
-        body={"decision": encode_decision(explanation.decision), "steps": steps, "text": str(explanation)}
-    )
 
 
 async def list_decisions(call: ApiCall) -> ApiResponse:
@@ -170,13 +174,31 @@ async def list_decisions(call: ApiCall) -> ApiResponse:
 
 
 async def get_decision(call: ApiCall) -> ApiResponse:
-    """Return the recorded decision on one request. GatewayProblem 404 if none exists."""
+    """Return the recorded decision on one request, with its steps. GatewayProblem 404 if none exists."""
     await call.gateway.flush()
     # In a thread, as all reads of the store: it waits for a write that is under way.
     record = await asyncio.to_thread(call.gateway.store.decision, call.path["request_id"])
     if record is None:
         raise GatewayProblem(404, f"nothing is recorded of request {call.path['request_id']!r}", code="unknown_request")
-    return ApiResponse(body=record)
+    steps = await asyncio.to_thread(_recorded_steps, call.gateway.publisher, record)
+    return ApiResponse(body={**record, "steps": steps} if steps else record)
+
+
+def _recorded_steps(publisher: Publisher, record: Mapping[str, Any]) -> list[Json]:
+    """Return the steps of a recorded decision by the rules of then; none when its revision is not stored any more."""
+    # A decision is a function of revision, context and client, which the record has: storing the steps of each would
+    # cost every request, for the few that somebody asks about.
+    current, number = publisher.current.table, record.get("revision", 0)
+    try:
+        table = current if current.revision == number else Table(publisher.stored.configuration(number), number)
+        explanation = table.explain(record["objective"], record["context"], record.get("client", ""))
+    except NlapiError:
+        return []
+    version = explanation.decision.version
+    # Of a store that was restored, the same number may stand for other rules.
+    if (version.model, version.version) != (record["model"], record["version"]):
+        return []
+    return [step for step in _step_rows(explanation) if step["fate"] != StepStatus.NOT_REACHED]
 
 
 async def simulate(call: ApiCall) -> ApiResponse:

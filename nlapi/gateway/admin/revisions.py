@@ -34,7 +34,7 @@ _BY_PLURAL = {kind.plural: kind for kind in KINDS.values()}
 
 def revision_json(revision: Revision, current: int) -> Json:
     """Return the JSON of a revision without its configuration."""
-    return {
+    document: Json = {
         "revision": revision.number,
         "at": revision.at,
         "who": revision.who,
@@ -43,6 +43,7 @@ def revision_json(revision: Revision, current: int) -> Json:
         "objectives": list(revision.objectives),
         "current": revision.number == current,
     }
+    return document | ({"restores": revision.restores} if revision.restores else {})
 
 
 async def list_revisions(call: ApiCall) -> ApiResponse:

@@ -23,6 +23,11 @@ Commit = Callable[[Edit, str], Awaitable[object]]
 # Standard deviations that an error count may exceed its expectation by. Without it a base without errors would allow
 # the canary none (docs/design/012-serving-engine.md).
 MAX_SIGMAS = 3.0
+P99 = "p99_ms"
+# The part of the requests that may be slower than their p99, and the requests below which a p99 is the slowest of them:
+# a canary was rolled back for the one slow request of 23.
+_P99_TAIL = 0.01
+_MIN_P99_REQUESTS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,29 +137,45 @@ def guard_violation(guard: Guard, counts: CanaryCounts) -> str:
     value = guard_value(guard.metric, counts.canary)
     if value is None or counts.canary.requests < guard.least:
         return ""
-    base = guard_value(guard.metric, counts.base) if counts.base.requests >= guard.least else None
-    fault = _limit_violation(guard, value) or (
-        "" if base is None else _base_violation(guard, value, base, counts.canary.requests)
+    base = guard_value(guard.metric, counts.base) if counts.base.requests >= _least(guard) else None
+    fault = _limit_violation(guard, value, counts.canary) or (
+        "" if base is None else _base_violation(guard, value, base, counts.canary)
     )
     return f"{guard.metric} is {value:.4g}, {fault}, after {counts.canary.requests} requests" if fault else ""
 
 
-def _limit_violation(guard: Guard, value: float) -> str:
-    if guard.limit is not None and value > guard.limit:
+def _least(guard: Guard) -> int:
+    """Return the requests that a value of a guard's metric needs to be compared with, or to be good enough."""
+    return max(guard.least, _MIN_P99_REQUESTS) if guard.metric == P99 else guard.least
+
+
+def _exceeds(guard: Guard, value: float, allowed: float, tally: Tally) -> bool:
+    """Return whether a value is over what is allowed, a p99 by more than chance."""
+    if guard.metric != P99:
+        return value > allowed
+    return tally.count_above(allowed) > _with_chance(_P99_TAIL * tally.requests)
+
+
+def _with_chance(expected: float) -> float:
+    """Return the most that a count of an expectation reaches by chance."""
+    # The standard deviation of a rare count is the root of its expectation (Poisson), of at least one.
+    return expected + MAX_SIGMAS * math.sqrt(max(expected, 1.0))
+
+
+def _limit_violation(guard: Guard, value: float, tally: Tally) -> str:
+    if guard.limit is not None and _exceeds(guard, value, guard.limit, tally):
         return f"over its limit of {guard.limit:g}"
     if guard.floor is not None and value < guard.floor:
         return f"under its floor of {guard.floor:g}"
     return ""
 
 
-def _base_violation(guard: Guard, value: float, base: float, requests: int) -> str:
+def _base_violation(guard: Guard, value: float, base: float, tally: Tally) -> str:
     if guard.ratio is not None:
         allowed = guard.ratio * base
         if guard.metric == "error_rate":
-            # The standard deviation of a rare count is the root of its expectation (Poisson), of at least one error.
-            expected = allowed * requests
-            allowed = (expected + MAX_SIGMAS * math.sqrt(max(expected, 1.0))) / requests
-        if value > allowed:
+            allowed = _with_chance(allowed * tally.requests) / tally.requests
+        if _exceeds(guard, value, allowed, tally):
             return f"over {guard.ratio:g} times the base's {base:.4g}"
     if guard.floor_ratio is not None and value < guard.floor_ratio * base:
         return f"under {guard.floor_ratio:g} times the base's {base:.4g}"
@@ -166,7 +187,7 @@ def _needs_more_requests(guard: Guard, counts: CanaryCounts, canary: Canary) -> 
     # At 100 % the base has no traffic to compare with, and waiting for it would stop the canary for ever.
     needs_base = (guard.ratio is not None or guard.floor_ratio is not None) and canary.percent < 100
     tallies = (counts.canary, counts.base) if needs_base else (counts.canary,)
-    return any(tally.requests < guard.least or guard_value(guard.metric, tally) is None for tally in tallies)
+    return any(tally.requests < _least(guard) or guard_value(guard.metric, tally) is None for tally in tallies)
 
 
 def guard_value(metric: str, tally: Tally) -> float | None:

@@ -169,6 +169,15 @@ class Tally:
             cumulative += count
         return BUCKET_BOUNDS_MS[-1]
 
+    def count_above(self, ms: float) -> float:
+        """Return about how many requests took longer than `ms`."""
+        index = bisect_left(BUCKET_BOUNDS_MS, ms)
+        above = float(sum(self.buckets[index + 1 :]))
+        if index == len(BUCKET_BOUNDS_MS):
+            return above
+        low, high = BUCKET_BOUNDS_MS[index - 1] if index else 0.0, BUCKET_BOUNDS_MS[index]
+        return above + self.buckets[index] * (high - ms) / (high - low)
+
     def mean_output(self, field: str) -> float | None:
         """Return the mean of a numeric field of the outputs, or None without values."""
         count, total = (self.outputs or {}).get(field, (0, 0.0))
@@ -438,13 +447,13 @@ class TrafficHistory:
         """Return a TrafficRow for each objective and version with requests in the last minutes, largest share first."""
         now = self._clock()
         start = self._sample_at(now - 60 * minutes)
-        added = _version_tallies(start.counts, self._counts())
+        added = _version_tallies(start.counts, self._counts(), objective)
         seconds = max(now - start.at, 1.0)  # just after the start a rate over milliseconds would be absurd
         totals = _objective_totals(added)
         rows = [
             _build_row(name, ref, tally, totals[name], seconds)
             for (name, ref), tally in added.items()
-            if tally.requests and objective in ("", name) and model in ("", ref.model) and version in ("", ref.version)
+            if tally.requests and model in ("", ref.model) and version in ("", ref.version)
         ]
         return sorted(rows, key=lambda row: (row.objective, -row.share, row.model, row.version))
 
@@ -458,15 +467,12 @@ class TrafficHistory:
         width = 60 * minutes / points
         edges = [now - 60 * minutes + width * step for step in range(points)]
         samples = [self._sample_at(edge) for edge in edges] + [_CountSample(at=now, counts=self._counts())]
-        steps = [_version_tallies(before.counts, after.counts) for before, after in pairwise(samples)]
-        names = {
-            name
-            for step in steps
-            for name, total in _objective_totals(step).items()
-            if total and objective in ("", name)
-        }
+        steps = [_version_requests(before.counts, after.counts, objective) for before, after in pairwise(samples)]
+        names = sorted({name for step in steps for name, counts in step.items() if any(counts.values())})
         return [
-            _build_point(step, edge, name) for step, edge in zip(steps, edges, strict=True) for name in sorted(names)
+            _build_point(step.get(name, {}), edge, name)
+            for step, edge in zip(steps, edges, strict=True)
+            for name in names
         ]
 
     def _sample_at(self, moment: float) -> _CountSample:
@@ -480,10 +486,24 @@ class TrafficHistory:
         return best
 
 
-def _version_tallies(before: Counts, after: Counts) -> dict[tuple[str, VersionRef], Tally]:
+def _version_requests(before: Counts, after: Counts, name: str) -> dict[str, dict[VersionRef, int]]:
+    """Return how many requests each version of an objective had between two samples; of all objectives for ""."""
+    requests: dict[str, dict[VersionRef, int]] = {}
+    for key, tally in after.items():
+        objective, version, _ = key
+        if name in ("", objective):
+            counts = requests.setdefault(objective, {})
+            growth = tally.requests - (before[key].requests if key in before else 0)
+            counts[version] = counts.get(version, 0) + growth
+    return requests
+
+
+def _version_tallies(before: Counts, after: Counts, name: str) -> dict[tuple[str, VersionRef], Tally]:
     tallies: dict[tuple[str, VersionRef], Tally] = {}
     for key, tally in after.items():
         objective, version, _ = key
+        if name not in ("", objective):
+            continue
         growth = tally.since(before[key]) if key in before else tally
         previous = tallies.get((objective, version))
         tallies[objective, version] = previous.plus(growth) if previous else growth
@@ -512,10 +532,9 @@ def _build_row(objective: str, ref: VersionRef, tally: Tally, total: int, second
     )
 
 
-def _build_point(added: Mapping[tuple[str, VersionRef], Tally], at: float, objective: str) -> dict[str, Any]:
-    counts = {str(ref): tally.requests for (name, ref), tally in sorted(added.items()) if name == objective}
+def _build_point(counts: Mapping[VersionRef, int], at: float, objective: str) -> dict[str, Any]:
     total = sum(counts.values())
-    shares = {version: round(100 * count / total, 2) for version, count in counts.items() if count}
+    shares = {str(version): round(100 * count / total, 2) for version, count in sorted(counts.items()) if count}
     return {
         "at": format_time(datetime.fromtimestamp(at, UTC)),
         "objective": objective,

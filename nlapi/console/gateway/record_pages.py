@@ -1,0 +1,93 @@
+"""The pages of what is recorded: decisions, revisions, the audit log, and how the shards stand."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import orjson
+
+from nlapi.console.gateway.api import GatewayApi, api_target
+from nlapi.console.gateway.changes import field_changes
+from nlapi.console.web import PageAnswer, PageRequest, redirect, render
+from nlapi.errors import NlapiError
+
+PAGE_SIZE = 50
+DECISION_FILTERS = ("objective", "user", "client", "version", "day")
+
+
+async def list_decisions(request: PageRequest) -> PageAnswer:
+    """Show the newest decisions that fit the filters; an id of a request leads to its decision."""
+    query = request.query
+    if request_id := query.get("request_id", "").strip():
+        return redirect(request, f"/decisions/{request_id}")
+    filters = {name: query.get(name, "").strip() for name in DECISION_FILTERS}
+    failed = "true" if query.get("failed") else ""
+    listing = await request.session.api.get(
+        "v1", "decisions", **filters, failed=failed, limit=PAGE_SIZE, cursor=query.get("cursor", "")
+    )
+    filters |= {"failed": failed} if failed else {}
+    return render(request, "gateway/decisions.html", decisions=listing["data"], page=listing["page"], filters=filters)
+
+
+async def show_decision(request: PageRequest) -> PageAnswer:
+    """Show one decision with the steps that led to it by the rules of then, and what it would be now."""
+    api = request.session.api
+    decision = await api.get("v1", "decisions", request.values["request_id"])
+    current, present = await asyncio.gather(api.get("health"), _decision_now(api, decision))
+    return render(request, "gateway/decision.html", decision=decision, current=current["revision"], present=present)
+
+
+async def _decision_now(api: GatewayApi, decision: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what would be decided for the same request now; None when its objective or its context is gone."""
+    client = {"client": decision["client"]} if decision.get("client") else {}
+    body = orjson.dumps({"context": decision["context"], **client})
+    try:
+        explanation = await api.call("POST", api_target("v1", "objectives", decision["objective"], "explain"), body)
+    except NlapiError:
+        return None
+    return dict(explanation.body["decision"])
+
+
+async def list_revisions(request: PageRequest) -> PageAnswer:
+    """Show who changed what, when and why, the newest first."""
+    query = request.query
+    filters = {name: query.get(name, "").strip() for name in ("objective", "author", "day")}
+    listing = await request.session.api.get(
+        "v1", "revisions", **filters, limit=PAGE_SIZE, cursor=query.get("cursor", "")
+    )
+    return render(request, "gateway/revisions.html", revisions=listing["data"], page=listing["page"], filters=filters)
+
+
+async def show_revision(request: PageRequest) -> PageAnswer:
+    """Show what one revision changed, value by value."""
+    api, number = request.session.api, request.values["revision"]
+    diff = await api.get("v1", "revisions", number, "changes", **{"from": request.query.get("from", "")})
+    listing = await api.get("v1", "revisions", limit=1, cursor=diff["to"] + 1)
+    return render(
+        request,
+        "gateway/revision.html",
+        revision=listing["data"][0],
+        start=diff["from"],
+        rows=field_changes(diff["differences"]),
+        differences=diff["differences"],
+    )
+
+
+async def list_audit_entries(request: PageRequest) -> PageAnswer:
+    """Show the attempts to change something, or to sign in, that the audit log holds."""
+    query = request.query
+    filters = {name: query.get(name, "").strip() for name in ("author", "outcome", "day")}
+    listing = await request.session.api.get("v1", "audit", **filters, limit=PAGE_SIZE, cursor=query.get("cursor", ""))
+    return render(request, "gateway/audit.html", entries=listing["data"], page=listing["page"], filters=filters)
+
+
+async def list_shards(request: PageRequest) -> PageAnswer:
+    """Show the shards with their replicas, what carries the payloads, and what is wrong."""
+    api = request.session.api
+    health, shards, plane, issues = await asyncio.gather(
+        api.get("health"), api.get("v1", "shards", limit=200), api.get("v1", "data-plane"), api.get("v1", "issues")
+    )
+    return render(
+        request, "gateway/shards.html", health=health, shards=shards["data"], plane=plane, issues=issues["issues"]
+    )
