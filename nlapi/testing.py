@@ -2,7 +2,7 @@
 
     with ScriptedModel([use("find", {"words": "pets"}), say("There are two.")]) as model:
         ...                       # OPENAI_BASE_URL is model.url + "/v1", ANTHROPIC_BASE_URL is model.url
-    with RecordedApi(spec, "tests/pets.json") as api:
+    with RecordedApi(spec, "pets.json") as api:
         ...                       # base_url=api.url; the first run records, later ones send nothing
 
 Both are servers on loopback, and need no key and no extra.
