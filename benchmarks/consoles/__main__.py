@@ -1,6 +1,6 @@
 """The consoles in a real browser: each walk is what a person does, on a real server on loopback.
 
-    python -m benchmarks.consoles [--screenshots FOLDER]
+    python -m benchmarks.consoles [--walk NAME] [--screenshots FOLDER]
 
 Needs Chromium, and node with Playwright and axe, which npm fetches once into the cache folder. What cannot be had is
 left out, with the reason. Exits with 1 when anything is otherwise than it should be.
@@ -19,16 +19,21 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from benchmarks.consoles.gateway import gateway_stage
+from benchmarks.consoles.local import local_stage
 from benchmarks.npm import cache, fetched
 
 PACKAGES = ("playwright-core@1.65.1", "axe-core@4.14.1")
 PATIENCE = 300
-WALKS: Mapping[str, Callable[[Path], AbstractContextManager[dict[str, str]]]] = {"gateway": gateway_stage}
+WALKS: Mapping[str, Callable[[Path], AbstractContextManager[dict[str, str]]]] = {
+    "gateway": gateway_stage,
+    "local": local_stage,
+}
 """the name of a file of walks -> what it needs, started in a folder"""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--walk", choices=WALKS, help="these walks alone")
     parser.add_argument("--screenshots", type=Path, help="where the pictures of the pages go")
     options = parser.parse_args()
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -41,6 +46,8 @@ def main() -> int:
         shutil.copy(script, folder)
     failed = 0
     for name, stage in WALKS.items():
+        if options.walk not in (None, name):
+            continue
         with tempfile.TemporaryDirectory() as home, stage(Path(home)) as facts:
             pictures = options.screenshots or Path(home)
             pictures.mkdir(parents=True, exist_ok=True)
