@@ -29,11 +29,13 @@ import httpx2
 
 from benchmarks.npm import cache, fetched
 from benchmarks.panels.__main__ import NLAPI, PACKAGES, PATIENCE
+from tests.messages_server import MessagesServer, say
 
 FILES = ("page.mjs", "gateway.mjs", "local.mjs")
 ROWS, UNKNOWN = 40, 3
 TRAFFIC = Path("examples/gateway/traffic.py")
 CAMPAIGN = "cmp_7h2k9q4m"
+KEY = "sk-test"
 
 
 @contextmanager
@@ -126,6 +128,10 @@ def local(folder: Path, chromium: str, pictures: Path, home: Path) -> int:
         account = ("--base-url", api, "--auth", "bearer=env:SANDBOX_TOKEN")
         subprocess.run([NLAPI, "api", "add", "adverts", "ads", *account], check=True, capture_output=True)
         subprocess.run([NLAPI, "batch", "adverts", str(rows), "updateCampaign", "--yes"], capture_output=True)
+        with MessagesServer([say("Two campaigns run.")], key=KEY) as model:
+            paid = {**os.environ, "ANTHROPIC_BASE_URL": model.url, "ANTHROPIC_API_KEY": KEY}
+            words = ("ask", "how many campaigns run?", "-a", "adverts", "--planner", "model")
+            subprocess.run([NLAPI, *words], check=True, capture_output=True, env=paid)
         with in_terminal("console", "--no-browser") as shown:
             (url,) = re.findall(r"http://\S+", shown)
             (code,) = re.findall(r"code: (\S+)", shown)
