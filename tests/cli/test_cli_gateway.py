@@ -18,6 +18,7 @@ from rich.console import Console
 
 from nlapi.cli.gateway import traffic as view
 from tests.cli.kit import Ran, run
+from tests.console.browser import Browser
 from tests.gateway.kit import Talk
 from tests.tables import table
 
@@ -74,6 +75,8 @@ def test_the_example_is_served_and_operated(running: tuple[Path, str, str]) -> N
     asked = nlapi(folder, *words, "--auth", "admin=env:NLAPI_GATEWAY_TOKEN", "-o", "text", token=token)
     assert asked.code == 0, asked.err
     assert "payment-fraud" in asked.out
+    browser = Browser(admin.port)
+    assert "Continue watching" in browser.open("/console/sign-in", {"token": token}).text
 
 
 @pytest.mark.parametrize(

@@ -74,11 +74,7 @@ def share_plot(points: Sequence[Mapping[str, Any]], revisions: Sequence[Mapping[
 
 def _areas(points: Sequence[Mapping[str, Any]]) -> Iterator[ShareArea]:
     versions = sorted({version for point in points for version in point["shares"]})
-    runs = [
-        [index for index, _ in run]
-        for has_requests, run in groupby(enumerate(points), lambda pair: bool(pair[1]["requests"]))
-        if has_requests
-    ]
+    runs = list(_runs(points))
     bottom = [0.0] * len(points)
     for position, version in enumerate(versions):
         shares = [point["shares"].get(version, 0.0) for point in points]
@@ -87,6 +83,13 @@ def _areas(points: Sequence[Mapping[str, Any]]) -> Iterator[ShareArea]:
         last = next((shares[run[-1]] for run in reversed(runs)), 0.0)
         yield ShareArea(version=version, path=path, share=last, color=f"s{position % COLORS}")
         bottom = top
+
+
+def _runs(points: Sequence[Mapping[str, Any]]) -> Iterator[list[int]]:
+    """Yield the indexes of each stretch of points with requests."""
+    for has_requests, run in groupby(enumerate(points), lambda pair: bool(pair[1]["requests"])):
+        if has_requests:
+            yield [index for index, _ in run]
 
 
 def _outline(run: Sequence[int], bottom: Sequence[float], top: Sequence[float], step: float) -> str:
