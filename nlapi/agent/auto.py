@@ -404,7 +404,8 @@ def _assessment(plan: Plan, min_confidence: float) -> str:
     if plan.missing:
         return f"lacks {', '.join(missing.argument for missing in plan.missing)}"
     if plan.confidence >= min_confidence:
-        return f"is {plan.confidence:.0%} sure and nothing is missing"
+        # The figure stands beside what was understood: a look-up may have changed it by then.
+        return "is sure enough and nothing is missing"
     if not plan.calls and plan.text:
         return f"has no plan ({plan.text.partition('. ')[0].rstrip('.')})"
     return f"is only {plan.confidence:.0%} sure"

@@ -47,7 +47,7 @@ def test_the_embedded_planner_goes_on_where_it_is_sure_and_claude_is_not_made(tm
     with boards_api() as api:
         seen = events(AutoPlanner(embedded, _never, routes=routes()), [spec], api.url)
     (chosen,) = of(PlannerChosen, seen)
-    assert (chosen.planner, chosen.why) == ("offline", "it is 90% sure and nothing is missing")
+    assert (chosen.planner, chosen.why) == ("offline", "it is sure enough and nothing is missing")
     assert {event.planner for event in of(PlanCreated, seen)} == {"offline"}
     assert seen[-1].text == "One board."
 
@@ -91,7 +91,7 @@ def test_claude_goes_on_where_the_embedded_planner_is_not_sure(tmp_path: Path, p
     ("levels", "confidence", "planner", "why"),
     [
         ({}, 0.85, "claude", "the embedded planner is 85% sure of a change, which is left to it from 90% on"),
-        ({}, 0.9, "offline", "it is 90% sure and nothing is missing"),
+        ({}, 0.9, "offline", "it is sure enough and nothing is missing"),
         ({"change": None}, 0.99, "claude", "the embedded planner is 99% sure of a change, which is left to it never"),
     ],
 )
@@ -130,7 +130,7 @@ def test_without_a_model_what_is_likely_is_tried(tmp_path: Path, operation: str)
     with boards_api() as api:
         seen = events(AutoPlanner(embedded, None, routes=routes(None, None)), [spec], api.url, consent=yes)
     (chosen,) = of(PlannerChosen, seen)
-    assert chosen.why == "it is 45% sure and nothing is missing"
+    assert chosen.why == "it is sure enough and nothing is missing"
     assert len(api.received) == 1
 
 
