@@ -62,7 +62,8 @@ class LogPages:
     async def page(self, request: PageRequest) -> PageAnswer:
         """Show the conversations, the newest or those that failed first, and those with some words alone."""
         words, order = request.query.get("q", "").strip(), request.query.get("order", "")
-        number = max(int(request.query.get("page", "1")), 1) if request.query.get("page", "1").isdecimal() else 1
+        text = request.query.get("page", "1")
+        number = max(int(text), 1) if text.isdecimal() and len(text) < 9 else 1
         entries = await asyncio.to_thread(_entries, words.lower().split(), failed_first=order == "failed")
         first = (number - 1) * PAGE_SIZE
         shown = entries[first : first + PAGE_SIZE]
