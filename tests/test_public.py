@@ -13,7 +13,7 @@ from tests.tables import table
 PUBLIC = {
     "ArgumentError", "Call", "ConsentError", "CredentialError", "Effect", "Issue", "Ledger", "NlapiError", "Operation",
     "Plan", "Prepared", "Request", "Result", "SendError", "Spec", "Tool", "Toolset", "UsageError", "aio", "answer",
-    "build", "call", "load", "manifest", "plan", "search", "tools", "toolset",
+    "build", "call", "load", "manifest", "plan", "search", "testing", "tools", "toolset",
 }  # fmt: skip
 HEAVY = (
     "httpx2",
