@@ -50,4 +50,4 @@ export function clean(name, it) {
   expect(`${name}: the browser has nothing to complain of`, it.faults.length === 0, it.faults.join("; "));
 }
 
-export const shot = (it, name) => it.page.screenshot({ path: `${screenshots}/${name}.png`, fullPage: true });
+export const shot = (it, name) => it.page.locator("body").screenshot({ path: `${screenshots}/${name}.png` });
