@@ -23,7 +23,6 @@ from tests import messages_server
 from tests.model_rules import ModelServer
 
 ROOT = Path(__file__).parent.parent
-BIN = Path(sys.executable).parent
 SERVER = "http://127.0.0.1:8080"
 ASKED = ("listCampaigns", {"name": "Summer Sale"})
 """What the scripted models of the snippets ask for."""
@@ -119,7 +118,7 @@ def needs(*packages: str) -> None:
 
 def test_the_reference_is_the_programs_own() -> None:
     env = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
-    command = [BIN / "typer", "nlapi.cli.main", "utils", "docs", "--name", "nlapi"]
+    command = [sys.executable, "-m", "typer", "nlapi.cli.main", "utils", "docs", "--name", "nlapi"]
     made = subprocess.run(command, capture_output=True, text=True, env=env, check=True).stdout
     kept = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
     assert made.strip() == kept.strip(), "`make reference` writes it anew"

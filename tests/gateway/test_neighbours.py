@@ -99,8 +99,9 @@ def test_inputs_that_make_the_model_fail_take_no_answer_from_another_objective(c
 def test_a_deadline_that_is_too_short_for_the_model_takes_no_answer_from_another_objective(count: int) -> None:
     async def whole() -> None:
         async with Calls(*(replica.url for replica in replicas)) as call:
-            for _ in range(12):
-                assert await call(SLOW, 0.02) == "timeout"
+            for _ in range(6):
+                # Long enough for a busy machine to connect: a replica that was not reached is unavailable.
+                assert await call(SLOW, 0.2) == "timeout"
                 assert await call(CALM) == "ok"
             assert call.breakers() == ["closed"] * count
             assert [await call(CALM) for _ in range(count)] == ["ok"] * count
