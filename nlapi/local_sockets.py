@@ -52,9 +52,13 @@ def bind(folder: Path, name: str) -> socket.socket:
     return listener
 
 
-def open_connection(folder: Path, name: str) -> socket.socket:
-    """Return a connection to a socket. ConnectionRefusedError where its process has gone, OSError without one."""
+def open_connection(folder: Path, name: str, seconds: float | None = None) -> socket.socket:
+    """Return a connection to a socket. ConnectionRefusedError where its process has gone, OSError without one.
+
+    Nothing on it takes longer than `seconds`: the process may be stopped, and then its queue is full at some time.
+    """
     connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(seconds)
     try:
         with _address(folder, name) as address:
             connection.connect(address)

@@ -156,7 +156,8 @@ async def _ask_on_page(
 
 def _page_answer(request: ConsentRequest, ticket: Ticket, answer: object) -> types.CallToolResult:
     """Return what a client learns once it has opened a page, or not: to open it is no yes."""
-    if isinstance(answer, types.ElicitResult) and answer.action == "decline":
+    is_declined = isinstance(answer, types.ElicitResult) and answer.action == "decline"
+    if is_declined and request.tickets.is_waiting(ticket):
         request.tickets.withdraw(ticket, ConsentRung.PAGE)
         raise ConsentError(
             f"the user did not open the page about {ticket.subject.name}; nothing was sent by this question",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ SUFFIX = ".socket"
 
 # In seconds. A server lists at once; what it sends after a yes may take its time.
 LIST_S = 5.0
+# Servers that are asked at the same time.
+MAX_ASKED = 16
 ANSWER_S = 300.0
 
 
@@ -45,28 +49,34 @@ class TerminalQuestion:
         return exchange(self.server, message, ANSWER_S)
 
 
-def waiting_questions() -> list[TerminalQuestion]:
-    """Return the questions that wait, the one that ends first at the beginning."""
-    return sorted(_questions(), key=lambda question: question.seconds)
+def waiting_questions(seconds: float = LIST_S) -> list[TerminalQuestion]:
+    """Return the questions that wait, the one that ends first at the beginning.
+
+    The servers are asked at once. One that does not answer in `seconds` is left out: it may be stopped.
+    """
+    servers = [] if IS_WINDOWS else sorted(questions_folder().glob(f"*{SUFFIX}"))
+    if not servers:
+        return []
+    with ThreadPoolExecutor(max_workers=min(len(servers), MAX_ASKED)) as pool:
+        found = pool.map(lambda server: list(_questions_of(server, seconds)), servers)
+        return sorted(chain.from_iterable(found), key=lambda question: question.seconds)
 
 
-def _questions() -> Iterator[TerminalQuestion]:
-    for server in () if IS_WINDOWS else sorted(questions_folder().glob(f"*{SUFFIX}")):
-        try:
-            listed = exchange(server, {"list": True}, LIST_S)
-        except ConnectionRefusedError:  # its server has ended
-            server.unlink(missing_ok=True)
-            continue
-        except (OSError, EOFError, ValueError):
-            continue
-        for entry in listed.get("questions", ()):
-            with suppress(TypeError):
-                yield TerminalQuestion(server=server, **entry)
+def _questions_of(server: Path, seconds: float) -> Iterator[TerminalQuestion]:
+    try:
+        listed = exchange(server, {"list": True}, seconds)
+    except ConnectionRefusedError:  # its server has ended
+        server.unlink(missing_ok=True)
+        return
+    except (OSError, EOFError, ValueError):
+        return
+    for entry in listed.get("questions", ()):
+        with suppress(TypeError):
+            yield TerminalQuestion(server=server, **entry)
 
 
 def exchange(server: Path, message: dict[str, Any], seconds: float) -> Mapping[str, Any]:
     """Return the answer of the process behind a local socket. OSError, EOFError or ValueError without one."""
-    with open_connection(server.parent, server.name) as connection:
-        connection.settimeout(seconds)
+    with open_connection(server.parent, server.name, seconds) as connection:
         send_message(connection, message)
         return receive_message(connection)[0]

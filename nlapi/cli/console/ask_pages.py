@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,6 +30,8 @@ from nlapi.tools.plan import Step, ask
 MAX_ROWS = 200
 MAX_JSON = 100_000
 MAX_CELL = 300
+# In seconds: a description may change, and an account be logged in.
+PLANNING_S = 30.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,8 +41,8 @@ class AskPages:
     sources: Sequence[str]
     base_url: str | None
     runs: Runs
-    _planning: dict[str, Session] = field(default_factory=dict)
-    """sessions that only plan, by their API: a description is read once"""
+    _planning: dict[str, tuple[object, float, Session]] = field(default_factory=dict)
+    """sessions that only plan, by their API, with its registration and the time by a clock in seconds"""
 
     @property
     def routes(self) -> dict[tuple[str, str], PageHandler]:
@@ -87,13 +90,20 @@ class AskPages:
 
     async def _plan(self, api: str, sentence: str) -> PlanView:
         """Return the plan of the embedded planner; nothing is sent, and no model is asked."""
-        setup = self.setup(api)
-        if api not in self._planning:
-            self._planning[api] = await asyncio.to_thread(open_session, setup)
-        session = self._planning[api]
+        session = await self._planning_session(api)
         conversation = ask(sentence, session.known_values)
         plan = await asyncio.to_thread(OfflinePlanner(tuple(session.targets)).first_plan, conversation)
         return await asyncio.to_thread(viewer_of(session).plan, plan, conversation, OFFER_BELOW)
+
+    async def _planning_session(self, api: str) -> Session:
+        """Return a session that only plans. What is sent is planned by a new one, which may have no other options."""
+        setup, entry, now = self.setup(api), registry.read_registrations().get(api), time.monotonic()
+        kept = self._planning.get(api)
+        if kept is not None and kept[0] == entry and now - kept[1] < PLANNING_S:
+            return kept[2]
+        session = await asyncio.to_thread(open_session, setup)
+        self._planning[api] = entry, now, session
+        return session
 
     async def start(self, request: PageRequest) -> PageAnswer:
         """Ask what was typed, once for each form."""
@@ -136,7 +146,7 @@ def read_reply(question: Question, form: Mapping[str, str]) -> object:
     """Return what a form answers. Anything but a plain yes is a no; UsageError for what does not fit."""
     if isinstance(question, ChoiceOffered):
         index = form.get("choice", "")
-        if not index.isdecimal() or int(index) >= len(question.choices):
+        if not index.isdecimal() or len(index) > 9 or int(index) >= len(question.choices):
             raise UsageError("nothing was chosen", hint="go back and choose one")
         return question.choices[int(index)].tool.operation
     if isinstance(question, InputNeeded):

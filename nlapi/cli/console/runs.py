@@ -159,9 +159,18 @@ class Runs:
             if id not in self._forms:
                 raise UsageError("this form is too old; nothing was sent", hint="load the page and ask again")
             del self._forms[id]
-            self._runs[id] = asyncio.create_task(_begun(begin))
+            self._runs[id] = asyncio.create_task(self._begun(id, begin))
             self._forget()
         return await asyncio.shield(self._runs[id])
+
+    async def _begun(self, id: str, begin: Callable[[], Awaitable[Run]]) -> Run:
+        """Return a run that begins; where it does not, its form may be sent again."""
+        try:
+            return await begin()
+        except BaseException:
+            del self._runs[id]
+            self._forms[id] = None
+            raise
 
     async def find(self, id: str) -> Run:
         """Return a run. UsageError where there is none."""
@@ -184,7 +193,3 @@ class Runs:
         over = [id for id, run in self.begun.items() if run.is_over]
         for id in over[MAX_KEPT:]:
             del self._runs[id]
-
-
-async def _begun(begin: Callable[[], Awaitable[Run]]) -> Run:
-    return await begin()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from nlapi.agent.receipts import ConsentRung
@@ -12,8 +14,11 @@ from nlapi.cli.console.runs import Runs
 from nlapi.console.web import PageAnswer, PageHandler, PageRequest, redirect, render
 from nlapi.mcp.terminal_questions import TerminalQuestion, waiting_questions
 
-# Questions on one page.
+# Questions on one page, and answers whose outcome is kept.
 PAGE_SIZE = 50
+MAX_ANSWERS = 1000
+# In seconds. A server that is stopped (Ctrl-Z) must not hold up the pages, which all show how many questions wait.
+LOOK_S, GLANCE_S, FRESH_S = 2.0, 0.3, 1.0
 
 LOST = (
     "The server ended before it said what came of it: after a yes it may or may not have been sent. "
@@ -27,8 +32,12 @@ class WaitingPages:
     """Shows what waits, and takes one answer for each question."""
 
     runs: Runs
-    _answers: dict[str, asyncio.Task[str]] = field(default_factory=dict)
+    _answers: dict[str, asyncio.Task[Mapping[str, Any]]] = field(default_factory=dict)
     """what came of an answer, by the code of its question"""
+    _seen: list[TerminalQuestion] = field(default_factory=list)
+    _look: asyncio.Task[None] | None = None
+    """the look at all servers that is under way or was the last"""
+    _looked_at: float = -inf
 
     @property
     def routes(self) -> dict[tuple[str, str], PageHandler]:
@@ -41,11 +50,18 @@ class WaitingPages:
 
     async def count(self) -> int:
         """Return how many questions wait."""
-        return len(await self._questions()) + sum(run.waits for run in self.runs.begun.values())
+        return len(await self._questions(GLANCE_S)) + sum(run.waits for run in self.runs.begun.values())
 
-    async def _questions(self) -> list[TerminalQuestion]:
-        questions = await asyncio.to_thread(waiting_questions)
-        return [question for question in questions if question.code not in self._answers]
+    async def _questions(self, patience: float = LOOK_S) -> list[TerminalQuestion]:
+        """Return the questions of a look at most a second old, or after `patience` seconds of the look before it."""
+        if self._look is None or (self._look.done() and time.monotonic() - self._looked_at > FRESH_S):
+            self._look = asyncio.create_task(self._look_around())
+        await asyncio.wait([self._look], timeout=patience)
+        return [question for question in self._seen if question.code not in self._answers]
+
+    async def _look_around(self) -> None:
+        self._seen = await asyncio.to_thread(waiting_questions, LOOK_S)
+        self._looked_at = time.monotonic()
 
     async def count_part(self, request: PageRequest) -> PageAnswer:
         """Show how many wait, for the line that asks again by itself."""
@@ -72,7 +88,7 @@ class WaitingPages:
         code = request.values["code"]
         if code in self._answers:
             outcome = await asyncio.shield(self._answers[code])
-            return render(request, "local/message.html", title="Answered", message=outcome)
+            return render(request, "local/message.html", title="Answered", message=str(outcome.get("text", "")))
         question = await self._find(code)
         if question is None:
             return render(request, "local/message.html", status=404, title="Not waiting", message=GONE)
@@ -95,13 +111,18 @@ class WaitingPages:
             if code not in self._answers:
                 agrees = form.get("answer") == "yes"
                 self._answers[code] = asyncio.create_task(asyncio.to_thread(_outcome, question, agrees))
-        await asyncio.shield(self._answers[code])
+                for old in list(self._answers)[:-MAX_ANSWERS]:
+                    del self._answers[old]
+        outcome = await asyncio.shield(self._answers[code])
+        if outcome.get("state") == "waiting":  # its server refused the answer, and still asks
+            self._answers.pop(code, None)
+            text = str(outcome.get("text", ""))
+            return render(request, "local/message.html", status=409, title="Not answered", message=text)
         return redirect(request, f"/waiting/{code}")
 
 
-def _outcome(question: TerminalQuestion, agrees: bool) -> str:
+def _outcome(question: TerminalQuestion, agrees: bool) -> Mapping[str, Any]:
     try:
-        outcome: Mapping[str, Any] = question.answer(agrees=agrees, rung=ConsentRung.PAGE)
+        return question.answer(agrees=agrees, rung=ConsentRung.PAGE)
     except (OSError, EOFError, ValueError):
-        return LOST
-    return str(outcome.get("text", ""))
+        return {"text": LOST}
