@@ -94,7 +94,7 @@ def test_mcp_offers_it_as_a_read(tmp_path: Path) -> None:
         small, large = nlapi.load(described(tmp_path)), nlapi.load(described(tmp_path, **many))
         tools = talk(served(small, api.url), lambda client: client.list_tools(), user=User()).tools
         hints = {tool.name: tool.annotations.read_only_hint for tool in tools}
-        assert hints == {"result": True, "searchOrders": True, "createOrder": False}
+        assert hints == {"result": True, "plan": None, "searchOrders": True, "createOrder": False}
         asked = served(large, api.url, consent="never")
         read = call(asked, "read", {"operation": "searchOrders", "arguments": {"query": "tea"}})
         assert not read.is_error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,8 @@ MAX_JSON = 100_000
 MAX_CELL = 300
 # In seconds: a description may change, and an account be logged in.
 PLANNING_S = 30.0
+# Characters of a sentence, which is planned in some seconds, and sentences whose page can be gone back to.
+MAX_SENTENCE, MAX_TYPED = 2_000, 200
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,11 +47,15 @@ class AskPages:
     _planning: dict[str, tuple[object, float, Session]] = field(default_factory=dict)
     """sessions that only plan, by their API, with its registration and the time by a clock in seconds"""
 
+    _typed: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """APIs and sentences by the address of their plan"""
+
     @property
     def routes(self) -> dict[tuple[str, str], PageHandler]:
         return {
             ("GET", "/"): self.page,
             ("POST", "/plan"): self.plan,
+            ("GET", "/planned/{id}"): self.page,
             ("POST", "/ask"): self.start,
             ("GET", "/asked/{id}"): self.run,
             ("POST", "/asked/{id}"): self.reply,
@@ -65,8 +72,8 @@ class AskPages:
         return Setup(sources=[api], base_url=self.base_url if api in self.sources else None)
 
     async def page(self, request: PageRequest) -> PageAnswer:
-        """Show the empty form, or the plan of `?q=`."""
-        sentence, api = request.query.get("q", "").strip(), request.query.get("api", "")
+        """Show the empty form, or the plan of a sentence that was typed before."""
+        api, sentence = self._typed.get(request.values.get("id", ""), ("", ""))
         view = await self._plan(api, sentence) if sentence else None
         return render(
             request,
@@ -77,16 +84,26 @@ class AskPages:
             view=view,
             form_id=self.runs.new_form(),
             runs=self.runs.begun,
+            max_sentence=MAX_SENTENCE,
         )
 
     async def plan(self, request: PageRequest) -> PageAnswer:
-        """Show the plan of what is typed: a part of the page for a script, the whole page without one."""
+        """Show the plan of what is typed: a part of the page for a script, else a page of its own.
+
+        No sentence stands in an address: it may have a credential in it. The page has one, so that Back leads to it.
+        """
         sentence, api = request.form.get("q", "").strip(), request.form.get("api", "")
-        view = await self._plan(api, sentence) if sentence else None
-        name = "local/plan.html" if request.is_partial else "local/ask.html"
-        values: dict[str, Any] = {"apis": self.apis(), "runs": self.runs.begun}
-        form_id = self.runs.new_form()
-        return render(request, name, api=api, sentence=sentence, view=view, form_id=form_id, **values)
+        if len(sentence) > MAX_SENTENCE:
+            raise UsageError(f"a sentence has at most {MAX_SENTENCE:,} characters", hint="say it in several")
+        if request.is_partial:
+            view = await self._plan(api, sentence) if sentence else None
+            form_id = self.runs.new_form()
+            return render(request, "local/plan.html", api=api, sentence=sentence, view=view, form_id=form_id)
+        id = secrets.token_urlsafe(9)
+        self._typed[id] = api, sentence
+        for old in list(self._typed)[:-MAX_TYPED]:
+            del self._typed[old]
+        return redirect(request, f"/planned/{id}")
 
     async def _plan(self, api: str, sentence: str) -> PlanView:
         """Return the plan of the embedded planner; nothing is sent, and no model is asked."""

@@ -77,7 +77,7 @@ class LogPages:
 
     async def conversation(self, request: PageRequest) -> PageAnswer:
         """Show one conversation: its questions, calls, consents and answers, and of a batch the rows that failed."""
-        path = find_transcript(request.values["id"])
+        path = await asyncio.to_thread(find_transcript, request.values["id"])
         records = await asyncio.to_thread(read_records, path)
         lines = [line for record in islice(records, MAX_RECORDS) if (line := _line(record))]
         batch = await asyncio.to_thread(_batch, records) if _batch_key(records) else None
@@ -86,7 +86,7 @@ class LogPages:
 
     async def send_again(self, request: PageRequest) -> PageAnswer:
         """Ask about the rows of a batch that failed: a review comes before anything is sent."""
-        path, id = find_transcript(request.values["id"]), request.form.get("id", "")
+        path, id = await asyncio.to_thread(find_transcript, request.values["id"]), request.form.get("id", "")
         run = await self.runs.start(id, partial(_resend, path))
         await run.settled()
         return redirect(request, f"/asked/{id}")

@@ -100,7 +100,7 @@ class CallViewer:
         sentence = next((account.sentence for account in accounts if account.sentence), conversation.question)
         return PlanView(
             calls=tuple(self._planned(*pair, marks) for pair in zip(calls, accounts, strict=True)),
-            words=tuple(_coloured(sentence, sources, marks)),
+            words=tuple((reveal_control(text), mark) for text, mark in _coloured(sentence, sources, marks)),
             sure=f"{plan.confidence:.0%}",
             missing=tuple((item.argument, shorten(plain_text(item.description))) for item in plan.missing),
             unused=tuple(_unused(accounts)),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nlapi.agent.events import (
     CallProposed,
+    ChangeOutcome,
     ChoiceOffered,
     ConsentReply,
     Event,
@@ -18,10 +19,12 @@ from nlapi.agent.events import (
     StepFinished,
     TurnAnswered,
     WorkflowProposed,
+    change_outcome,
 )
 from nlapi.agent.receipts import ConsentRung
 from nlapi.cli.ask.session import Session
 from nlapi.errors import NlapiError, UsageError
+from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import Conversation, Step
 
 if TYPE_CHECKING:
@@ -68,6 +71,24 @@ class Run:
     def title(self) -> str:
         """The question of the user."""
         return self._conversation.question
+
+    @property
+    def state(self) -> tuple[str, str]:
+        """How far it is in words, and the class of the badge that shows them."""
+        if self.question is not None:
+            return "waits for you", "expired"
+        if not self.is_over:
+            return "at work", "running"
+        if self.fault is not None:
+            return "failed", "rolled_back"
+        changes = [step for step in self.steps if step.call.effect is not Effect.READ]
+        counted = changes or self.steps[-1:]  # a second try makes up for a first read that found nothing
+        done = sum(change_outcome(step) is ChangeOutcome.SUCCEEDED for step in counted)
+        if not counted:
+            return "nothing sent", "expired"
+        if done < len(counted):
+            return f"{done} of {len(counted)} done" if done else "not done", "rolled_back"
+        return "done", "running"
 
     @property
     def waits(self) -> bool:
