@@ -5,10 +5,13 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
+from nlapi.local_sockets import bind, open_connection
+from nlapi.mcp.terminal_questions import SUFFIX, questions_folder
 from tests.cli.kit import command, dialogue, run
 from tests.console.kit import Browser, console
 from tests.servers import Echo, Received, Reply
@@ -123,6 +126,18 @@ def test_only_the_browser_with_the_code_sees_anything() -> None:
         assert "default-src 'none'; script-src 'self'" in paired.policy
 
 
+def test_a_server_that_is_stopped_holds_up_no_page() -> None:
+    questions_folder().mkdir(parents=True)
+    stopped = bind(questions_folder(), f"1-0badcafe{SUFFIX}")
+    with stopped, console() as served, ExitStack() as stack:
+        with suppress(OSError):  # until its queue is full, and a further caller would wait
+            for _ in range(200):
+                stack.enter_context(open_connection(questions_folder(), f"1-0badcafe{SUFFIX}", 0.01))
+        browser = served.paired()
+        assert "What do you want?" in browser.text
+        assert "Nothing waits" in browser.get("/waiting")
+
+
 def test_five_wrong_codes_end_pairing() -> None:
     with console() as served:
         browser = served.browser()
@@ -175,6 +190,7 @@ def test_without_a_yes_or_after_a_change_in_between_nothing_is_sent(shop: Shop) 
         browser.press("Review and send…")
         browser.press("Do not send", why="not today")
         assert "not today" in browser.text
+        assert '<span class="state rolled_back">not done</span>' in browser.text
         plan(browser, RENAME)
         browser.press("Review and send…")
         shop.name = "Green Vase"
