@@ -243,7 +243,7 @@ async def undo_objective(api: GatewayApi, values: Values) -> GatewayChange:
         target=api_target("v1", "objectives", objective, "rollback", why=values.get("why", "")),
         revision=current,
         rows=field_changes(touched),
-        meaning=(f"{objective} is as it was in revision {target}; all others stay as they are.",),
+        meaning=(f"{objective} is again what it was in revision {target}, with its canaries; no other one changes.",),
         objective=objective,
     )
 

@@ -23,11 +23,11 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionLine:
-    """A row of the table of versions; `traffic` is None without requests in the last minutes."""
+    """A row of the table of versions, with its share of the last minutes; None where nothing was asked of any."""
 
     version: str
     color: str
-    share: float
+    share: float | None
     traffic: Row | None
 
 
@@ -123,14 +123,15 @@ async def _view(api: GatewayApi, item: Row, minutes: int, revisions: Sequence[Ro
     plot = share_plot(history["data"], [row for row in revisions if name in row["objectives"]])
     rows = {f"{row['model']}@{row['version']}": row for row in traffic["data"]}
     areas = {area.version: area for area in plot.areas}
+    rates = {version: row["requests_per_second"] for version, row in rows.items()}
+    rate = sum(rates.values())
     versions = tuple(
         VersionLine(
             version=version,
             color=areas[version].color if version in areas else "",
-            share=areas[version].share if version in areas else 0.0,
+            share=100 * rates.get(version, 0.0) / rate if rate else None,
             traffic=rows.get(version),
         )
         for version in sorted({f"{item['model']}@{item['version']}", *areas, *rows})
     )
-    rate = sum(row["requests_per_second"] for row in rows.values())
     return ObjectiveView(item=item, plot=plot, versions=versions, rate=rate, canaries=tuple(canaries["data"]))
