@@ -79,7 +79,7 @@ def serve_traffic(url: str, token: str) -> str:
         words = [sys.executable, str(TRAFFIC), url, "--rate", "100", "--seconds", "6", "--token", token]
         subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
         for _ in range(100):
-            wanted = {"canary": "ranker-v2", "limit": 1}
+            wanted = {"canary": "ranker-v2", "limit": "1"}
             found = client.get("/v1/decisions", params=wanted).json()["data"]
             if found:
                 return str(found[0]["request_id"])
