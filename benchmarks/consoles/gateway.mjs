@@ -26,7 +26,7 @@ for (const javaScriptEnabled of [true, false]) {
   if (javaScriptEnabled) await shot(it, "gateway-canary");
   await canary.getByRole("button", { name: "Roll back…" }).click();
   await it.page.getByLabel(/Reason/).fill("too many false alarms");
-  await it.page.getByRole("button", { name: "Set the reason" }).click();
+  await it.page.getByRole("button", { name: "Send it" }).click(); // the reason is shown in the request first
   const review = await it.text();
   expect(`${how}: the review has the request and its digest`, review.includes("/v1/canaries/ranker-v2/rollback") && review.includes("sha256"), review);
   if (javaScriptEnabled) await shot(it, "gateway-review");

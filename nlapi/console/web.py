@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import sha256
-from http.cookies import CookieError, SimpleCookie
 from importlib.resources import files
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote
@@ -27,6 +26,7 @@ FORM_KEY = "key"
 
 # Characters of a form: a request's whole body may be typed into one.
 MAX_FORM = 1024 * 1024
+MAX_FIELDS = 1000
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -61,6 +61,8 @@ class PageRequest:
     values: Mapping[str, str] = field(default_factory=dict)
     is_partial: bool = False
     """asked by a script for a part of a page"""
+    is_secure: bool = False
+    """over TLS, which a proxy may have ended"""
     session: Any = None
     form_key: str = ""
 
@@ -175,8 +177,9 @@ class PageApp:
             form=form,
             cookies=_cookies(headers.get("cookie", "")),
             is_partial="hx-request" in headers,
+            is_secure="https" in (scope.get("scheme"), headers.get("origin", "").partition(":")[0]),
         )
-        return await self._dispatch(request)
+        return await _answered(self._dispatch, request)
 
     async def _dispatch(self, request: PageRequest) -> PageAnswer:
         session = await self._sign_in.session(request)
@@ -220,7 +223,7 @@ async def _answered(handler: PageHandler, request: PageRequest) -> PageAnswer:
         return await handler(request)
     except NlapiError as error:
         values = {"title": "That did not work", "message": error.message, "hint": error.hint or ""}
-        return render(request, "message.html", status=400, **values)
+        return render(request, "message.html", status=getattr(error, "status", 400), **values)
 
 
 def _pattern(path: str) -> re.Pattern[str]:
@@ -247,14 +250,13 @@ def static_file(name: str) -> PageAnswer:
 
 
 def _cookies(header: str) -> dict[str, str]:
-    try:
-        return {name: morsel.value for name, morsel in SimpleCookie(header).items()}
-    except CookieError:
-        return {}
+    """Return the cookies of a request. Those of other servers on this host are there too, in any form."""
+    pairs = (pair.partition("=") for pair in header.split(";"))
+    return {name.strip(): value.strip() for name, separator, value in pairs if separator}
 
 
 async def _read_form(receive: Receive, headers: Mapping[str, str]) -> dict[str, str] | None:
-    """Return the fields of a form; None when it is too long. Another media type has no fields."""
+    """Return the fields of a form; None when it is too long or has too many. Another media type has no fields."""
     content = b""
     while True:
         message = await receive()
@@ -265,4 +267,7 @@ async def _read_form(receive: Receive, headers: Mapping[str, str]) -> dict[str, 
             break
     if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
         return {}
-    return dict(parse_qsl(content.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=1000))
+    try:
+        return dict(parse_qsl(content.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MAX_FIELDS))
+    except ValueError:
+        return None

@@ -112,8 +112,6 @@ async def start_canary(api: GatewayApi, values: Values) -> GatewayChange:
     share: dict[str, Any] = {"objective": objective["name"], "model": model, "version": version, "percent": percent}
     body = share | _steps(values) | _guards(values)
     target, base = f"{model}@{version}", f"{objective['model']}@{objective['version']}"
-    automatic = "With its steps it grows by itself, and it rolls itself back when a guard is broken."
-    by_hand = "It stays at this share until somebody ramps it, promotes it or rolls it back."
     return GatewayChange(
         title=f"Start a canary of {target} at {percent:g} %",
         method="POST",
@@ -124,9 +122,15 @@ async def start_canary(api: GatewayApi, values: Values) -> GatewayChange:
             DifferenceRow(place=f"share of {target}", before=_NOT_THERE, after=f"{percent:g} %"),
             DifferenceRow(place=f"taken from {base} and others", before=_NOT_THERE, after=f"{percent:g} %"),
         ),
-        meaning=(await _replayed(api, share), automatic if "steps" in body else by_hand),
+        meaning=(await _replayed(api, share), _course(body)),
         objective=objective["name"],
     )
+
+
+def _course(canary: Mapping[str, Any]) -> str:
+    """Return what a canary does by itself, in words."""
+    grows = "It moves by its steps." if canary.get("steps") else "It stays at its share until somebody moves it."
+    return f"{grows} It rolls itself back when a guard is broken." if canary.get("guards") else grows
 
 
 def _steps(values: Values) -> dict[str, Any]:
@@ -170,7 +174,7 @@ async def pause_canary(api: GatewayApi, values: Values) -> GatewayChange:
 async def resume_canary(api: GatewayApi, values: Values) -> GatewayChange:
     """Return the way on of a paused canary."""
     canary, change = await _canary_change(api, values, "resume")
-    meaning = f"It goes on from {canary['percent']:g} %, by its steps and under its guards."
+    meaning = f"It goes on from {canary['percent']:g} %. {_course(canary)}"
     return replace(
         change, title=f"Resume canary {canary['name']}", rows=(_state_row(canary, "running"),), meaning=(meaning,)
     )
@@ -201,7 +205,7 @@ async def promote_canary(api: GatewayApi, values: Values) -> GatewayChange:
     return replace(
         change,
         title=f"Promote canary {canary['name']}",
-        rows=(rows, _state_row(canary, "done")),
+        rows=(rows, DifferenceRow(place=f"canary {canary['name']}", before=canary["state"], after=_NOT_THERE)),
         meaning=(await _moved(api, canary, 100.0), after),
     )
 

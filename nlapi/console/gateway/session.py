@@ -82,7 +82,7 @@ class TokenSignIn:
         return redirect(request, SIGN_IN_PATH, self._set_cookie(request, ""))
 
     def _set_cookie(self, request: PageRequest, token: str) -> tuple[str, str]:
-        return session_cookie(self.cookie, token, request.prefix, is_secure=self._is_secure)
+        return session_cookie(self.cookie, token, request.prefix, is_secure=self._is_secure or request.is_secure)
 
     def _page(self, request: PageRequest, problem: str, status: int = 200) -> PageAnswer:
         guest = replace(request, session=GatewaySession(api=GatewayApi(self._app, ""), pages=()))
