@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from nlapi.console.gateway.changes import current_share
 from tests.console.browser import Browser, Page
 from tests.gateway.kit import Talk, gateway
 
@@ -116,6 +117,7 @@ def test_every_change_is_what_its_page_says(talk: Talk) -> None:
     canary = talk.ok("GET", "/v1/canaries/ranker-v8")
     assert canary["steps"] == [{"percent": 20, "bake_seconds": 60}, {"percent": 50, "bake_seconds": 60}]
     assert [guard["metric"] for guard in canary["guards"]] == ["error_rate", "p99_ms"]
+    assert [current_share(canary | {"state": state}) for state in ("done", "rolled_back")] == [50, 0]
     done = browser.press(browser.open("/console/change/promote?canary=ranker-v8"), "Send it")
     assert talk.ok("GET", "/v1/objectives/continue-watching")["version"] == "v8", done.text
     talk.ok("PATCH", "/v1/clients/web/limits", {"requests_per_second": 5})

@@ -309,7 +309,7 @@ def _version(canary: Mapping[str, Any]) -> str:
 
 def current_share(canary: Mapping[str, Any]) -> float:
     """Return the share that a canary moves now, in percent."""
-    return float(canary["percent"]) if canary["state"] in ("running", "paused") else 0.0
+    return 0.0 if canary["state"] == "rolled_back" else float(canary["percent"])
 
 
 def _share_row(canary: Mapping[str, Any], percent: float) -> DifferenceRow:
