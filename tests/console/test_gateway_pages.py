@@ -114,6 +114,12 @@ def test_every_change_is_what_its_page_says(talk: Talk) -> None:
         done = browser.press(browser.open(f"/console/change/{action}?{query}"), "Send it")
         assert done.text.startswith("Done"), done.text
         assert talk.ok("GET", "/v1/canaries/ranker-v8")[field] == value, action
+    by_steps, by_guards, by_hand = "It moves by its steps", "It rolls itself back", "It stays at its share until"
+    courses = {"steps=20": [by_steps], "error_percent=2": [by_guards], "steps=20&p99_ratio=2": [by_steps, by_guards]}
+    for more, course in {**courses, "": [by_hand]}.items():
+        path = f"/console/change/start?objective=continue-watching&version=v8&percent=20&{more}"
+        text = browser.open(path).text
+        assert [words for words in (by_steps, by_guards, by_hand) if words in text] == course, more
     canary = talk.ok("GET", "/v1/canaries/ranker-v8")
     assert canary["steps"] == [{"percent": 20, "bake_seconds": 60}, {"percent": 50, "bake_seconds": 60}]
     assert [guard["metric"] for guard in canary["guards"]] == ["error_rate", "p99_ms"]

@@ -129,8 +129,9 @@ async def start_canary(api: GatewayApi, values: Values) -> GatewayChange:
 
 def _course(canary: Mapping[str, Any]) -> str:
     """Return what a canary does by itself, in words."""
-    grows = "It moves by its steps." if canary.get("steps") else "It stays at its share until somebody moves it."
-    return f"{grows} It rolls itself back when a guard is broken." if canary.get("guards") else grows
+    steps = ("It moves by its steps.",) if canary.get("steps") else ()
+    guards = ("It rolls itself back when a guard is broken.",) if canary.get("guards") else ()
+    return " ".join(steps + guards) or "It stays at its share until somebody moves it."
 
 
 def _steps(values: Values) -> dict[str, Any]:
