@@ -157,12 +157,14 @@ def test_nothing_is_sent_when_it_has_changed_since_and_nothing_twice(talk: Talk)
 
 
 def test_a_viewer_looks_and_changes_nothing(talk: Talk) -> None:
-    talk.ok("POST", "/v1/canaries", V8)
+    talk.ok("POST", "/v1/canaries", {**V8, "base_model": "ranker", "base_version": "v9"})
     browser, page = signed_in(talk, "viewer")
     assert "viewer (viewer)" in page.text
     assert [button for form in page.forms for button in form.buttons] == ["Sign out"]
     review = browser.open("/console/change/rollback?canary=ranker-v8")
     assert "may look, and change nothing" in review.text
+    promote = browser.open("/console/change/promote?canary=ranker-v8").text
+    assert "ranker@v9 in rules ranker@v9 ranker@v8" in promote, "the default is another version, and stays"
     other = signed_in(talk)[0].open("/console/change/rollback?canary=ranker-v8").form("Send it").values
     form = {**other, "key": page.form("Sign out").values["key"], "answer": "yes"}
     refused = browser.open("/console/change/rollback", form)

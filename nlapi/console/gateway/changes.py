@@ -200,8 +200,10 @@ async def promote_canary(api: GatewayApi, values: Values) -> GatewayChange:
         rows = DifferenceRow(place="rule before all others", before=_NOT_THERE, after=version)
         after = "The requests that it matches get this version by a rule; all others stay as they are."
     else:
-        base = await _base(api, canary)
-        rows = DifferenceRow(place=f"{base} as the default, and in rules", before=base, after=version)
+        base, objective = await _base(api, canary), await api.get("v1", "objectives", canary["objective"])
+        is_default = base == _version(objective)
+        place = f"{base} as the default, and in rules" if is_default else f"{base} in rules"
+        rows = DifferenceRow(place=place, before=base, after=version)
         after = f"Everybody who would get {base} gets {version}."
     return replace(
         change,
@@ -304,8 +306,9 @@ async def _canary_change(
     return canary, change
 
 
-def _version(canary: Mapping[str, Any]) -> str:
-    return f"{canary['model']}@{canary['version']}"
+def _version(item: Mapping[str, Any]) -> str:
+    """Return the version that a canary or an objective names."""
+    return f"{item['model']}@{item['version']}"
 
 
 def current_share(canary: Mapping[str, Any]) -> float:
@@ -329,8 +332,7 @@ def _is_conditional(canary: Mapping[str, Any]) -> bool:
 async def _base(api: GatewayApi, canary: Mapping[str, Any]) -> str:
     if canary.get("base_model"):
         return f"{canary['base_model']}@{canary['base_version']}"
-    objective = await api.get("v1", "objectives", canary["objective"])
-    return f"{objective['model']}@{objective['version']}"
+    return _version(await api.get("v1", "objectives", canary["objective"]))
 
 
 async def _moved(api: GatewayApi, canary: Mapping[str, Any], percent: float) -> str:
