@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from nlapi.console.gateway.api import GatewayRefusal
 from nlapi.console.gateway.changes import current_share
+from nlapi.console.web import PageAnswer, PageApp, PageRequest
+from nlapi.serving import Message
 from tests.console.browser import Browser, Page
 from tests.gateway.kit import Talk, gateway
 
@@ -213,3 +217,43 @@ def test_no_page_has_markup_of_a_value_or_fails(talk: Talk) -> None:
     assert "<bdi>&lt;img" in browser.open("/console/").content
     assert browser.open("/console/objectives/none").status == 404
     assert browser.open("/console/nowhere").status == 404
+
+
+class FailingSignIn:
+    """Tells who asks whether the request came over TLS, and fails at every other page."""
+
+    cookie = "c"
+
+    async def session(self, request: PageRequest) -> object:
+        if request.path != "/sign-in":
+            raise GatewayRefusal(503, "the store is busy")
+        return None
+
+    async def answer(self, request: PageRequest) -> PageAnswer:
+        return PageAnswer(content=b"tls" if request.is_secure else b"plain")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "origin", "status", "text"),
+    [
+        ("POST", "/sign-in", "https://gw.example", 200, "tls"),
+        ("POST", "/sign-in", "http://gw.example", 200, "plain"),
+        ("GET", "/", "http://gw.example", 503, "the store is busy"),
+    ],
+)
+def test_a_proxy_may_end_tls_and_a_failing_session_is_no_crash(
+    method: str, path: str, origin: str, status: int, text: str
+) -> None:
+    headers = [(b"host", b"gw.example"), (b"origin", origin.encode())]
+    scope = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": headers}
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b""}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    asyncio.run(PageApp({}, FailingSignIn(), hosts=["gw.example"])(scope, receive, send))
+    assert sent[0]["status"] == status
+    assert text in sent[1]["body"].decode()
