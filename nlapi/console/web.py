@@ -112,6 +112,12 @@ def render(request: PageRequest, template: str, *, status: int = 200, **values: 
     return PageAnswer(content=text.encode("utf-8", "replace"), status=status)
 
 
+def page_number(request: PageRequest) -> int:
+    """Return the page that `page` in the query asks for, from 1; 1 for what is no number."""
+    text = request.query.get("page", "")
+    return max(int(text), 1) if text.isdecimal() and len(text) < 9 else 1
+
+
 def redirect(request: PageRequest, path: str, *headers: tuple[str, str]) -> PageAnswer:
     """Return an answer that leads to another page of the console, with GET (RFC 9110 §15.4.4)."""
     return PageAnswer(status=303, headers=(("location", f"{request.prefix}{path}"), *headers))

@@ -17,13 +17,11 @@ from nlapi.agent.receipts import ConsentRung
 from nlapi.client_session import is_started_by_model
 from nlapi.errors import ConsentError
 from nlapi.local_sockets import bind
-from nlapi.mcp.terminal_questions import SUFFIX, questions_folder
+from nlapi.mcp.terminal_questions import SUFFIX, new_code, questions_folder
 from nlapi.mcp.tickets import Sender, Ticket, Tickets, TicketState
 from nlapi.processes import peer_of
 from nlapi.system import IS_WINDOWS
 
-# Letters and digits that nobody takes for one another.
-_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 _CODE_LENGTH = 5
 
 # Questions at once.
@@ -50,7 +48,7 @@ class TerminalDesk:
             await self._listen()
         except OSError:
             return ""
-        code = "".join(secrets.choice(_ALPHABET) for _ in range(_CODE_LENGTH))
+        code = new_code(_CODE_LENGTH)
         self._waiting[code] = ticket, send
         return code
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -17,11 +18,19 @@ from nlapi.system import IS_WINDOWS
 
 SUFFIX = ".socket"
 
+# Letters and digits that nobody takes for one another.
+_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
+
 # In seconds. A server lists at once; what it sends after a yes may take its time.
 LIST_S = 5.0
 # Servers that are asked at the same time.
 MAX_ASKED = 16
 ANSWER_S = 300.0
+
+
+def new_code(length: int) -> str:
+    """Return a random code for people to type."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
 
 
 def questions_folder() -> Path:

@@ -31,7 +31,7 @@ from nlapi.cli.log import (
 )
 from nlapi.cli.options import Setup
 from nlapi.client.safe_text import single_line
-from nlapi.console.web import PageAnswer, PageHandler, PageRequest, redirect, render
+from nlapi.console.web import PageAnswer, PageHandler, PageRequest, page_number, redirect, render
 from nlapi.errors import UsageError
 from nlapi.local_files import file_names
 from nlapi.registry import log_folder
@@ -62,8 +62,7 @@ class LogPages:
     async def page(self, request: PageRequest) -> PageAnswer:
         """Show the conversations, the newest or those that failed first, and those with some words alone."""
         words, order = request.query.get("q", "").strip(), request.query.get("order", "")
-        text = request.query.get("page", "1")
-        number = max(int(text), 1) if text.isdecimal() and len(text) < 9 else 1
+        number = page_number(request)
         entries = await asyncio.to_thread(_entries, words.lower().split(), failed_first=order == "failed")
         first = (number - 1) * PAGE_SIZE
         shown = entries[first : first + PAGE_SIZE]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable
@@ -10,8 +9,6 @@ from dataclasses import dataclass, field
 
 from nlapi.console.web import SIGN_IN_PATH, PageAnswer, PageRequest, redirect, render, session_cookie
 
-# Letters and digits that nobody takes for one another.
-_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 CODE_LENGTH = 8
 MAX_WRONG = 5
 
@@ -34,11 +31,6 @@ class PairedBrowser:
         return [(path, name + (mark if path == "/waiting" else "")) for path, name in PAGES]
 
 
-def new_code() -> str:
-    """Return a code for one pairing."""
-    return "".join(secrets.choice(_ALPHABET) for _ in range(CODE_LENGTH))
-
-
 @dataclass(slots=True, kw_only=True)
 class Pairing:
     """Pairs one browser, by the code; five wrong codes end it until the console is started again.
@@ -52,7 +44,6 @@ class Pairing:
     cookie: str = COOKIE
     wrong: int = 0
     keys: set[str] = field(default_factory=set)
-    paired: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def session(self, request: PageRequest) -> PairedBrowser | None:
         """Return what a paired browser sees; None for any other."""
@@ -70,7 +61,6 @@ class Pairing:
         if is_open and hmac.compare_digest(typed.encode("utf-8", "replace"), self.code.encode()):
             self.code, key = "", secrets.token_urlsafe(32)
             self.keys.add(key)
-            self.paired.set()
             return redirect(request, "/", session_cookie(self.cookie, key, request.prefix))
         self.wrong += is_open
         return self._form(request, "That is not the code.", 403)

@@ -8,11 +8,12 @@ from types import TracebackType
 from nlapi.cli.console.api_pages import ApiPages
 from nlapi.cli.console.ask_pages import AskPages
 from nlapi.cli.console.log_pages import LogPages
-from nlapi.cli.console.pairing import COOKIE, Pairing, new_code
+from nlapi.cli.console.pairing import CODE_LENGTH, COOKIE, Pairing
 from nlapi.cli.console.runs import Runs
 from nlapi.cli.console.waiting_pages import WaitingPages
 from nlapi.console.web import PageApp
 from nlapi.mcp.console_sign import ConsoleSign
+from nlapi.mcp.terminal_questions import new_code
 
 
 class LocalConsole:
@@ -22,7 +23,9 @@ class LocalConsole:
         self._runs = Runs()
         waiting = WaitingPages(runs=self._runs)
         ask = AskPages(sources=apis, base_url=base_url, runs=self._runs)
-        self.pairing = Pairing(code=new_code(), about=f"{host}:{port}", count=waiting.count, cookie=f"{COOKIE}-{port}")
+        self.pairing = Pairing(
+            code=new_code(CODE_LENGTH), about=f"{host}:{port}", count=waiting.count, cookie=f"{COOKIE}-{port}"
+        )
         routes = {**ask.routes, **waiting.routes, **LogPages(runs=self._runs).routes, **ApiPages(ask=ask).routes}
         self.app = PageApp(routes, self.pairing, hosts=(host,), only_hosts=True)
         self._sign = ConsoleSign(host, port)

@@ -11,7 +11,7 @@ from typing import Any
 
 from nlapi.agent.receipts import ConsentRung
 from nlapi.cli.console.runs import Runs
-from nlapi.console.web import PageAnswer, PageHandler, PageRequest, redirect, render
+from nlapi.console.web import PageAnswer, PageHandler, PageRequest, page_number, redirect, render
 from nlapi.mcp.terminal_questions import TerminalQuestion, waiting_questions
 
 # Questions on one page, and answers whose outcome is kept.
@@ -70,9 +70,8 @@ class WaitingPages:
     async def page(self, request: PageRequest) -> PageAnswer:
         """Show all that waits, the question that ends first at the beginning."""
         questions = await self._questions()
-        text = request.query.get("page", "1")
-        number = int(text) if text.isdecimal() and len(text) < 9 else 1
-        first = max(number - 1, 0) * PAGE_SIZE
+        number = page_number(request)
+        first = (number - 1) * PAGE_SIZE
         return render(
             request,
             "local/waiting.html",
