@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from nlapi.console.gateway.api import GatewayRefusal
 from nlapi.console.gateway.changes import current_share
 from nlapi.console.web import PageAnswer, PageApp, PageRequest
+from nlapi.gateway.store.spending import SpendingKey, SpendingSum
 from nlapi.serving import Message
 from tests.console.browser import Browser, Page
 from tests.gateway.kit import Talk, gateway
@@ -206,7 +208,7 @@ def test_no_page_has_markup_of_a_value_or_fails(talk: Talk) -> None:
     paths = (
         "/", "/?minutes=60&name=fraud", "/objectives/payment-fraud", "/decisions", f"/decisions/{served['request_id']}",
         "/revisions", "/revisions/1", "/revisions/2", "/revisions/3?from=1", "/spend", "/shards", "/audit",
-        "/change/restore?revision=1&why=%3Cb%3E", "/change/undo?objective=payment-fraud",
+        "/spend?by=user", "/change/restore?revision=1&why=%3Cb%3E", "/change/undo?objective=payment-fraud",
         "/change/start?objective=payment-fraud&version=v2&percent=10",
     )  # fmt: skip
     for path in paths:
@@ -217,6 +219,23 @@ def test_no_page_has_markup_of_a_value_or_fails(talk: Talk) -> None:
     assert "<bdi>&lt;img" in browser.open("/console/").content
     assert browser.open("/console/objectives/none").status == 404
     assert browser.open("/console/nowhere").status == 404
+
+
+def test_what_a_week_cost_stands_on_a_page(talk: Talk) -> None:
+    assert talk.app is not None
+    day = datetime.now(UTC).date()
+    took = SpendingSum(answers=1200, input_tokens=40_000, output_tokens=900, dollars=1.25)
+    keys = [SpendingKey(str(day - timedelta(days=ago)), "chat", "writer", "v1", client)
+            for ago in (0, 6, 7) for client in ("web", "")]  # fmt: skip
+    talk.app.store.spending.add_days(dict.fromkeys(keys, took))
+    browser, _ = signed_in(talk)
+    page = browser.open("/console/spend")
+    assert "$5.0000" in page.text
+    assert "4800 answers" in page.text
+    assert [f"{day - timedelta(days=ago)}" in page.text for ago in (0, 7)] == [True, False]
+    assert "writer@v1" in browser.open(f"/console/spend?by=version&since={day - timedelta(days=7)}").text
+    assert "—" in browser.open("/console/spend?by=client").text
+    assert browser.open("/console/spend?since=banana").status == 422
 
 
 class FailingSignIn:

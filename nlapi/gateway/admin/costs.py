@@ -10,7 +10,7 @@ from typing import Any
 from xxhash import xxh3_64_intdigest
 
 from nlapi.errors import Issue
-from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, page_response, page_start
+from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, day_range, page_response, page_start
 from nlapi.gateway.admin.crud import POSITION_STEP
 from nlapi.gateway.admin.decisions import find_objective
 from nlapi.gateway.admin.revisions import revision_response
@@ -91,6 +91,22 @@ async def list_outcomes(call: ApiCall) -> ApiResponse:
     objective, limit, before = slug(call.query.get("objective", "")), call.query["limit"], page_start(call)
     page = await asyncio.to_thread(call.gateway.store.outcomes, objective, limit=limit, before=before)
     return page_response(page.rows, page)
+
+
+async def list_spending(call: ApiCall) -> ApiResponse:
+    """Return what language models took, in sums by day, objective, version or client."""
+    await call.gateway.flush()  # an answer that a client just got counts
+    since, until = day_range(call)
+    equal = {name: slug(call.query.get(name, "")) for name in ("objective", "model", "version", "client")}
+    rows, total = await asyncio.to_thread(
+        call.gateway.store.spending.totals,
+        call.query["by"],
+        equal,
+        since=since,
+        until=until,
+        limit=call.query["limit"],
+    )
+    return ApiResponse(body={"data": rows, "total": total})
 
 
 def policy_outcomes(rows: Iterable[Mapping[str, Any]], fields: Sequence[str]) -> list[RatedAnswer]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from nlapi.gateway.control.access import format_time
 from nlapi.gateway.control.codec import Json
 from nlapi.gateway.inference import TokenUsage
 from nlapi.gateway.store.database import StoreError
+from nlapi.gateway.store.spending import SpendingKey, SpendingSum
 from nlapi.gateway.store.store import GatewayStore
 from nlapi.gateway.workers.boundary import shared_boundary
 from nlapi.local_files import append_lines
@@ -346,11 +347,28 @@ def _span_attributes(record: Record) -> Mapping[str, Any]:
 def decision_sink(store: GatewayStore) -> Sink:
     """Return a Sink that stores the decisions on requests, without inputs and outputs."""
 
-    # Copies are left out: a shadow's answer is not a decision, and simulate would replay its request twice.
+    # Copies are left out: a shadow's answer is not a decision, and simulate would replay its request twice. What it
+    # took was spent all the same.
     def write(records: Sequence[Record]) -> None:
         store.add_decisions(decision_json(record) for record in records if not record.shadow)
+        store.spending.add_days(_spending(records))
 
     return write
+
+
+def _spending(records: Sequence[Record]) -> dict[SpendingKey, SpendingSum]:
+    """Return what language models took for records, by day, objective, version and client."""
+    sums: defaultdict[SpendingKey, SpendingSum] = defaultdict(SpendingSum)
+    for record in records:
+        if usage := record.usage:
+            day, version = format_time(datetime.fromtimestamp(record.at, UTC))[:10], record.version
+            total = sums[SpendingKey(day, record.decision.objective, version.model, version.version, record.client)]
+            total.answers += 1
+            total.input_tokens += usage.input_tokens
+            total.cached_tokens += usage.cached_tokens
+            total.output_tokens += usage.output_tokens
+            total.dollars += usage.cost_usd
+    return sums
 
 
 def decision_json(record: Record) -> Json:

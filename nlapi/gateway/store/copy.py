@@ -36,6 +36,7 @@ _TABLES = (
     _Table(name="audit", key="id", is_counted=True),
     _Table(name="decisions", key="id", is_counted=True),
     _Table(name="outcomes", key="id", is_counted=True),
+    _Table(name="daily_spending", key="id", is_counted=True),
 )
 # What only grows. A gateway that has changed anything has written a last row that is its own.
 _HISTORIES = tuple(table for table in _TABLES if table.name in ("revisions", "audit", "decisions"))

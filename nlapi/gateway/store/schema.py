@@ -126,6 +126,11 @@ def _create_spending(database: StoreDatabase) -> None:
     _create(database, "spending")
 
 
+def _create_daily_spending(database: StoreDatabase) -> None:
+    """Create the table of what language models took on each day."""
+    _create(database, "daily spending")
+
+
 _MIGRATIONS: tuple[Migration, ...] = (
     _create_tables,
     _create_digests,
@@ -133,6 +138,7 @@ _MIGRATIONS: tuple[Migration, ...] = (
     _create_key_fingerprints,
     _create_outcomes,
     _create_spending,
+    _create_daily_spending,
 )
 """Entry i brings a database from version i to i + 1. Steps are only added, never edited."""
 

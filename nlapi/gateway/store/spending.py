@@ -1,12 +1,13 @@
-"""What was spent on language models in each window of each budget, over all gateways on a database."""
+"""What language models took: in each window of each budget, and on each day, over all gateways on a database."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, NamedTuple
 
-from nlapi.gateway.store.database import StoreDatabase
+from nlapi.gateway.store.database import Row, StoreDatabase, Value
 
 # The kinds of budgets that a column of recorded decisions counts when they are new.
 _HISTORY_COLUMNS = ("client", "objective")
@@ -46,6 +47,46 @@ class Spent:
         )
 
 
+class SpendingKey(NamedTuple):
+    """What the spending of one day is counted by: the day in UTC, and who answered whom for what."""
+
+    day: str
+    objective: str
+    model: str
+    version: str
+    client: str
+
+
+@dataclass(slots=True, kw_only=True)
+class SpendingSum:
+    """What a number of answers took; the cached tokens are among those of the input."""
+
+    answers: int = 0
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    dollars: float = 0.0
+
+
+GROUPINGS = {
+    "day": "at AS day",
+    "objective": "objective",
+    "version": "model, version",
+    "client": "client",
+}
+"""What sums are made by -> the columns of a row"""
+
+_SUMS = ("answers", "input_tokens", "cached_tokens", "output_tokens", "dollars")
+_TOTALS = ", ".join(f"coalesce(sum({name}), 0) AS {name}" for name in _SUMS)
+_ADD_DAY = f"""
+INSERT INTO daily_spending (at, objective, model, version, client, {", ".join(_SUMS)}) VALUES (?,?,?,?,?,?,?,?,?,?)
+ON CONFLICT (at, objective, model, version, client)
+DO UPDATE SET {", ".join(f"{name} = daily_spending.{name} + excluded.{name}" for name in _SUMS)}
+"""  # noqa: S608 - columns of the table
+
+STORED_DAYS = 400
+
+
 class OverBudgetError(Exception):
     """Nothing is left in a window; nothing was counted."""
 
@@ -78,6 +119,35 @@ class SpendingTable:
         with self._database.transaction(is_exclusive=False):
             return [self._add(window, tokens, dollars) for window in _ordered(windows)]
 
+    def add_days(self, sums: Mapping[SpendingKey, SpendingSum]) -> None:
+        """Add what was taken to the sums of its days, and forget what is more than STORED_DAYS old."""
+        if not sums:
+            return
+        # In the same order for all gateways, so that two never wait for each other's rows.
+        rows = [(*key, *(getattr(sums[key], name) for name in _SUMS)) for key in sorted(sums)]
+        newest = date.fromisoformat(max(key.day for key in sums))
+        with self._database.transaction(is_exclusive=False):
+            self._database.execute_many(_ADD_DAY, rows)
+            self._database.execute("DELETE FROM daily_spending WHERE at < ?", str(newest - timedelta(days=STORED_DAYS)))
+
+    def totals(
+        self, by: str, equal: Mapping[str, str], *, since: str, until: str, limit: int
+    ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """Return the sums by one of GROUPINGS and the sum of all, from a day on and before another; "" is open.
+
+        Of days the newest come first, of others the dearest. `equal` maps columns to their values.
+        """
+        conditions = {"at >= ?": since, "at < ?": until} | {f"{name} = ?": value for name, value in equal.items()}
+        wanted = [condition for condition, value in conditions.items() if value]
+        where = f"WHERE {' AND '.join(wanted)}" if wanted else ""
+        values: list[Value] = [value for value in conditions.values() if value]
+        columns, order = GROUPINGS[by], "at DESC" if by == "day" else "dollars DESC, answers DESC"
+        group = columns.partition(" AS ")[0]
+        query = f"SELECT {columns}, {_TOTALS} FROM daily_spending {where} GROUP BY {group} ORDER BY {order} LIMIT ?"  # noqa: S608 - columns of the table
+        rows = self._database.rows(query, *values, limit)
+        (total,) = self._database.rows(f"SELECT {_TOTALS} FROM daily_spending {where}", *values)  # noqa: S608 - columns of the table
+        return [_sum_of(row) for row in rows], _sum_of(total)
+
     def _begin(self, window: BudgetWindow) -> None:
         """Create the row of a window, with what recorded decisions say of it, and delete those of past ones."""
         key = (window.scope, window.seconds, window.number)
@@ -109,6 +179,12 @@ class SpendingTable:
         rows = self._database.rows(f"SELECT tokens, dollars FROM spending {where}", *key)  # noqa: S608 - constants
         row = rows[0] if rows else {"tokens": 0, "dollars": 0.0}
         return Spent(window=window, tokens=int(row["tokens"]), dollars=float(row["dollars"]))
+
+
+def _sum_of(row: Row) -> dict[str, Any]:
+    """Return a row of sums; PostgreSQL adds up integers as decimals."""
+    entry = dict(row)
+    return entry | {name: int(entry[name]) for name in _SUMS[:-1]} | {"dollars": round(entry["dollars"], 9)}
 
 
 def _ordered(windows: Iterable[BudgetWindow]) -> list[BudgetWindow]:

@@ -71,3 +71,10 @@ CREATE INDEX outcomes_by_objective ON outcomes (objective, at);
 CREATE TABLE spending (
   scope {text} NOT NULL, seconds INTEGER NOT NULL, number INTEGER NOT NULL, tokens BIGINT NOT NULL,
   dollars DOUBLE PRECISION NOT NULL, PRIMARY KEY (scope, seconds, number));
+
+-- step: daily spending
+-- What language models took on each day (UTC). The decisions of a busy gateway go back some minutes only.
+CREATE TABLE daily_spending (
+  id {row_key}, at {text} NOT NULL, objective {text} NOT NULL, model {text} NOT NULL, version {text} NOT NULL,
+  client {text} NOT NULL, answers BIGINT NOT NULL, input_tokens BIGINT NOT NULL, cached_tokens BIGINT NOT NULL,
+  output_tokens BIGINT NOT NULL, dollars DOUBLE PRECISION NOT NULL, UNIQUE (at, objective, model, version, client));
