@@ -15,7 +15,6 @@ import json
 import os
 import pty
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,8 +26,7 @@ from typing import Any
 
 import httpx2
 
-from benchmarks.npm import cache, fetched
-from benchmarks.panels.__main__ import NLAPI, PACKAGES, PATIENCE
+from benchmarks.browser import NLAPI, browser, walk
 from tests.messages_server import MessagesServer, say
 
 FILES = ("page.mjs", "gateway.mjs", "local.mjs")
@@ -87,22 +85,6 @@ def serve_traffic(url: str, token: str) -> str:
     raise SystemExit("no decision of the canary is recorded")
 
 
-def drive(script: str, folder: Path, chromium: str, pictures: Path, given: dict[str, Any], home: Path) -> int:
-    """Run a walk, print its lines, and return how many do not hold."""
-    command = ["node", str(folder / script), chromium, str(pictures.resolve()), json.dumps(given)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=PATIENCE, env={**os.environ, "HOME_OF_WALK": str(home)}
-    )
-    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    for line in lines:
-        print(f"{'ok  ' if line['holds'] else 'NOT '} {line['name']}{': ' + line['seen'] if line['seen'] else ''}")
-    if done.returncode:
-        print(done.stderr[-2_000:])
-    failed = sum(not line["holds"] for line in lines)
-    print(f"{script}: {len(lines) - failed} of {len(lines)} hold", flush=True)
-    return failed + bool(done.returncode or not lines)
-
-
 def gateway(folder: Path, chromium: str, pictures: Path, home: Path) -> int:
     token_file = home / "token"
     words = ("gateway", "serve", "--example", "--port", "0", "--database", str(home / "gateway.db"))
@@ -115,7 +97,7 @@ def gateway(folder: Path, chromium: str, pictures: Path, home: Path) -> int:
             headers={"authorization": f"Bearer {token}"},
         ).json()
         given = {"url": url, "token": token, "request": request, "viewer": made["token"]}
-        return drive("gateway.mjs", folder, chromium, pictures, given, home)
+        return _walk("gateway.mjs", folder, chromium, pictures, given, home)
 
 
 def local(folder: Path, chromium: str, pictures: Path, home: Path) -> int:
@@ -136,7 +118,11 @@ def local(folder: Path, chromium: str, pictures: Path, home: Path) -> int:
             (url,) = re.findall(r"http://\S+", shown)
             (code,) = re.findall(r"code: (\S+)", shown)
             given = {"url": url, "code": code, "nlapi": NLAPI, "api": api}
-            return drive("local.mjs", folder, chromium, pictures, given, home)
+            return _walk("local.mjs", folder, chromium, pictures, given, home)
+
+
+def _walk(script: str, folder: Path, chromium: str, pictures: Path, given: dict[str, Any], home: Path) -> int:
+    return walk(folder / script, chromium, str(pictures.resolve()), json.dumps(given), env={"HOME_OF_WALK": str(home)})
 
 
 WALKS = {"gateway": gateway, "local": local}
@@ -147,14 +133,11 @@ def main() -> int:
     parser.add_argument("walk", nargs="?", choices=[*WALKS], help="one walk alone")
     parser.add_argument("--screenshots", type=Path, help="where the pictures of the pages go")
     options = parser.parse_args()
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    folder = cache() / "panels-1"
-    reason = "" if (folder / "node_modules" / "playwright-core").exists() else fetched(folder, *PACKAGES)
-    if chromium is None or reason:
-        print(f"left out: {reason or 'there is no Chromium'}")
+    found = browser(Path(__file__).with_name(name) for name in FILES)
+    if isinstance(found, str):
+        print(f"left out: {found}")
         return 0
-    for name in FILES:
-        shutil.copy(Path(__file__).with_name(name), folder / name)
+    chromium, folder = found
     if options.screenshots:
         options.screenshots.mkdir(parents=True, exist_ok=True)
     failed = 0
