@@ -3,7 +3,8 @@
     python -m benchmarks.consent_kills [--kills 200] [--seed 1]
 
 Each time a client of the SDK asks for a change, a person says yes in a form, in a panel, in a terminal or on a page of
-`nlapi console`, and the server is killed with -9 at a random moment after that. All that was said is then said again to
+`nlapi console`, and the server is killed with -9 at a random moment after that; or the console asks itself and is
+killed. All that was said is then said again to
 a new server: the decision with its token, the code of the terminal, the question what became of it. Exits with 1 when
 the API got more than one change, got one without a yes, or when the receipt of the question says otherwise.
 """
@@ -15,6 +16,7 @@ import asyncio
 import os
 import random
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -43,6 +45,8 @@ from tests.mcp.kit import NLAPI, PANELS, Panel, served, started
 from tests.servers import Echo, Received, Reply
 
 CHANGE = {"campaign_id": "cmp_7h2k9q4m", "name": "Rain Boots"}
+SENTENCE = f"rename campaign {CHANGE['campaign_id']} to {CHANGE['name']}"
+CONSOLE = ("console", "--no-browser", "--host", "127.0.0.1")
 # In seconds: how long the API takes for a change, and within which time after a yes the server is killed.
 CHANGE_S, MAX_DELAY_S = 0.05, 0.25
 PATIENCE = 60
@@ -62,9 +66,11 @@ class Killed:
         """What should not be; "" where all is well."""
         if self.before > 1 or self.after != self.before:
             return f"{self.way}: {self.before} changes, then {self.after}"
-        if self.receipt is None:
+        if self.receipt is None and not (self.way == "console" and not self.before):  # written with the answer there
             return f"{self.way}: no receipt"
         is_sent = self.before == 1
+        if self.receipt is None:
+            return ""
         if is_sent and self.receipt.answer is not ConsentAnswer.AGREED:
             return f"{self.way}: sent, and the receipt says {self.receipt.answer}"
         if not is_sent and self.receipt.calls[0].status is not None:
@@ -145,7 +151,7 @@ async def in_terminal(api: SlowCampaigns, delay: float, said: dict[str, Any]) ->
 
 
 async def on_page(api: SlowCampaigns, delay: float, said: dict[str, Any]) -> None:
-    with in_console("console", "--no-browser", "--host", "127.0.0.1") as shown:
+    with in_console(*CONSOLE) as (shown, _):
         browser = Browser(shown)
         async with started("ads", "--base-url", api.url, "--auth", "bearer=x") as client:
             await client.call_tool("updateCampaign", CHANGE)
@@ -156,8 +162,33 @@ async def on_page(api: SlowCampaigns, delay: float, said: dict[str, Any]) -> Non
             await asyncio.to_thread(browser.answer, f"{browser.url}/waiting/{question.code}", agrees=True)
 
 
+async def in_console_ask(api: SlowCampaigns, delay: float, said: dict[str, Any]) -> None:
+    """The console itself sends the change, and is killed."""
+    os.environ["CAMPAIGNS_TOKEN"] = "x"
+    words = ("api", "add", "adverts", "ads", "--base-url", api.url, "--auth", "bearer=env:CAMPAIGNS_TOKEN")
+    await asyncio.to_thread(subprocess.run, [NLAPI, *words], check=True, capture_output=True)
+    said["sentence"] = True
+    with in_console(*CONSOLE) as (shown, kill):
+        browser = Browser(shown)
+        await asyncio.to_thread(browser.plan, "adverts", SENTENCE)
+        review = await asyncio.to_thread(browser.send)
+        assert "Send this?" in review, review
+        asyncio.get_running_loop().call_later(delay, kill)
+        await asyncio.to_thread(browser.send, answer="yes")
+
+
+def look_again() -> None:
+    """Look at a new console at what came of the sentence, and ask it once more: without another yes nothing is sent."""
+    with in_console(*CONSOLE) as (shown, _):
+        browser = Browser(shown)
+        browser.plan("adverts", SENTENCE)
+        assert "Send this?" in browser.send()
+
+
 async def say_again(api: SlowCampaigns, said: dict[str, Any]) -> None:
     """Say to a new server all that was said to the one before it."""
+    if "sentence" in said:
+        await asyncio.to_thread(look_again)
     async with Client(create_server(served(nlapi.load("ads"), api.url)), extensions=[PANELS]) as client:
         if "ticket" in said:
             for _ in range(2):
@@ -181,7 +212,13 @@ async def kill_once(way: str, delay: float) -> Killed:
     return Killed(way=way, before=before, after=after, receipt=receipts[0] if len(receipts) == 1 else None)
 
 
-WAYS: dict[str, Any] = {"form": in_form, "panel": in_panel, "terminal": in_terminal, "page": on_page}
+WAYS: dict[str, Any] = {
+    "form": in_form,
+    "panel": in_panel,
+    "terminal": in_terminal,
+    "page": on_page,
+    "console": in_console_ask,
+}
 
 
 def main() -> int:

@@ -75,6 +75,19 @@ class Browser:
         self._client = httpx2.Client(headers={"origin": self.url}, timeout=60, follow_redirects=True)
         self._client.post(f"{self.url}/sign-in", data={"code": code}).raise_for_status()
 
+    def plan(self, api: str, sentence: str) -> None:
+        """Type a sentence."""
+        self._shown = self._client.get(self.url).text
+        self.send(api=api, q=sentence)
+
+    def send(self, **values: str) -> str:
+        """Send the last form of the page that is shown with some values, and return the page that comes of it."""
+        form = self._shown[self._shown.rindex("<form") :]
+        (action,) = re.findall(r'action="([^"]*)"', form)
+        fields = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form)) | values
+        self._shown = self._client.post(f"{self.url}{action}", data=fields).text
+        return self._shown
+
     def answer(self, page: str, *, agrees: bool) -> None:
         """Press a button of a question's page, and press it again."""
         fields = dict(re.findall(r'name="(key|digest)" value="(\w+)"', self._client.get(page).text))
@@ -267,7 +280,7 @@ async def run_cell(cell: Cell, suites: dict[str, Any], chosen: set[tuple[str, st
         with Api() as api, ExitStack() as stack:
             if cell.rung == "URL":
                 words = ("console", "--no-browser", "--host", "127.0.0.1")
-                person.browser = Browser(stack.enter_context(in_terminal(*words)))
+                person.browser = Browser(stack.enter_context(in_terminal(*words))[0])
             async with connected(cell, description, api, person) as client:
                 for call in calls.values():
                     await run_call(cell, client, api, call, person, tally)

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -49,8 +49,8 @@ def running(*words: str, env: dict[str, str] | None = None) -> Iterator[str]:
 
 
 @contextmanager
-def in_terminal(*words: str) -> Iterator[str]:
-    """Yield what a command prints to a terminal of its own until it shows a code, and end the command."""
+def in_terminal(*words: str) -> Iterator[tuple[str, Callable[[], None]]]:
+    """Yield what a command prints to a terminal of its own until it shows a code, and what kills it. It ends after."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen([NLAPI, *words], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
     os.close(theirs)
@@ -58,7 +58,7 @@ def in_terminal(*words: str) -> Iterator[str]:
     try:
         while "code:" not in shown:
             shown += os.read(ours, 4096).decode("utf-8", "replace")
-        yield shown
+        yield shown, process.kill
     finally:
         process.terminate()
         process.wait()
@@ -114,7 +114,7 @@ def local(folder: Path, chromium: str, pictures: Path, home: Path) -> int:
             paid = {**os.environ, "ANTHROPIC_BASE_URL": model.url, "ANTHROPIC_API_KEY": KEY}
             words = ("ask", "how many campaigns run?", "-a", "adverts", "--planner", "model")
             subprocess.run([NLAPI, *words], check=True, capture_output=True, env=paid)
-        with in_terminal("console", "--no-browser") as shown:
+        with in_terminal("console", "--no-browser") as (shown, _):
             (url,) = re.findall(r"http://\S+", shown)
             (code,) = re.findall(r"code: (\S+)", shown)
             given = {"url": url, "code": code, "nlapi": NLAPI, "api": api}

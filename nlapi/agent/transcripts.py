@@ -499,6 +499,39 @@ def _total(raw: Mapping[str, Any]) -> UsageTotal:
     return usage_total(usage if isinstance(usage, dict) else {}, cost, max(requests, 1))
 
 
+INTERRUPTED = "interrupted"
+"""the event of what `with_interruptions` adds"""
+
+
+def with_interruptions(records: Iterable[Record]) -> Iterator[Record]:
+    """Yield records, and behind a change that was being sent when its process ended one that says so."""
+    asked: list[Record] = []
+    sent: list[Record] = []
+    for record in records:
+        event = record.get("event")
+        if event in ("asked", "answered"):
+            yield from _interruptions(sent)
+            asked, sent = [], []
+        yield record
+        if event == "proposed" and record.get("effect") != Effect.READ:
+            (asked if record.get("asks") else sent).append(record)
+        elif event == "consent" and record.get("answer") == ConsentAnswer.AGREED:
+            asked, sent = [], sent + asked
+        elif event == "stepped":
+            sent = [proposal for proposal in sent if _call_id(proposal) != _call_id(record)]
+    yield from _interruptions(sent)
+
+
+def _interruptions(sent: list[Record]) -> Iterator[Record]:
+    # Changes are sent one by one: of those without an answer only the first may have been.
+    for proposal in sent[:1]:
+        yield {**proposal, "event": INTERRUPTED}
+
+
+def _call_id(record: Record) -> object:
+    return (record.get("call") or {}).get("id")
+
+
 # (source of the description, operation id) -> Tool; UsageError when the operation no longer exists.
 FindTool = Callable[[str, str], Tool]
 

@@ -110,7 +110,7 @@ def show_(
     ] = None,
 ) -> None:
     """Show a transcript: every question, call, consent and answer."""
-    from nlapi.agent.transcripts import DAMAGED, read_transcript
+    from nlapi.agent.transcripts import DAMAGED, read_transcript, with_interruptions
 
     path = find_transcript(id)
     transcript = read_transcript(path)
@@ -120,11 +120,13 @@ def show_(
     if format is TranscriptFormat.JSON:
         console.write(console.format_json(records))
         return
-    for record in records:
-        if format is TranscriptFormat.NDJSON:
+    if format is TranscriptFormat.NDJSON:
+        for record in records:
             console.write(json.dumps(record, ensure_ascii=False))
+        return
+    for record in with_interruptions(records):
         # A text of an API that has several lines has none that poses as a record.
-        elif line := record_line(record):
+        if line := record_line(record):
             console.write("\n  ".join(strip_control(line).splitlines()))
 
 
@@ -441,6 +443,9 @@ _LINES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "planned": _plan_line,
     "workflow": _workflow_line,
     "proposed": lambda record: f"→ {record.get('method')} {record.get('url')} {_effect_text(record)}",
+    "interrupted": lambda record: (
+        f"← no answer to {record.get('method')} {record.get('url')} is recorded: it may have been carried out"
+    ),
     "stepped": lambda record: f"← {_outcome(record)}",
     "reported": _report_line,
     "needed": lambda record: f"  needs {', '.join(str(entry.get('argument')) for entry in record.get('missing', ()))}",

@@ -12,6 +12,7 @@ import pytest
 
 from nlapi.local_sockets import bind, open_connection
 from nlapi.mcp.terminal_questions import SUFFIX, questions_folder
+from nlapi.registry import log_folder
 from tests.cli.kit import command, dialogue, run
 from tests.console.kit import Browser, console
 from tests.servers import Echo, Received, Reply
@@ -181,6 +182,25 @@ def test_a_change_is_reviewed_with_what_it_changes_and_sent_once(shop: Shop) -> 
         receipt = json.loads(run("log", "consents", "-o", "json").out)[0]
         assert (receipt["face"], receipt["rung"], receipt["answer"]) == ("console", "page", "agreed")
         assert receipt["calls"][0]["digest"] in review
+
+
+def test_a_change_whose_answer_is_not_recorded_stands_in_the_log_as_such(shop: Shop) -> None:
+    with console() as served:
+        browser = served.paired()
+        plan(browser, RENAME)
+        browser.press("Review and send…")
+        browser.press("Send it")
+        (transcript,) = log_folder().glob("*.jsonl")
+        assert "is recorded: it may" not in run("log", "show", "last", "-o", "text").out
+        lines = transcript.read_text().splitlines(keepends=True)
+        events = [json.loads(line)["event"] for line in lines]
+        agreed = events.index("consent")
+        transcript.write_text("".join(lines[: agreed + 1]))  # as a kill between yes and answer leaves it
+        shown = run("log", "show", "last", "-o", "text").out
+        assert f"no answer to PATCH {shop.url}/items/item_7h2k9q4m is recorded: it may have been carried out" in shown
+        assert "is recorded: it may have been carried out" in browser.get(f"/log/{transcript.stem}")
+        transcript.write_text("".join(lines[:agreed]))  # nobody had said yes
+        assert "is recorded: it may" not in run("log", "show", "last", "-o", "text").out
 
 
 def test_without_a_yes_or_after_a_change_in_between_nothing_is_sent(shop: Shop) -> None:

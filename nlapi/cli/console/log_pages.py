@@ -15,7 +15,16 @@ from typing import Any
 from nlapi.agent.batch import NAME, BatchPlanner, RowOutcome, prepare_rows, row_outcome
 from nlapi.agent.log import Log
 from nlapi.agent.models import UsageTotal
-from nlapi.agent.transcripts import Record, list_transcripts, read_records, resume, savings, usage_by_day
+from nlapi.agent.transcripts import (
+    INTERRUPTED,
+    Record,
+    list_transcripts,
+    read_records,
+    resume,
+    savings,
+    usage_by_day,
+    with_interruptions,
+)
 from nlapi.cli.ask.planners import only_process
 from nlapi.cli.ask.session import Session, open_session
 from nlapi.cli.console.plan_view import shorten
@@ -78,7 +87,7 @@ class LogPages:
         """Show one conversation: its questions, calls, consents and answers, and of a batch the rows that failed."""
         path = await asyncio.to_thread(find_transcript, request.values["id"])
         records = await asyncio.to_thread(read_records, path)
-        lines = [line for record in islice(records, MAX_RECORDS) if (line := _line(record))]
+        lines = [line for record in islice(with_interruptions(records), MAX_RECORDS) if (line := _line(record))]
         batch = await asyncio.to_thread(_batch, records) if _batch_key(records) else None
         values: dict[str, Any] = {"batch": batch, "form_id": self.runs.new_form() if batch else ""}
         return render(request, "local/conversation.html", id=path.stem, lines=lines, **values)
@@ -119,7 +128,7 @@ def _entries(words: Sequence[str], *, failed_first: bool) -> list[LogEntry]:
         records = read_records(entry.path)
         if words and not has_words(records, words):
             continue
-        failures = sum(map(_has_failed, records))
+        failures = sum(map(_has_failed, with_interruptions(records)))
         started = entry.started[:16].replace("T", " ")
         entries.append(
             LogEntry(
@@ -136,7 +145,9 @@ def _entries(words: Sequence[str], *, failed_first: bool) -> list[LogEntry]:
 
 def _has_failed(record: Record) -> bool:
     result = record.get("result") or {}
-    return record.get("event") == "stepped" and (record.get("outcome") == "failed" or result.get("status", 0) >= 400)
+    return record.get("event") == INTERRUPTED or (
+        record.get("event") == "stepped" and (record.get("outcome") == "failed" or result.get("status", 0) >= 400)
+    )
 
 
 def _line(record: Record) -> tuple[str, str, str] | None:
