@@ -13,6 +13,7 @@ from typing import Any
 
 from nlapi import registry
 from nlapi.agent.receipts import ConsentRung
+from nlapi.client.safe_text import strip_control
 from nlapi.local_sockets import open_connection, receive_message, send_message
 from nlapi.system import IS_WINDOWS
 
@@ -81,7 +82,8 @@ def _questions_of(server: Path, seconds: float) -> Iterator[TerminalQuestion]:
         return
     for entry in listed.get("questions", ()):
         with suppress(TypeError):
-            yield TerminalQuestion(server=server, **entry)
+            texts = {name: strip_control(str(entry[name])) for name in ("title", "text") if name in entry}
+            yield TerminalQuestion(server=server, **entry | texts)
 
 
 def exchange(server: Path, message: dict[str, Any], seconds: float) -> Mapping[str, Any]:

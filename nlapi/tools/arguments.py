@@ -39,7 +39,7 @@ MAX_COMBINER_DEPTH = 4
 Change = Callable[[Mapping[str, Any], Any], Any]
 
 # Characters of one fault in a message: a model repeats long values, and a terminal shows about two lines.
-MAX_MESSAGE = 160
+MAX_MESSAGE, MAX_QUOTED = 160, 80
 
 MAX_FAULTS = 3
 
@@ -391,21 +391,32 @@ def _unknown_property_hint(error: Any) -> str:
     return suggestion(unknown, names, otherwise=f"it takes {', '.join(names[:20]) or 'none'}")
 
 
+_SIZES = {
+    "maxLength": "at most {:,} characters",
+    "minLength": "at least {:,} characters",
+    "maxItems": "at most {:,} entries",
+    "minItems": "at least {:,} entries",
+}
+
+
 def _fault(error: Any) -> tuple[str, str]:
     """Return a jsonschema error as (message, hint); of a union, that of the branch which comes nearest."""
     while error.context:
         error = _nearest_error(error.context)
     location = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path).lstrip(".")
-    message = error.message if len(error.message) <= MAX_MESSAGE else f"{error.message[:MAX_MESSAGE]}…"
-    hint = ""
+    # The message begins with the value: a long one must not push out what is wrong with it.
+    quoted = repr(error.instance)
+    value, reason = shorten(quoted, MAX_QUOTED), shorten(error.message.removeprefix(quoted), MAX_MESSAGE)
+    message = value + reason if error.message.startswith(quoted) else reason
+    hint = _SIZES.get(error.validator, "").format(error.validator_value)
     if error.validator == "enum" and isinstance(error.instance, str):
         choices = [str(choice) for choice in error.validator_value]
         hint = suggestion(error.instance, choices, otherwise=f"one of {', '.join(choices[:12])}")
-        message = f"{error.instance!r} is not one of its choices"[:MAX_MESSAGE]
+        message = f"{value} is not one of its choices"
     if error.validator == "additionalProperties":
         hint = _unknown_property_hint(error)
     if error.validator == "pattern" and len({"string", "integer", "number"} & set(error.schema.get("type", ()))) > 1:
-        message = f"{error.instance!r} is neither a number nor an amount with its unit"[:MAX_MESSAGE]
+        message = f"{value} is neither a number nor an amount with its unit"
         hint = str(error.schema.get("description", ""))[-MAX_MESSAGE:].partition(". ")[2]
     return f"{location or 'the arguments'}: {message}", hint
 

@@ -98,6 +98,7 @@ def test_a_value_outside_its_choices_is_told_them() -> None:
         ({"type": "integer", "maximum": 100}, 101, "p: 101 is greater than the maximum of 100"),
         ({"type": "string", "pattern": "^[a-z]+$"}, "A", "p: 'A' does not match"),
         ({"type": "string", "maxLength": 3}, "abcd", "p: 'abcd' is too long"),
+        ({"type": "string", "maxLength": 3}, "x" * 500, "xxx… is too long (at most 3 characters)"),
         ({"type": "integer", "format": "int32"}, 2**31, "p: 2147483648 is not a 'int32'"),
         ({"type": "integer", "format": "int64"}, 2**63, "is not a 'int64'"),
         ({"type": "string", "format": "date"}, "tomorrow", "p: 'tomorrow' is not a 'date'"),
