@@ -45,11 +45,6 @@ class RecordedSandbox(Echo):
         """The requests as `METHOD target`."""
         return [f"{request.method} {request.target}" for request in self.received]
 
-    @property
-    def changes(self) -> list[Received]:
-        """The requests that are no GET."""
-        return [request for request in self.received if request.method != "GET"]
-
     def reply(self, request: Received) -> Reply:
         return self.fault(request, len(self.received) - 1) or self.forward(request)
 

@@ -135,6 +135,11 @@ class Echo(_Loopback):
         assert len(self.received) == 1, f"{len(self.received)} requests came"
         return self.received[0]
 
+    @property
+    def changes(self) -> list[Received]:
+        """What came and is no GET."""
+        return [request for request in self.received if request.method != "GET"]
+
     def reply(self, request: Received) -> Reply:
         if callable(self._answer):
             return self._answer(request)

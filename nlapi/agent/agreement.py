@@ -20,7 +20,7 @@ from nlapi.tools.plan import Conversation, FollowingCall, Outcome, Plan, Step, r
 from nlapi.tools.request_changes import NO_CHANGES, RequestChanges
 from nlapi.tools.rules import Ruling, denial_message, is_denied
 from nlapi.tools.run import Prepared, authorize_call, build_partial, prepare, rule_of
-from nlapi.tools.state_reads import contents_read, precondition, state_read
+from nlapi.tools.state_reads import contents_read, precondition, state_read, updates_item
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
 
 
@@ -217,7 +217,12 @@ class Agreement:
         if call is None or current is None:
             return draft
         changes = field_changes(draft.prepared.call, current, call.tool.operation)
-        if index not in self.conditions and (condition := precondition(current.header("etag"))) != NO_CHANGES:
+        is_update = updates_item(draft.prepared.call.tool.operation)
+        if (
+            is_update
+            and index not in self.conditions
+            and (condition := precondition(current.header("etag"))) != NO_CHANGES
+        ):
             self.conditions[index] = condition
             item = self._build(draft.prepared.call, self.items[:index])
             if isinstance(item, Prepared):

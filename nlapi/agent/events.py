@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,7 +11,10 @@ from nlapi.client.message import Framing, Request, Result
 from nlapi.client.safe_text import json_line, single_line
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.answers import extract_item
+from nlapi.resources.identity import FieldRank, field_at, label_rank, name_path
+from nlapi.resources.nouns import singular_noun
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step, WorkflowProposal
+from nlapi.tools.state_reads import updates_item
 from nlapi.tools.tool import Call, Missing
 
 if TYPE_CHECKING:
@@ -33,11 +36,16 @@ class FieldState(StrEnum):
     """it has the value already"""
     UNKNOWN = "unknown"
     """the API does not return it"""
+    SHOWN = "shown"
+    """it tells which item is deleted or acted on, and is not set"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldChange:
-    """One field of an update; `field` is dotted where it is nested, `before` is None where it is unknown."""
+    """A field of the item of a change, dotted where it is nested.
+
+    `before` is None where it is unknown, `after` where the change does not set it.
+    """
 
     field: str
     state: FieldState
@@ -46,11 +54,13 @@ class FieldChange:
 
 
 def change_lines(fields: tuple[FieldChange, ...]) -> Iterator[str]:
-    """Yield a line for each field of an update, with its value before and after, or that it stays."""
+    """Yield a line for each field of the item of a change, with its value before and after, or that it stays."""
     for change in fields:
         name, new_value = single_line(change.field), json_line(change.after)
         if change.state is FieldState.SAME:
             yield f"{name} is already {new_value}"
+        elif change.state is FieldState.SHOWN:
+            yield f"{name} is {json_line(change.before)}"
         elif change.state is FieldState.CHANGES:
             yield f"{name}: {json_line(change.before)} -> {new_value}"
         else:
@@ -62,11 +72,14 @@ def change_lines(fields: tuple[FieldChange, ...]) -> Iterator[str]:
 def field_changes(call: Call, current: Result, reader: Operation) -> tuple[FieldChange, ...]:
     """Return the fields in the body of an update with their values before and after, in the body's order.
 
-    `current` is the answer of `reader`. () where it has none of them, or the body is not an object.
+    Of a deletion and of an action the name and the state of the item. `current` is the answer of `reader`. () where it
+    has none of them, or the body is not an object.
     """
     if not current.ok or not isinstance(current.data, Mapping):
         return ()
     item = extract_item(current.data, reader)
+    if not updates_item(call.tool.operation):
+        return tuple(_identity_fields(item, singular_noun(reader))) if item is not None else ()
     body: Mapping[str, object] = call.body_fields
     if not body:
         return ()
@@ -79,6 +92,13 @@ def field_changes(call: Call, current: Result, reader: Operation) -> tuple[Field
     # An answer without any of the fields is of another form, and "unknown" for each would only be noise.
     fields = tuple(_compare_fields(body, before, ""))
     return fields if any(field.state is not FieldState.UNKNOWN for field in fields) else ()
+
+
+def _identity_fields(item: Mapping[str, Any], noun: Sequence[str]) -> Iterator[FieldChange]:
+    states = [str(name) for name in item if label_rank(str(name)) is FieldRank.STATE]
+    for path in dict.fromkeys(filter(None, (name_path(item, noun), *states[:1]))):
+        if isinstance(before := field_at(item, path), str | int | float):
+            yield FieldChange(field=path, state=FieldState.SHOWN, after=None, before=before)
 
 
 def _compare_fields(body: Mapping[str, object], before: Mapping[str, Any], prefix: str) -> Iterator[FieldChange]:

@@ -60,9 +60,11 @@ def call_beside(operation: Operation, change: Call, more: Mapping[Place, object]
     return Call(tool=tool, arguments=arguments) if set(tool.required) <= arguments.keys() else None
 
 
-def state_read(update: Call) -> Call | None:
-    """Return the READ of the resource that an update changes; None if no READ returns it."""
-    return read_without_effect(update) if updates_item(update.tool.operation) else None
+def state_read(change: Call) -> Call | None:
+    """Return the READ of the item that a change updates, deletes or acts on; None if no READ returns it."""
+    read = read_without_effect(change)
+    path = segments(read.tool.operation.route) if read is not None else ()
+    return read if updates_item(change.tool.operation) or (path and path[-1].parameter) else None
 
 
 def contents_read(change: Call) -> Call | None:

@@ -21,6 +21,7 @@ from nlapi.agent.events import (
     PlanCreated,
     StepFinished,
     TurnAnswered,
+    change_lines,
 )
 from nlapi.agent.log import encode_event
 from nlapi.agent.policy import Policy
@@ -383,6 +384,22 @@ def test_an_item_that_became_another_one_during_the_question_is_asked_about_agai
     assert len(asked) == 2 and asked[1] == [reason]
 
 
+def test_what_is_deleted_has_its_name_in_the_question() -> None:
+    from tests.planner.kit import library
+
+    shelves, asked, api = Shelves("Poetry"), [], library()
+
+    async def consent(proposed: Asked) -> ConsentReply:
+        asked.append([line for entry in proposed for line in change_lines(entry.changes)])
+        return await shelves.consent(proposed)
+
+    with Echo(shelves.answer) as server:
+        plan = Plan(calls=(call(api, "deleteShelf", shelf_id="sh_1"),))
+        events(Scripted(plan, "Done."), [api], server.url, consent=consent)
+        assert [request.method for request in server.received] == ["GET", "DELETE"]
+    assert asked == [['name is "Poetry"']]
+
+
 def test_an_item_that_is_the_same_after_the_question_is_changed() -> None:
     from nlapi.planner import OfflinePlanner
     from tests.planner.kit import library
@@ -391,7 +408,7 @@ def test_an_item_that_is_the_same_after_the_question_is_changed() -> None:
     with Echo(shelves.answer) as server:
         question = ask("delete the shelf Poetry")
         events(OfflinePlanner([api]), [api], server.url, conversation=question, consent=shelves.consent)
-        assert [request.method for request in server.received] == ["GET", "GET", "DELETE"]
+        assert [request.method for request in server.received] == ["GET", "GET", "GET", "DELETE"]
 
 
 def shelf_made(request: Received) -> Response:

@@ -339,10 +339,10 @@ def test_at_a_terminal_only_a_typed_yes_consents(tmp_path: Path, typed: str, cod
         with dialogue("call", notes(tmp_path, api.url), "deleteNote", "note=n1") as terminal:
             terminal.expect(f"DELETE {api.url}/notes/n1")
             terminal.expect("deleteNote takes something away. Send it? [y/N]: ")
-            assert api.received == []
+            assert api.changes == []
             terminal.type(typed)
             assert terminal.end() == code
-        assert len(api.received) == (code == 0)
+        assert len(api.changes) == (code == 0)
 
 
 def test_a_credential_is_sent_and_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,7 +79,7 @@ def test_always_is_for_this_operation_in_this_session(api: Echo, claude: Message
         terminal.expect("Third.")
         terminal.type("exit\n")
         assert terminal.end() == 0
-    assert [request.method for request in api.received] == ["POST", "POST", "DELETE"]
+    assert [request.method for request in api.changes] == ["POST", "POST", "DELETE"]
 
 
 def test_always_is_of_one_thing_and_not_of_several(api: Echo, claude: MessagesServer, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_always_is_of_one_thing_and_not_of_several(api: Echo, claude: MessagesSe
         terminal.expect("Type notes to send it, or edit: ")
         terminal.type("y\n")
         terminal.expect("3 changes: 3 refused")
-    assert [request.path for request in api.received] == ["/notes/n0"]
+    assert [request.path for request in api.changes] == ["/notes/n0"]
 
 
 def test_always_is_not_for_what_does_not_stand(api: Echo, claude: MessagesServer, tmp_path: Path) -> None:
@@ -198,12 +198,12 @@ def test_several_changes_are_one_question_and_a_report(api: Echo, claude: Messag
     claude.script[:] = deletes()
     with dialogue(*words(api, tmp_path, DELETES)) as terminal:
         terminal.expect("This deletes 3 notes. Type notes to send it, or edit: ")
-        assert api.received == []
+        assert api.changes == []
         terminal.type("notes\n")
         terminal.expect("3 changes: 3 done\n")
         terminal.expect("So it is.")
         assert terminal.end() == 0
-    assert [request.path for request in api.received] == ["/notes/n1", "/notes/n2", "/notes/n3"]
+    assert [request.path for request in api.changes] == ["/notes/n1", "/notes/n2", "/notes/n3"]
 
 
 def test_a_yes_is_not_enough_to_delete_several_things(api: Echo, claude: MessagesServer, tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_a_yes_is_not_enough_to_delete_several_things(api: Echo, claude: Message
         terminal.expect("Type notes to send it, or edit: ")
         terminal.type("yes\n")
         terminal.end()
-    assert api.received == []
+    assert api.changes == []
 
 
 def test_the_report_says_what_failed_and_what_was_not_tried(claude: MessagesServer, tmp_path: Path) -> None:

@@ -144,7 +144,8 @@ def test_at_a_terminal_the_file_is_asked_for(tmp_path: Path, api: Echo, picture:
         terminal.expect("Send it?")
         terminal.type("y\n")
         terminal.end()
-    assert PICTURE in api.only.body
+    (change,) = api.changes
+    assert PICTURE in change.body
     unattended = run(*words)
     assert unattended.code == 7
     assert "add --set file=@PATH" in unattended.err

@@ -117,7 +117,7 @@ def test_ctrl_c_at_the_question_ends_it_at_once_and_the_transcript_says_that_not
         terminal.interrupt()
         terminal.expect("interrupted")
         assert terminal.end() == 130
-    assert api.received == []
+    assert api.changes == []
     assert "Traceback" not in terminal.seen
     (transcript,) = tmp_path.glob("state/log/*")
     last = json.loads(transcript.read_text().splitlines()[-1])

@@ -77,10 +77,11 @@ def test_what_asks_is_asked_at_a_terminal_under_yes(api: Echo, home: Path) -> No
     policy(home, ASK)
     with dialogue("call", notes(home, api.url), "deleteNote", "note=n1", "--yes") as terminal:
         terminal.expect("Send it? [y/N]: ")
-        assert api.received == []
+        assert api.changes == []
         terminal.type("y\n")
         assert terminal.end() == 0
-    assert api.only.method == "DELETE"
+    (change,) = api.changes
+    assert change.method == "DELETE"
 
 
 def test_a_read_that_asks_is_asked(api: Echo, home: Path) -> None:

@@ -29,14 +29,12 @@ class Shop(Echo):
         self.name = "Blue Vase"
         self.down = False
 
-    @property
-    def changes(self) -> list[Received]:
-        return [request for request in self.received if request.method != "GET"]
-
     def _answer_request(self, request: Received) -> Reply:
         if request.method != "GET":
             if self.down:
                 return Reply(422, {"error": "the shop is closed"})
+            if request.method == "DELETE":
+                return Reply(204)
             self.name = request.json()["name"]
         item = {"id": "item_7h2k9q4m", "name": self.name}
         return Reply(200, {"items": [item]} if request.path == "/items" else item)
@@ -76,6 +74,12 @@ DESCRIPTION = {
                 "parameters": [ONE],
                 "requestBody": {"content": {"application/json": {"schema": ITEM}}},
                 "responses": _answer(ITEM),
+            },
+            "delete": {
+                "operationId": "deleteItem",
+                "summary": "Delete an item",
+                "parameters": [ONE],
+                "responses": {"204": {"description": "gone"}},
             },
         },
     },
@@ -182,6 +186,19 @@ def test_a_change_is_reviewed_with_what_it_changes_and_sent_once(shop: Shop) -> 
         receipt = json.loads(run("log", "consents", "-o", "json").out)[0]
         assert (receipt["face"], receipt["rung"], receipt["answer"]) == ("console", "page", "agreed")
         assert receipt["calls"][0]["digest"] in review
+
+
+def test_what_became_another_one_while_it_was_reviewed_is_not_deleted(shop: Shop) -> None:
+    with console() as served:
+        browser = served.paired()
+        plan(browser, "delete item item_7h2k9q4m")
+        assert "Blue Vase" in browser.press("Review and send…")
+        shop.name = "Green Vase"
+        assert "changed since you were shown it" in browser.press("Send it")
+        assert "Green Vase" in browser.text
+        assert shop.changes == []
+        browser.press("Send it")
+        assert [request.method for request in shop.changes] == ["DELETE"]
 
 
 def test_a_change_whose_answer_is_not_recorded_stands_in_the_log_as_such(shop: Shop) -> None:

@@ -37,10 +37,6 @@ class Campaigns(Echo):
         super().__init__(self._answer_request)
         self.name = "Winter Boots"
 
-    @property
-    def changes(self) -> list[Received]:
-        return [request for request in self.received if request.method != "GET"]
-
     def _answer_request(self, request: Received) -> Reply:
         if request.method != "GET":
             self.name = request.json()["name"]

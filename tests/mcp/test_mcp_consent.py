@@ -48,7 +48,7 @@ def test_anything_but_a_yes_sends_nothing(ads: Spec, mode: str, user: User | Non
     with Echo() as api:
         result = call(served(ads, api.url), "deleteCampaign", {"campaign_id": "cmp_7h2k9q4m"}, mode=mode, user=user)
         assert result.is_error
-        assert api.received == []
+        assert api.changes == []
     assert says in text(result)
     assert SECRET not in text(result)
     if user is None:

@@ -129,7 +129,7 @@ class CallViewer:
             ChangeRow(
                 field=single_line(change.field),
                 before=self._value(change.before) if change.state is not FieldState.UNKNOWN else "not shown by the API",
-                after=self._value(change.after),
+                after=self._value(change.after) if change.state is not FieldState.SHOWN else "—",
                 is_same=change.state is FieldState.SAME,
             )
             for change in event.changes
