@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property, lru_cache
@@ -474,6 +474,9 @@ class Policy:
     unasked, once each. A further attempt of one asks as a repetition does, and so does one that may have been carried
     out. With `spelled_out` the user wrote the calls themselves, with their operations and values, and no sentence.
 
+    `interrupted` returns the requests, by their digest, that another conversation was sending when its process ended:
+    such a change is a repetition.
+
     A read of the embedded planner that leaves out words of the question asks too, unless `loosely`.
     """
 
@@ -488,6 +491,7 @@ class Policy:
     agreed: frozenset[str] = frozenset()
     spelled_out: bool = False
     loosely: bool = False
+    interrupted: Callable[[], Mapping[str, str]] = field(default=dict, repr=False, compare=False)
 
     def decide(
         self,
@@ -523,7 +527,7 @@ class Policy:
         from nlapi.changes.checks import reasons_against
         from nlapi.changes.tracing import trace_call
 
-        repetition = prepared.repetition
+        repetition = prepared.repetition or self._interruption(prepared)
         account = call.account if call.account is not None else trace_call(call, conversation, during)
         standing_reasons: tuple[str, ...] = ()
         if not self.spelled_out:
@@ -536,6 +540,11 @@ class Policy:
         if (self.yes or self.destroy) and not reason:
             return PolicyDecision(verdict=Verdict.RUN, reason="consent was given in advance")
         return PolicyDecision(verdict=Verdict.ASK, reason=reason)
+
+    def _interruption(self, prepared: Prepared) -> str:
+        moment = self.interrupted().get(prepared.change.form.digest, "")
+        at = moment[:16].replace("T", " ")
+        return f"it was being sent at {at} UTC when nlapi was stopped, and no answer is recorded" if moment else ""
 
     def decide_workflow(
         self, proposal: WorkflowProposal, conversation: Conversation, *, confidence: float = 1.0

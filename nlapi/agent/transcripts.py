@@ -522,6 +522,20 @@ def with_interruptions(records: Iterable[Record]) -> Iterator[Record]:
     yield from _interruptions(sent)
 
 
+def interrupted_requests(folder: Path, since: datetime) -> dict[str, str]:
+    """Return digest -> time of the requests that were being sent when their process ended, and were not sent since."""
+    moments: dict[str, str] = {}
+    for path in _files_since(folder, since):
+        with suppress(UsageError):
+            for record in with_interruptions(read_records(path)):
+                digest = str(record.get("digest", ""))
+                if record.get("event") == INTERRUPTED:
+                    moments[digest] = str(record.get("at", ""))
+                elif record.get("event") == "stepped" and record.get("outcome") != Outcome.REFUSED:
+                    moments.pop(digest, None)
+    return moments
+
+
 def _interruptions(sent: list[Record]) -> Iterator[Record]:
     # Changes are sent one by one: of those without an answer only the first may have been.
     for proposal in sent[:1]:

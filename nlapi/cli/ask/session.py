@@ -9,6 +9,8 @@ import time
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing, nullcontext
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from nlapi import registry
@@ -372,6 +374,13 @@ class Session:
                 self.log.write_receipt(self.receipt)
 
 
+def _interrupted_requests() -> dict[str, str]:
+    """Return the requests of the last day that were being sent when nlapi was stopped."""
+    from nlapi.agent.transcripts import interrupted_requests
+
+    return interrupted_requests(registry.log_folder(), datetime.now(UTC) - timedelta(days=1))
+
+
 def open_session(setup: Setup) -> Session:
     """Return a Session for the options of a command. It reads the descriptions, and sends and asks nothing."""
     return open_conversation(setup)[0]
@@ -403,6 +412,7 @@ def open_conversation(setup: Setup) -> tuple[Session, PlannerFactory]:
             change_below=CHANGE_BELOW,
             offer_below=OFFER_BELOW,
             secrets=secrets,
+            interrupted=cache(_interrupted_requests),
         ),
         consent=ConsentPrompt(),
         workflow_consent=WorkflowPrompt(),
