@@ -250,7 +250,9 @@ def since_moment(text: str) -> datetime:
         # The offset of the zone is that of the day itself, which summer time may have changed since.
         return datetime.combine(date.fromisoformat(text), time()).astimezone()
     except (ValueError, OverflowError):
-        raise UsageError(f"--since {text} is not a date", hint="such as --since 2026-11-01, or --since 7d") from None
+        raise UsageError(
+            f"{text!r} is not a day to begin at", hint="such as 2026-11-01, or 7d for the last week"
+        ) from None
 
 
 def _usage_row(usage: DayUsage) -> dict[str, Any]:

@@ -201,7 +201,7 @@ def test_of_a_model_without_a_price_there_are_tokens_and_no_dollars(tmp_path: Pa
 @pytest.mark.parametrize("since", ["yesterday", "2026-13-01", "d", "99999999999d"])
 def test_a_time_that_is_none_is_an_error(since: str) -> None:
     ran = run("log", "costs", "--since", since)
-    assert (ran.code, f"--since {since} is not a date" in ran.complaint) == (2, True)
+    assert (ran.code, f"{since!r} is not a day to begin at" in ran.complaint) == (2, True)
 
 
 def test_what_was_done_is_saved_as_a_workflow_and_run_with_another_value(api: Echo, tmp_path: Path) -> None:

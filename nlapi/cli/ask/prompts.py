@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from nlapi.agent.events import CallProposed, ChoiceOffered, ConsentReply, WorkflowProposed
 from nlapi.cli.render import console
 from nlapi.cli.render.console import plain_text
-from nlapi.client.safe_text import single_line, strip_control
+from nlapi.client.safe_text import json_line, single_line, strip_control
 from nlapi.errors import MissingError
 from nlapi.json_text import parse_json
 from nlapi.openapi.credential_parameters import is_unspoken
@@ -119,7 +119,9 @@ def describe_choice(call: Call) -> str:
     """Return an operation of a menu in one line, with the arguments that are known."""
     operation = call.tool.operation
     description = plain_text(operation.summary).rstrip(".") or single_line(operation.path)
-    arguments = ", ".join(f"{name}={value}" for name, value in call.arguments.items())
+    arguments = ", ".join(
+        f"{name}={value if isinstance(value, str) else json_line(value)}" for name, value in call.arguments.items()
+    )
     return f"{description}{f' ({single_line(arguments)})' if arguments else ''}: {single_line(operation.id)}"
 
 
