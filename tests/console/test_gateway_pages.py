@@ -231,7 +231,7 @@ def test_what_a_week_cost_stands_on_a_page(talk: Talk) -> None:
     browser, _ = signed_in(talk)
     page = browser.open("/console/spend")
     assert "$5.0000" in page.text
-    assert "4800 answers" in page.text
+    assert "4,800 answers" in page.text
     assert [f"{day - timedelta(days=ago)}" in page.text for ago in (0, 7)] == [True, False]
     assert "writer@v1" in browser.open(f"/console/spend?by=version&since={day - timedelta(days=7)}").text
     assert "—" in browser.open("/console/spend?by=client").text
