@@ -244,6 +244,8 @@ KIND_WEIGHTS = {
 }
 """SearchIntent -> the term that it adds for each ActionKind of operation, in the order of ActionKind."""
 _WEIGHTS = tuple(FEATURE_WEIGHTS.values())
+_QUESTION_WEIGHTS = tuple(map(float, lexicon.text("tools/weights", "question").split()))
+_NO_KIND_WEIGHTS = (0.0,) * len(_QUESTION_WEIGHTS)
 
 
 class ActionKind(IntEnum):
@@ -818,17 +820,24 @@ class Index:
         return self._texts.weight(word)
 
     def search(
-        self, query: str, limit: int = 10, *, include_all: bool = False, is_near: bool = False
+        self,
+        query: str,
+        limit: int = 10,
+        *,
+        include_all: bool = False,
+        is_near: bool = False,
+        is_question: bool = False,
     ) -> list[tuple[Operation, float]]:
         """Return at most `limit` operations with their scores, best first; none when no word of `query` is known.
 
         With `include_all`, operations that share no word with `query` are included; with `is_near`, words that mean
-        nearly the same count too, where the operations have at most 4,000 words.
+        nearly the same count too, where the operations have at most 4,000 words; `is_question` prefers reads.
         """
         phrase = read_phrase(query, self.nouns)
         terms, score_of = PhraseTerms.of(phrase, self._postings), self._relevance.score
         candidates = self._candidates(phrase, limit, include_all=include_all, is_near=is_near)
-        ranked = [(score_of(terms, doc, bm25), doc) for doc, bm25 in candidates]
+        kinds = _QUESTION_WEIGHTS if is_question else _NO_KIND_WEIGHTS
+        ranked = [(score_of(terms, doc, bm25) + kinds[self._terms[doc].kind], doc) for doc, bm25 in candidates]
         ranked.sort(key=lambda pair: (-pair[0], pair[1]))
         return [(self.operations[doc], score) for score, doc in ranked[:limit]]
 
