@@ -5,7 +5,7 @@ written before any result was seen; a phrase may have several right operations. 
 so it is a development set. `more words` (`find_more.jsonl`) are over Gitea, Linode, Zoom, Harbor and Discord, written
 and measured after that. `people` (`find_people.jsonl`) is what people say who do not know the API's words, over six
 more; it was written before it was measured, and nothing has been mended by it yet. `plain words` (`find_plain.jsonl`)
-are of that kind over twelve more, written before they were measured too; six are tuned on, and six are checked on.
+are of that kind over twelve more, written before they were measured too; six are developed on, and six are checked on.
 `steps` are the descriptions of the single steps of Arazzo workflows over 179 APIs, under ../shared; the operation of
 the step is the right one. Their APIs are divided by provider into a half that weights are tuned on and a half that they
 are checked on.
@@ -98,7 +98,7 @@ def word_cases() -> Iterator[Case]:
     """Yield the phrases of all files, `plain words` in their halves."""
     for group, file in WORDS.items():
         for row in map(json.loads, file.read_text(encoding="utf-8").splitlines()):
-            part = "" if group != "plain words" else ", check" if row["api"] in CHECKED else ", tune"
+            part = "" if group != "plain words" else ", check" if row["api"] in CHECKED else ", develop"
             yield Case(group=group + part, api=row["api"], words=row["words"], right=frozenset(row["operations"]))
 
 

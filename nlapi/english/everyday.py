@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 from nlapi.english import lexicon
+from nlapi.english.intents import ARTICLES
 from nlapi.english.words import stem
 from nlapi.lazy_pattern import lazy_pattern
 
@@ -16,7 +17,7 @@ _WORD = lazy_pattern(r"[^\W_]+(?:['’][^\W_]+)*")
 _MAX_WORDS = 12
 # Words that may stand between two of an expression: put [the blue phone] down.
 _MAX_BETWEEN = 3
-# Words of the API that replace an expression. Of 60 paraphrases 40 find their operation in five with 3, 38 with 1.
+# Words of the API that replace an expression. Of 96 `plain words` 87 find their operation in five with 3, 83 with 1.
 _MAX_API_WORDS = 3
 _QUESTION_WORDS = lexicon.words(_FILE, "question_words")
 
@@ -53,7 +54,8 @@ def _expressions() -> Mapping[str, Sequence[tuple[Sequence[str], Sequence[str]]]
     """Return the expressions by their first stem, each with the words of APIs for it."""
     by_first: dict[str, list[tuple[Sequence[str], Sequence[str]]]] = defaultdict(list)
     for phrase, api_words in lexicon.by_phrase(_FILE, "expressions").items():
-        expression = tuple(map(_stem, phrase.split()))
+        # An expression has its article for the reader: put my phone down is put the phone down.
+        expression = tuple(_stem(word) for word in phrase.split() if word not in ARTICLES)
         by_first[expression[0]].append((expression, api_words.split()))
     return by_first
 
