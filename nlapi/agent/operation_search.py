@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cached_property
 
+from nlapi.english.everyday import in_api_words, is_question
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.tools.index import Index, correct_spelling
 
@@ -31,8 +32,9 @@ class OperationSearch:
     def scored(self, words: str, limit: int) -> list[tuple[Operation, float]]:
         """Return at most `limit` operations that fit words, best first, with scores that only compare."""
         scores: dict[Operation, float] = {}
-        for text in dict.fromkeys((self._in_api_words(words), words)):
-            for operation, score in self._index.search(text, limit, is_near=True):
+        asks, words = is_question(words), in_api_words(words, self._index.has_word)
+        for text in dict.fromkeys((self._with_api_verb(words), words)):
+            for operation, score in self._index.search(text, limit, is_near=True, is_question=asks):
                 scores[operation] = max(score, scores.get(operation, score))
         return sorted(scores.items(), key=lambda pair: -pair[1])[:limit]
 
@@ -47,7 +49,7 @@ class OperationSearch:
 
         return frozenset(verb for operation in self._index.operations for verb in operation_verbs(operation))
 
-    def _in_api_words(self, words: str) -> str:
+    def _with_api_verb(self, words: str) -> str:
         """Return words with the command at their beginning as a verb of the APIs: [get rid of] a domain as `delete`."""
         # Both belong to the embedded planner, which a model rarely needs.
         from nlapi.planner.commands import read_command

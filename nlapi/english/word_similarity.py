@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import sys
 from array import array
+from collections.abc import Collection
 from functools import cache, lru_cache
 from importlib.resources import files
 from operator import mul
@@ -83,6 +84,20 @@ def similarity_or_synonym(first: str, second: str) -> float:
     """Return `similarity`, but at least 0.85 for synonyms: what users call a machine is an instance in an API."""
     cosine = similarity(first, second)
     return max(_SYNONYM_SIMILARITY, cosine) if second in SYNONYMS.get(first, ()) else cosine
+
+
+def similar_words(word: str, others: Collection[str], least: float) -> dict[str, float]:
+    """Return those of `others` that are at least `least` similar to a stem, or synonyms, with their similarity."""
+    vector, least_product = _vector(word), least * _SQUARED_LENGTH
+    likenesses: dict[str, float] = {}
+    # Not by `similarity`: its calls take twice as long as the products.
+    for other in others:
+        if vector is not None and (other_vector := _vector(other)) is not None:
+            product: int = sum(map(mul, vector, other_vector))
+            if product >= least_product:
+                likenesses[other] = product / _SQUARED_LENGTH
+    synonyms = (other for other in SYNONYMS.get(word, ()) if other in others)
+    return likenesses | {other: max(_SYNONYM_SIMILARITY, likenesses.get(other, 0.0)) for other in synonyms}
 
 
 def neighbours(word: str) -> list[tuple[str, float]]:

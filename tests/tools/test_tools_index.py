@@ -296,3 +296,15 @@ def test_a_doer_is_found_by_what_he_does() -> None:
 def test_a_path_that_ends_in_two_words_of_reading_is_indexed() -> None:
     index = Index(spec({"/users/search/query": {"get": _operation("findUsers")}}).operations)
     assert [operation.id for operation, _ in index.search("find users")] == ["findUsers"]
+
+
+def test_people_need_not_know_the_words_of_the_api() -> None:
+    api = spec(
+        {
+            "/appointments/{id}/cancel": {"post": _operation("cancelAppointment")},
+            "/appointments": {"get": _operation("listAppointments"), "post": _operation("createAppointment")},
+            "/account/balance": {"get": _operation("getBalance"), "put": _operation("setBalance")},
+        }
+    )
+    for words, id in (("call off the visit", "cancelAppointment"), ("what can I still spend", "getBalance")):
+        assert nlapi.search(api, words)[0].id == id, words

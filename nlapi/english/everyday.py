@@ -1,0 +1,76 @@
+"""Reads what people say who do not know an API's words: `call off the visit` is `cancel the appointment` there."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+
+from nlapi.english import lexicon
+from nlapi.english.intents import ARTICLES
+from nlapi.english.words import stem
+from nlapi.lazy_pattern import lazy_pattern
+
+_FILE = "english/everyday"
+_WORD = lazy_pattern(r"[^\W_]+(?:['’][^\W_]+)*")
+# Words of a text up to which expressions are looked for: a longer one has words of the API.
+_MAX_WORDS = 12
+# Words that may stand between two of an expression: put [the blue phone] down.
+_MAX_BETWEEN = 3
+# Words of the API that replace an expression. Of 96 `plain words` 87 find their operation in five with 3, 83 with 1.
+_MAX_API_WORDS = 3
+_QUESTION_WORDS = lexicon.words(_FILE, "question_words")
+
+
+def is_question(text: str) -> bool:
+    """Return whether a text begins as a question does, which wants to see something."""
+    first = _WORD.search(text)
+    return first is not None and first.group().lower().replace("’", "'").partition("'")[0] in _QUESTION_WORDS
+
+
+def in_api_words(text: str, has_word: Callable[[str], bool]) -> str:
+    """Return a text with its everyday expressions in words of an API; `has_word` tells whether it has a stem."""
+    matches = list(_WORD.finditer(text[: _MAX_WORDS * 40]))
+    stems = [_stem(match.group()) for match in matches] if len(matches) <= _MAX_WORDS else []
+    readings: list[tuple[Sequence[int], str]] = []
+    for start, root in enumerate(stems):
+        for expression, api_words in _expressions().get(root, ()):
+            # A single word that the API has is a word of the API.
+            places = _places(stems, start, expression) if len(expression) > 1 or not has_word(root) else ()
+            if places and (present := [word for word in api_words if has_word(stem(word))]):
+                readings.append((places, " ".join(present[:_MAX_API_WORDS])))
+    readings.sort(key=lambda reading: (-len(reading[0]), reading[0][-1] - reading[0][0]))
+    replaced: dict[int, str] = {}
+    for places, words in readings:
+        if replaced.keys().isdisjoint(places):
+            replaced |= {**dict.fromkeys(places, ""), places[0]: words}
+    for place in sorted(replaced, reverse=True):
+        text = text[: matches[place].start()] + replaced[place] + text[matches[place].end() :]
+    return text
+
+
+@cache
+def _expressions() -> Mapping[str, Sequence[tuple[Sequence[str], Sequence[str]]]]:
+    """Return the expressions by their first stem, each with the words of APIs for it."""
+    by_first: dict[str, list[tuple[Sequence[str], Sequence[str]]]] = defaultdict(list)
+    for phrase, api_words in lexicon.by_phrase(_FILE, "expressions").items():
+        # An expression has its article for the reader: put my phone down is put the phone down.
+        expression = tuple(_stem(word) for word in phrase.split() if word not in ARTICLES)
+        by_first[expression[0]].append((expression, api_words.split()))
+    return by_first
+
+
+def _stem(word: str) -> str:
+    return stem(word.lower().replace("’", "'").removesuffix("'s").replace("'", ""))
+
+
+def _places(stems: Sequence[str], start: int, expression: Sequence[str]) -> Sequence[int]:
+    """Return where the words of an expression stand whose first is at `start`; () where one is missing."""
+    places = [start]
+    for word in expression[1:]:
+        after = range(places[-1] + 1, min(places[-1] + 2 + _MAX_BETWEEN, len(stems)))
+        place = next((at for at in after if stems[at] == word), None)
+        if place is None:
+            return ()
+        places.append(place)
+    return places
