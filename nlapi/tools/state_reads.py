@@ -62,9 +62,10 @@ def call_beside(operation: Operation, change: Call, more: Mapping[Place, object]
 
 def state_read(change: Call) -> Call | None:
     """Return the READ of the item that a change updates, deletes or acts on; None if no READ returns it."""
-    read = read_without_effect(change)
+    operation = change.tool.operation
+    read = read_without_effect(change) if operation.method != "GET" else None
     path = segments(read.tool.operation.route) if read is not None else ()
-    return read if updates_item(change.tool.operation) or (path and path[-1].parameter) else None
+    return read if updates_item(operation) or (path and path[-1].parameter) else None
 
 
 def contents_read(change: Call) -> Call | None:
