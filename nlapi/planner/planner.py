@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
@@ -119,10 +119,7 @@ class OfflinePlanner:
         from nlapi.planner.steps.steps import next_plan
 
         turn, known_values = conversation.current, conversation.known_values
-        reads = partial(self._reads, known_values=known_values)
-        plan_turn = partial(
-            next_plan, catalogue=self.catalogue, known_values=known_values, reads=reads, today=self.today
-        )
+        plan_turn = partial(next_plan, catalogue=self.catalogue, known_values=known_values, today=self.today)
         if (requests := requests_of(turn)) is None:
             plan = plan_turn(turn)
         else:
@@ -130,16 +127,6 @@ class OfflinePlanner:
             plan = next_request_plan(conversation, requests, plan_clause, plan_turn)
         step = stored_listing(plan, turn)
         return plan if step is None else self._next_plan(conversation.with_round(Round(plan=plan, steps=(step,))))
-
-    def _reads(self, question: str, asked: frozenset[str], known_values: Mapping[str, object]) -> Iterator[Plan]:
-        """Yield the plans of the reads that may tell what is `asked`, the likeliest first, then all others."""
-        from nlapi.planner.steps.second_try import may_answer
-
-        sentence = read_question(question, self.catalogue, self.today or date.today(), self.zone)
-        ranked = [entry.operation for entry in choose_candidates(sentence, self.catalogue, known_values, None)]
-        for operation in dict.fromkeys((*ranked, *self.catalogue.operations)):
-            if may_answer(operation, asked) and not self.catalogue.index.is_change(operation):
-                yield self._plan_clause(question, known_values, operation, live=True)
 
     def first_plan(self, conversation: Conversation) -> Plan:
         """Return the first plan for the last question, as it is without any answer of the API."""
