@@ -99,7 +99,6 @@ RULES: Mapping[str, Rule] = {
         _rule("confidence: answer filters", "planner:without_answer_filters", _first),
         _rule("confidence: all corrections", "planner:correct_confidence", lambda *arguments, **_: arguments[4]),
         _rule("missing: fields of a change", "planner:missing_values", _empty),
-        _rule("only parents", "planner:with_only_parents", _first),
         _rule("rewriting: spelling", "planner:find_misspelt", lambda *_: {}),
         _rule("rewriting: commands", "planner:read_command", _first),
         _rule("choice: caller or health", "operations.operation_choice:_caller_or_health", _none),
