@@ -306,7 +306,6 @@ class _Clause:
         unused_texts = (*unused_values(best), *plain_words)
         sure = correct_confidence(
             best,
-            settled,
             choice.rivals,
             missing,
             sure,
