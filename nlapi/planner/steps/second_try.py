@@ -14,7 +14,6 @@ from dataclasses import replace
 
 from nlapi.client.safe_text import single_line
 from nlapi.english.words import name_key
-from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect
 from nlapi.planner.answering.answers import list_of_step
 from nlapi.planner.operations.catalogue import Catalogue
@@ -45,7 +44,6 @@ from nlapi.tools.tool import Account, Call, Origin, Tool, ValueSource
 # The least probability of a value that its words surely mean, so that there may well be no items with it.
 _SURE = 0.85
 
-_DAY = lazy_pattern(r"\d{4}-\d\d-\d\d")
 _NOT_FOUND = 404
 # Statuses by which an API says that it did not take the request as it is.
 _REFUSED = (400, _NOT_FOUND, 422)
