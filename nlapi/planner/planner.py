@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
@@ -19,7 +19,7 @@ from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.planner.commands import read_command
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.operations.id_resolution import with_all_items, with_lookups, with_only_parents
+from nlapi.planner.operations.id_resolution import with_all_items, with_lookups
 from nlapi.planner.operations.operation_choice import choose_candidates, choose_operation, is_question
 from nlapi.planner.operations.plan_confidence import (
     FEW_OPERATIONS,
@@ -109,7 +109,7 @@ class OfflinePlanner:
             yield planner._next_plan(conversation)
             return
         today = self.today or date.today()
-        plan = plan_question(conversation, planner.catalogue, partial(planner.plan, live=True), today)
+        plan = plan_question(conversation, planner.catalogue, planner.plan, today)
         yield names_plan(plan, whole, planner.catalogue) or plan
 
     def _next_plan(self, conversation: Conversation) -> Plan:
@@ -119,36 +119,23 @@ class OfflinePlanner:
         from nlapi.planner.steps.steps import next_plan
 
         turn, known_values = conversation.current, conversation.known_values
-        reads = partial(self._reads, known_values=known_values)
-        plan_turn = partial(
-            next_plan, catalogue=self.catalogue, known_values=known_values, reads=reads, today=self.today
-        )
+        plan_turn = partial(next_plan, catalogue=self.catalogue, known_values=known_values, today=self.today)
         if (requests := requests_of(turn)) is None:
             plan = plan_turn(turn)
         else:
-            plan_clause = partial(self._plan_clause, known_values=known_values, live=True)
+            plan_clause = partial(self._plan_clause, known_values=known_values)
             plan = next_request_plan(conversation, requests, plan_clause, plan_turn)
         step = stored_listing(plan, turn)
         return plan if step is None else self._next_plan(conversation.with_round(Round(plan=plan, steps=(step,))))
 
-    def _reads(self, question: str, asked: frozenset[str], known_values: Mapping[str, object]) -> Iterator[Plan]:
-        """Yield the plans of the reads that may tell what is `asked`, the likeliest first, then all others."""
-        from nlapi.planner.steps.second_try import may_answer
-
-        sentence = read_question(question, self.catalogue, self.today or date.today(), self.zone)
-        ranked = [entry.operation for entry in choose_candidates(sentence, self.catalogue, known_values, None)]
-        for operation in dict.fromkeys((*ranked, *self.catalogue.operations)):
-            if may_answer(operation, asked) and not self.catalogue.index.is_change(operation):
-                yield self._plan_clause(question, known_values, operation, live=True)
-
     def first_plan(self, conversation: Conversation) -> Plan:
         """Return the first plan for the last question, as it is without any answer of the API."""
         today = self.today or date.today()
-        return plan_question(conversation, self.catalogue, partial(self.plan, live=True), today)
+        return plan_question(conversation, self.catalogue, self.plan, today)
 
     def clause_plan(self, sentence: str, conversation: Conversation) -> Plan:
         """Return the first plan for one clause of the last question."""
-        return self._plan_clause(sentence, conversation.known_values, live=True)
+        return self._plan_clause(sentence, conversation.known_values)
 
     def _with_names(self, names: LiveNames) -> OfflinePlanner:
         planner = copy(self)
@@ -161,17 +148,13 @@ class OfflinePlanner:
         *,
         known: Mapping[str, object] | None = None,
         chosen: Operation | None = None,
-        live: bool = False,
     ) -> Plan:
-        """Return the first plan for a question, of the operation that the user has `chosen`, if any.
-
-        A `live` plan will be carried out, so it may begin with look-ups that find out how many items there are.
-        """
+        """Return the first plan for a question, of the operation that the user has `chosen`, if any."""
         known_values = known or {}
-        plan_clause = cache(partial(self._plan_clause, known_values=known_values, live=live))
+        plan_clause = cache(partial(self._plan_clause, known_values=known_values))
         ways = list(request_sentences(question, self.catalogue)) if chosen is None else []
         if not ways:
-            return self._plan_clause(question, known_values, chosen, live=live)
+            return self._plan_clause(question, known_values, chosen)
         from nlapi.planner.steps.requests import plan_requests, unplanned_part
 
         plan = plan_clause(question)
@@ -185,9 +168,7 @@ class OfflinePlanner:
         commands = next((sentences for sentences, is_plain in ways if is_plain), None)
         return (unplanned_part(plan, commands, plan_clause) if commands else None) or plan
 
-    def _plan_clause(
-        self, question: str, known_values: Mapping[str, object], chosen: Operation | None = None, *, live: bool
-    ) -> Plan:
+    def _plan_clause(self, question: str, known_values: Mapping[str, object], chosen: Operation | None = None) -> Plan:
         catalogue = self.catalogue if chosen is None else self.catalogue.api_catalogue(chosen.spec)
         if chosen is None and _HELP.match(question):
             return Plan(text=abilities(catalogue))
@@ -196,7 +177,6 @@ class OfflinePlanner:
             catalogue=catalogue,
             known_values=known_values,
             chosen=chosen,
-            live=live,
             today=self.today or datetime.now(self.zone),
             zone=self.zone,
         )
@@ -261,7 +241,6 @@ class _Clause:
     catalogue: Catalogue
     known_values: Mapping[str, Any]
     chosen: Operation | None
-    live: bool
     today: date
     zone: tzinfo
 
@@ -309,9 +288,6 @@ class _Clause:
         """Return the candidate with the ids that its context determines, and its values as the API writes them."""
         best = _with_needed_values(best)
         best = with_lookups(best, self.catalogue, self.known_values, self.question)
-        # Whether an item is the only one only an answer tells, and a plan that is not carried out gets none.
-        if self.live:
-            best = with_only_parents(best, self.catalogue, self.known_values)
         best = replace(best, assignment=with_all_items(best))
         plain = without_astray_credentials(best.context, best.assignment.candidates)
         return replace(best, assignment=replace(best.assignment, candidates=tuple(plain)))
@@ -330,7 +306,6 @@ class _Clause:
         unused_texts = (*unused_values(best), *plain_words)
         sure = correct_confidence(
             best,
-            settled,
             choice.rivals,
             missing,
             sure,

@@ -201,11 +201,6 @@ def test_the_noun_of_an_argument_in_a_name_belongs_to_it() -> None:
     assert "Plaza" in {value for value, _ in _offered("book a room at the Plaza hotel in June", "hotel_name", hotel)}
 
 
-def test_what_begins_and_lasts_is_over_when_that_is_past() -> None:
-    day = {"type": "string", "format": "date"}
-    assert ("2026-06-04", "lasting") in _offered("from June 1, 2026 for 3 nights", "end_date", day)
-
-
 def test_the_day_of_a_moment_and_its_hour_can_be_had_apart() -> None:
     spans = read_sentence("on March 3, 2026 at 4:30 pm", TODAY).mentions
     assert {span.value for span in spans if span.kind is MentionKind.DATE} == {

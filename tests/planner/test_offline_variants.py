@@ -69,7 +69,6 @@ def test_a_body_has_the_fields_of_its_variant(
 
 
 FREE = {"type": "object", "properties": {"data": {"type": "object"}}}
-MEMBERS = {"type": "object", "properties": {"users": {"type": "array", "items": TEXT}}}
 WORDED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("create a notifier with the title Buy milk", FREE, {"data": {"title": "Buy milk"}}),
     ('create a notifier with the title "Milk" and the amount 3', FREE, {"data": {"title": "Milk", "amount": 3}}),
@@ -82,12 +81,3 @@ def test_an_object_of_any_fields_is_said_in_words(
     question: str, schema: dict[str, Any], arguments: dict[str, Any]
 ) -> None:
     assert dict(planned(question, schema).calls[0].arguments) == arguments
-
-
-@table("names, users", [("bob", ["bob"]), ("the users bob and ann", ["bob", "ann"])])
-def test_a_list_of_one_or_many_is_what_is_added(names: str, users: list[str]) -> None:
-    add = {"operationId": "addUsers", "summary": "Add users to a group", **body(MEMBERS)}
-    group = {"parameters": [{"name": "name", "in": "path", "required": True, "schema": TEXT}]}
-    paths = {"/groups/{name}/users": {"post": {**add, "responses": {"200": {"description": "ok"}}}, **group}}
-    plan = OfflinePlanner([spec(paths)]).plan(f"add {names} to the group physics")
-    assert dict(plan.calls[0].arguments) == {"name": "physics", "users": users}

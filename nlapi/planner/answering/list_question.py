@@ -34,7 +34,6 @@ _HOW_MANY = lexicon.pattern("planner/answering/words", "how_many", re.IGNORECASE
 
 # What is asked of some of several: do any campaigns have no ads?
 _SOME = lazy_pattern(r"\b(?:any|some)\b", re.IGNORECASE)
-_NEXT = lexicon.expression("planner/answering/words", "next")
 _THAN = lazy_pattern(r"\bthan\b", re.IGNORECASE)
 _NUMBER = lexicon.expression("planner/answering/words", "counted")
 

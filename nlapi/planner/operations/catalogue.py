@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from nlapi.english import lexicon
 from nlapi.english.intents import STOPWORDS, VERBS
-from nlapi.english.words import singular, split_words, stem
+from nlapi.english.words import split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import UPDATE_METHODS, Effect, Operation, Spec
 from nlapi.planner.commands import operation_verbs
@@ -64,8 +64,6 @@ def _reads(operation: Operation, purpose: re.Pattern[str]) -> bool:
 MAX_LIKELY = 12
 # Operations up to which the choices and the answers are read for every one, which takes 1 ms for each.
 _MAX_FACTS = 200
-_BEFORE_NAME = lexicon.expression("planner/operations/words", "before_name")
-_BEHIND_NAME = lexicon.expression("planner/operations/words", "behind_name")
 # The description of an operation that the server does not have yet.
 _UNIMPLEMENTED = lazy_pattern(r"\W*not (?:yet )?implemented\b", re.IGNORECASE)
 
@@ -211,8 +209,7 @@ class Catalogue:
         return frozenset(
             name
             for name in self._names.all
-            if (parts := set(split_words(name))) <= words
-            and (len(parts) > 1 or not self._is_plain_word(name) or _has_place_of_name(name, text))
+            if (parts := set(split_words(name))) <= words and (len(parts) > 1 or not self._is_plain_word(name))
         )
 
     def _is_plain_word(self, name: str) -> bool:
@@ -313,16 +310,6 @@ class Catalogue:
     def spec(self, source: str) -> Spec | None:
         """Return the API whose description came from `source`, or None."""
         return next((spec for spec in self.specs if spec.source == source), None)
-
-
-def _has_place_of_name(name: str, text: str) -> bool:
-    """Return whether a name that is a plain word stands where no verb and no kind of item does: the rules of [search].
-
-    Nothing but a preposition, a mark or the end may follow it.
-    """
-    if name in STOPWORDS or singular(name) != name:
-        return False
-    return re.search(rf"{_BEFORE_NAME}{re.escape(name)}{_BEHIND_NAME}", text, re.IGNORECASE) is not None
 
 
 def _visible_catalogue(spec: Spec) -> Catalogue:

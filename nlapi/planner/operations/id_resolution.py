@@ -6,21 +6,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from nlapi.english import lexicon
-from nlapi.english.words import singular
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.operations.sentence_coverage import explains_all_words
 from nlapi.planner.slots.assignment import Assignment
 from nlapi.planner.slots.entities import (
-    ONLY_RESOURCE,
     PendingLookup,
     is_subject,
     location_of,
     named_resource,
     operation_noun_stems,
-    resource_stems,
-    resource_words,
     takes_id,
 )
 from nlapi.planner.slots.features import page_size
@@ -32,7 +28,6 @@ from nlapi.resources.collection_index import collection_index
 from nlapi.resources.id_sources import id_sources
 
 _PEOPLE = lexicon.stems("planner/operations/words", "people")
-_DEFINITE = lexicon.words("planner/operations/words", "definite")
 # The probability of a look-up that follows from the description.
 LOOKUP_PROBABILITY = 0.94
 
@@ -55,34 +50,6 @@ def with_lookups(
     return replace(best, assignment=assignment)
 
 
-def with_only_parents(
-    best: OperationCandidate, catalogue: Catalogue, known_values: Mapping[str, object]
-) -> OperationCandidate:
-    """Return the candidate with a look-up of each unnamed item in its path that may be the only one of its kind.
-
-    Whether it is the only one is read from the list of them, which must require no argument itself.
-    """
-    assignment = best.assignment
-    _, missing = complete_values(assignment.values, best.context.slots, known_values)
-    for slot in (slot for slot in missing if slot.location == "path" and _may_be_only(best, slot)):
-        sources = catalogue.sources(best.tool, slot)
-        source = next((source for source in sources if not _requires_argument(source.operation)), None)
-        if source is None:
-            continue
-        pending = PendingLookup(name="", list_operation=source.operation.id, field=source.field)
-        if source.is_listed:
-            name = f"the only {resource_words(best.tool, slot)}"
-            pending = replace(pending, name=name, field="", ordinal=ONLY_RESOURCE)
-        assignment = _with_option(
-            assignment, SlotCandidate(slot=slot, value=pending, probability=LOOKUP_PROBABILITY, start=0, end=0)
-        )
-    return replace(best, assignment=assignment)
-
-
-def _requires_argument(operation: Operation) -> bool:
-    return any(parameter.required for parameter in operation.parameters)
-
-
 def _lookup(best: OperationCandidate, slot: Slot, catalogue: Catalogue) -> SlotCandidate | None:
     """Return the look-up of a missing id, or None."""
     option = next(_by_reference(best, slot, catalogue), None)
@@ -99,28 +66,6 @@ def _lookup(best: OperationCandidate, slot: Slot, catalogue: Catalogue) -> SlotC
             end=0,
         )
     return option
-
-
-def _may_be_only(best: OperationCandidate, slot: Slot) -> bool:
-    """Return whether an unnamed item may be the only one of its kind: a parent, or what is called `the X`.
-
-    No item is changed because it is the only one (rename it). What is in it may be changed, where other arguments name
-    that (flush the cache of the only server).
-    """
-    operation = best.operation
-    if not is_subject(operation, slot):
-        return True
-    if best.tool.effect is not Effect.READ:
-        inside = operation.path.rpartition("}")[2].strip("/")
-        return "/" in inside and any(entry.required and entry.location != "path" for entry in best.context.slots)
-    sentence, kind = best.context.sentence, resource_stems(best.tool, slot)
-    is_definite = any(
-        token.stem in kind[-1:]
-        and singular(token.lower) == token.lower
-        and sentence.word_before(sentence.tokens.index(token)) in _DEFINITE
-        for token in sentence.tokens
-    )
-    return is_definite or not operation.path.rstrip("/").endswith("}")
 
 
 def _with_option(filling: Assignment, option: SlotCandidate) -> Assignment:

@@ -6,8 +6,6 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nlapi.english.intents import VERBS, Intent
-from nlapi.english.words import split_words, stem
 from nlapi.openapi.spec import Effect
 from nlapi.planner.commands import command_verb, operation_verbs
 from nlapi.planner.forest import Forest
@@ -17,7 +15,6 @@ from nlapi.planner.operations.operation_choice import is_about_caller, is_about_
 from nlapi.planner.operations.sentence_coverage import (
     explains_all_words,
     explains_plainly,
-    list_answers,
     unexpressed_negations,
     unused_values,
 )
@@ -54,7 +51,6 @@ def unexpressed_words(best: OperationCandidate, settled: OperationCandidate, cat
 
 def correct_confidence(
     best: OperationCandidate,
-    without_filters: OperationCandidate,
     rivals: Sequence[OperationCandidate],
     missing: Sequence[Slot],
     forest_confidence: float,
@@ -65,9 +61,7 @@ def correct_confidence(
     leaves_out_condition: bool,
 ) -> float:
     """Return the confidence of a plan: higher where the sentence says it plainly, lower where it leaves out words."""
-    is_plain = list_answers(without_filters, missing) or explains_plainly(best, missing)
-    is_plain = is_plain or is_about_caller(question) or is_about_health(question)
-    is_plain = is_plain or (changes and not missing and names_path_action(best))
+    is_plain = explains_plainly(best, missing) or is_about_caller(question) or is_about_health(question)
     # Of two changes with one score the sentence does not say which: GitLab's description has the closing of a merge
     # request under two paths.
     is_tie = changes and any(abs(best.score - rival.score) < _EQUAL for rival in rivals)
@@ -105,19 +99,6 @@ def _takes_live_name(best: OperationCandidate) -> bool:
     if not any(option.value in option.slot.names for option in options if option.slot.names):
         return False
     return best.tool.effect is Effect.READ or command_verb(best.context.sentence) in operation_verbs(best.operation)
-
-
-def names_path_action(best: OperationCandidate) -> bool:
-    """Return whether the command is the verb in the path behind its item: [pause], [run] of create_flow_run."""
-    operation, sentence = best.operation, best.context.sentence
-    action = operation.path.rstrip("/").rpartition("}/")[2] if "}/" in operation.path else ""
-    action_words = split_words(action)
-    if not action_words or "{" in action or operation.method == "GET":
-        return False
-    intent = VERBS.get(stem(action_words[0]))
-    if intent is Intent.DELETE and not any(option.slot.location == "body" for option in best.assignment.candidates):
-        return False  # which part of the item is not said
-    return command_verb(sentence) == stem(action_words[0])
 
 
 def without_answer_filters(best: OperationCandidate) -> OperationCandidate:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from nlapi.english import lexicon
-from nlapi.english.intents import ARTICLES, METHODS, STOPWORDS, VERBS, Intent
+from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems, words
 from nlapi.english.words import singular, stem, stems_of
 from nlapi.openapi.spec import Effect
-from nlapi.planner.commands import command_verb, is_imperative, operation_verbs
+from nlapi.planner.commands import command_verb, operation_verbs
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.slots.entities import POSITION_WORDS, SLUG, is_subject, operation_noun_stems
 from nlapi.planner.slots.features import QUERYLIKE
@@ -26,55 +26,9 @@ from nlapi.resources.collection_index import collection_index
 
 _HAVING = lexicon.stems("planner/operations/words", "having")
 _LINKING = lexicon.words("planner/operations/words", "linking")
-_WRITTEN = (MentionKind.NAME, MentionKind.LITERAL, MentionKind.QUOTED, MentionKind.TITLE)
 # The least probability of each value of a change that the sentence says plainly: `rename ad ad_1 to "Summer, v3"` has
 # 0.57 for its new name (benchmarks.changes, ads/6).
 LIKELY = 0.55
-# The least probability of a value whose words count as explained.
-_SOLID = 0.6
-
-
-def list_answers(best: OperationCandidate, missing: Sequence[Slot]) -> bool:
-    """Return whether a list answers a question about its items: all of them, the highest budget, how many.
-
-    Such words are about the answer and not about the call, so that they do not lower its confidence.
-    """
-    sentence, operation = best.context.sentence, best.operation
-    is_list = best.tool.effect is Effect.READ and collection_index(operation.spec).is_list(operation)
-    noun = operation_noun_stems(operation)
-    if not is_list or missing or best.assignment.unused or not noun or not set(noun) <= sentence.stem_set:
-        return False
-    wish = read_intent(sentence.text)
-    is_plural = any(token.stem == noun[-1] and singular(token.lower) != token.lower for token in sentence.tokens)
-    first = next(token for token in sentence.tokens if token.word)
-    reads = VERBS.get(first.stem) is Intent.READ and not any(map(is_imperative, sentence.tokens))
-    return wish.needs_all_items or (is_plural and reads) or _answers_all(best, wish.spans)
-
-
-def _answers_all(best: OperationCandidate, cut: Sequence[tuple[int, int]]) -> bool:
-    """Return whether the answer has a field for each word outside of `cut` but values and fillers."""
-    tokens, fields = best.context.sentence.tokens, answer_words(best.operation).all
-    vocabulary = best.context.operation_stems | fields
-    spans = best.context.sentence.of_kind(*_WRITTEN)
-    explained = [*cut, *((span.start, span.end) for span in spans)]
-    explained += [(option.start, option.end) for option in best.assignment.candidates if option.probability > _SOLID]
-    end = next((at for at, token in enumerate(tokens) if token.stem in fields and _has_value(tokens, at)), len(tokens))
-    return all(
-        token.stem in vocabulary
-        or token.lower in STOPWORDS
-        or token.stem in FILLER_STEMS
-        or VERBS.get(token.stem) is Intent.READ
-        or any(start <= token.start < end for start, end in explained)
-        for token in tokens[:end]
-        if token.word
-    )
-
-
-def _has_value(tokens: Sequence[Token], at: int) -> bool:
-    """Return whether the value of a field follows its name: created by priya, with the comment Lost key."""
-    before = [token.lower for token in tokens[max(0, at - 2) : at] if token.lower not in ARTICLES]
-    after = tokens[at + 1].lower if at + 1 < len(tokens) else ""
-    return after in ("by", "is", "=", ":") or before[-1:] in (["with"], ["whose"], ["having"])
 
 
 def explains_plainly(best: OperationCandidate, missing: Sequence[Slot]) -> bool:
@@ -169,7 +123,6 @@ _PURPOSEFUL = words("planner/operations/words", "purposeful")
 _MANNERS = stems("planner/operations/words", "manners")
 _ARTICLES = words("reading/words", "definite") | words("planner/operations/words", "indefinite")
 _PERSONAL = lexicon.words("planner/operations/words", "personal")
-_CONJUNCTIONS = frozenset((",", "and", "or", "&"))
 # Words behind the noun that a word at the end of the sentence says more about: patients who limp, have fever.
 _PREDICATIVE = lexicon.words("planner/operations/words", "predicative")
 _NAMING = words("planner/slots/words", "naming")

@@ -41,7 +41,6 @@ from nlapi.planner.slots.name_mentions import (
 )
 from nlapi.planner.slots.slot import HIGH_SCORE, LOW_SCORE, Family, Slot, SlotCandidate
 from nlapi.planner.slots.values import CONVERSIONS, WORDLESS_CONVERSIONS, Encoded, encode, takes_text
-from nlapi.reading.clauses import opening_length
 from nlapi.reading.names import PlainName, names_behind_noun, names_behind_preposition
 from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, ValueMention
 from nlapi.resources.forms import schema_type
@@ -72,7 +71,6 @@ _FIELD = lazy_pattern(
     r"(?<!\w)(?:with|and)\s+(?:the|an?)\s+(?P<name>[a-z_]\w*)\s+(?:of\s+)?"
     r"(?P<value>\"[^\"]*\"|'[^']*'|[^,]+?)(?=,|\s+and\s+(?:the|an?)\s|\s*$)"
 )
-_TARGETS = word_set("planner/slots/words", "before_target")
 # Names of objects that are all that an item has.
 _WHOLE = stem_set("planner/slots/words", "whole_objects")
 # Probability of a value by its form, of a name behind its noun, and of a name behind no more than `of`.
@@ -127,7 +125,6 @@ def body_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
     """Return candidates for people, texts and pairs in a body, and for names in the filters of a search by POST."""
     yield from _person(context)
     yield from _pairs(context)
-    yield from _members(context)
     yield from _written_text(context)
     if context.operation.effect is not Effect.READ or context.operation.body is None:
         return
@@ -241,27 +238,6 @@ def _plain_json(text: str) -> object:
     except ValueError:
         return text
     return value if isinstance(value, int | float) and json.dumps(value) == text else text
-
-
-def _members(context: SlotContext) -> Iterator[SlotCandidate]:
-    """Return a candidate for the list that is all of a body: add [bob and ann] to the group physics."""
-    body = [slot for slot in context.slots if slot.location == "body"]
-    if len(body) != 1 or not body[0].is_array or body[0].leaf or body[0].family not in (Family.TEXT, Family.ID):
-        return
-    (slot,), tokens = body, context.sentence.tokens
-    first = opening_length(context.sentence.text)
-    words = [token for token in tokens if token.start >= first]
-    end = next((at for at, token in enumerate(words) if token.lower in _TARGETS), 0)
-    if not words or words[0].stem not in operation_verbs(context.operation) or not end:
-        return
-    kinds = {*slot.words, *map(stem, split_words(context.operation.route.rpartition("/")[2]))}
-    named = [token for token in words[1:end] if token.lower not in ("the", "a", "an") and token.stem not in kinds]
-    names, joints = named[::2], named[1::2]
-    if names and len(names) == len(joints) + 1 and all(joint.lower in _AND for joint in joints):
-        value = [slot.item_of(name.text) for name in names]
-        yield SlotCandidate(
-            slot=slot, value=value, probability=FORM_CONFIDENCE, start=names[0].start, end=names[-1].end
-        )
 
 
 def _filtered_noun(slot: Slot) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, tzinfo
 from functools import lru_cache
 from typing import Any
 
@@ -81,7 +81,6 @@ def is_dotted(text: str, name: str) -> bool:
 # Stems of the names of slots for the first and the last day of a range.
 OPENING = stem_set("planner/slots/words", "opening")
 CLOSING = stem_set("planner/slots/words", "closing")
-_LONGEST_STAY = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,12 +96,10 @@ class Encoded:
 
 
 def _encoded_dates(mention: ValueMention, form: MomentForm, slot: Slot, sentence: Sentence) -> Iterator[Encoded]:
-    """Yield a day, a moment or a time of day in a form: as it stands, as the last day of a range, as the day on which a
-    stay is over, and a time of day as the moment on the day elsewhere in the sentence.
+    """Yield a day, a moment or a time of day in a form: as it stands, as the last day of a range, and a time of day as
+    the moment on the day elsewhere in the sentence.
     """
     value = mention.value
-    if set(slot.words) & CLOSING and (over := _lasting(mention, sentence)) is not None:
-        yield from _encoded(mention, over, "lasting", form, slot, sentence)
     if isinstance(value, tuple):
         yield from _encoded(mention, value[1], "last_day", form, slot, sentence, at_end=True)
     if isinstance(value, time) and not form.clock_layout:
@@ -178,20 +175,6 @@ def _up_to_day(clock: ValueMention, days: Sequence[ValueMention]) -> ValueMentio
 
 def _is_within(inner: ValueMention, outer: ValueMention) -> bool:
     return outer.start <= inner.start and inner.end <= outer.end
-
-
-def _lasting(mention: ValueMention, sentence: Sentence) -> date | None:
-    """Return the end of a stay that begins on a date, where the sentence has its length: 3 nights from June 1."""
-    if not isinstance(mention.value, date) or mention.form == "part":
-        return None
-    for number in sentence.of_kind(MentionKind.NUMBER):
-        if number.form not in ("plain", "spelt", "counted"):
-            continue
-        measure = unit_of_mention(sentence, number)
-        if measure is not None and measure.dimension == "time" and 0 < number.value < _LONGEST_STAY:
-            length = timedelta(seconds=float(number.value) * measure.factor)
-            return mention.value + length if isinstance(mention.value, datetime) or not length.seconds else None
-    return None
 
 
 def _written_date(mention: ValueMention, slot: Slot) -> str | int | None:

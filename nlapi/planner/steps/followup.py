@@ -282,7 +282,7 @@ class _FollowUp:
             return plan_question(self.before, self.catalogue, self.plan, self.today)
         plan = last.rounds[-1].plan
         is_lookup = isinstance(state_of(plan), LookupState) and bool(plan.calls)
-        return next_plan(last, self.catalogue, self.before.known_values, lambda *_: iter(())) if is_lookup else None
+        return next_plan(last, self.catalogue, self.before.known_values) if is_lookup else None
 
     def _go_on(self) -> Plan | None:
         """Return the plan of a question that stopped at a change; None where all of its changes were made.

@@ -1,26 +1,21 @@
-"""The further tries of a question: the next reading of the same words, where one leads to nothing.
+"""The second try of a question: the next reading of the same words, where the first one leads to nothing.
 
-One more with other values, which may be a change, follows an answer that nothing was done (400, 404, 422), or an empty
+One try with other values, which may be a change, follows an answer that nothing was done (400, 404, 422), or an empty
 list, and never another outcome. Where the answer names fields that the request lacks, it has these: values that are
 known by then, the mask of an update, a value that was said and not used; the others are asked for, and so is a value
-that the answer refuses. One further read follows such an answer to a read, and an item that is not found.
+that the answer refuses.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date
 
 from nlapi.client.safe_text import single_line
-from nlapi.english.intents import VERBS, Intent
-from nlapi.english.words import name_key, split_words, stem
-from nlapi.lazy_pattern import lazy_pattern
-from nlapi.openapi.spec import Effect, Operation
+from nlapi.english.words import name_key
+from nlapi.openapi.spec import Effect
 from nlapi.planner.answering.answers import list_of_step
-from nlapi.planner.answering.client_filter import operation_words
-from nlapi.planner.answering.row_fields import field_stems
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.entities import accepts_name, is_subject
 from nlapi.planner.slots.preset_values import argument_name, coerce, pending_lookup
@@ -33,39 +28,25 @@ from nlapi.planner.steps.state import (
     LookupStage,
     LookupState,
     Rival,
-    account_of,
     state_of,
-    texts_used,
     with_completed,
-    with_second_try,
 )
-from nlapi.reading.names import is_code
 from nlapi.reading.question_intent import is_yes_no_question
-from nlapi.reading.reader import read_sentence
-from nlapi.reading.text import FILLER_STEMS
-from nlapi.resources.answers import answer_words, field_schema
+from nlapi.resources.answers import field_schema
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.error_reasons import error_reason
-from nlapi.resources.identity import fields_of, name_of
-from nlapi.resources.nouns import noun_of, singular_noun
 from nlapi.resources.paths import segments
 from nlapi.resources.refusals import is_refused, refused_fields
-from nlapi.tools.answer_view import AnswerView
 from nlapi.tools.plan import Outcome, Plan, Round, Step, Turn
 from nlapi.tools.state_reads import item_reader, named_by_path
 from nlapi.tools.tool import Account, Call, Origin, Tool, ValueSource
 
-# Yields the plans of the reads that may answer a question, of which the stems that it asks for are given.
-OtherReads = Callable[[str, frozenset[str]], Iterator[Plan]]
 # The least probability of a value that its words surely mean, so that there may well be no items with it.
 _SURE = 0.85
 
-_DAY = lazy_pattern(r"\d{4}-\d\d-\d\d")
 _NOT_FOUND = 404
 # Statuses by which an API says that it did not take the request as it is.
 _REFUSED = (400, _NOT_FOUND, 422)
-# Statuses by which an API says that the credential is not for this operation.
-_FORBIDDEN = (401, 403)
 # Statuses of an answer that says what is wrong with a request.
 _TEACHING = (400, 422)
 # Names of the argument that says which fields an update has.
@@ -100,121 +81,17 @@ def _try_text(round: Round) -> str:
     return goal.second_try if goal is not None else ""
 
 
-def other_read(turn: Turn, end: Plan, reads: OtherReads) -> Plan | None:
-    """Return the plan of another read for a question that the first has not answered, or None.
-
-    It has a use for all words that the first one used, or lists items that may have them, and means by none of them
-    another argument. Where a list has the one item that was named, its own read may tell more.
-    """
-    first, account = _final_call(turn.rounds[-1].plan), account_of(turn.rounds[0].plan)
-    if first is None or first.effect is not Effect.READ or account is None:
-        return None
-    # A person who has chosen the operation wants no other one, and what nobody understood wants none at all.
-    if turn.chosen is not None or account.unused or (is_answered(turn, end) and not _is_excerpt(turn, end)):
-        return None
-    noun = tuple(map(stem, noun_of(turn.steps[0].call.tool.operation)))
-    led = (account.sentence[: source.start].lower().split()[-1:] for source in account.sources if is_code(source.words))
-    if any(before and stem(before[0]) in noun for before in led):
-        return None  # the shelf sh_1 is nothing else
-    # The list in which an item was found tells no more of what belongs to the item.
-    is_last = turn.rounds[-1].plan.goal is None
-    done = {step.call.operation_id for step in turn.steps if is_last} | {first.operation_id}
-    failed = {step.call.operation_id for step in turn.steps if step.result is None or not step.result.ok}
-    for plan in reads(turn.question, _asked_stems(account)):
-        call = _final_call(plan)
-        if call is None or plan.missing or call.operation_id in done:
-            continue
-        if failed.isdisjoint(entry.operation_id for entry in plan.calls) and _may_tell(plan, account):
-            return with_second_try(plan, f"{first.operation_id} had no answer, {call.operation_id} was tried")
-    return None
-
-
-def _may_tell(plan: Plan, account: Account) -> bool:
-    """Return whether a read uses the words of another one's account as that does, all of them unless it lists items."""
-    other, call = account_of(plan), _final_call(plan)
-    if other is None or call is None:
-        return False
-    arguments = {source.start: source.argument for source in account.sources if source.words}
-    said = (source for source in other.sources if source.words)
-    if any(arguments.get(source.start, source.argument) != source.argument for source in said):
-        return False  # revision 9 is not a limit of 9
-    noun = set(map(stem, noun_of(call.tool.operation)))
-    uses_all = not other.unused and _stems_used(account) - noun <= _stems_used(other)
-    return uses_all or collection_index(call.tool.operation.spec).is_list(call.tool.operation)
-
-
 def is_answered(attempt: Turn, end: Plan) -> bool:
-    """Return whether the `end` of a try is an answer to its question, and not that nothing was found or tells it."""
-    step, account = attempt.rounds[-1].steps[-1], account_of(attempt.rounds[0].plan)
-    if step.effect is Effect.READ and step.result is not None and step.result.status in _FORBIDDEN:
-        return False  # of two reads one may want another credential
-    if failure := _failure(step):
-        # An empty list is an answer, unless a word of the question that may mean something else limits them.
-        sources = step.call.account.sources if step.call.account is not None else ()
-        unsure = (source for source in sources if source.words and not source.name and source.sure < _SURE)
-        is_doubtful = any(not _DAY.match(str(source.value)) for source in unsure)  # a day means a day
-        return failure == "nothing" and not tried(attempt) and not is_doubtful
+    """Return whether the `end` of a second try is an answer to its question, and not that nothing was found."""
+    step = attempt.rounds[-1].steps[-1]
+    if _failure(step) or (step.result is not None and not step.result.ok):
+        return False
     if not end.views:
         return end.confidence > NOT_FOUND
-    (view, *others) = end.views
-    # That another list has no such item says nothing.
-    if tried(attempt) and not view.rows:
-        return False
-    # The answer names the parts that it leaves open: another read answered 7 of 80 questions of operators worse.
-    if not tried(attempt):
-        return bool(others or view.rows) or view.is_certain
-    if is_yes_no_question(attempt.question):
+    view = end.views[0]
+    if view.rows and is_yes_no_question(attempt.question):
         return view.text.startswith(("Yes", "No"))
-    if others or not view.is_single or not view.is_certain or account is None:
-        return view.is_certain
-    shown = {word for row in view.rows for path in fields_of(row) for word in field_stems(path)}
-    shown |= {stem(word) for text in texts_used(round.plan for round in attempt.rounds) for word in split_words(text)}
-    operation = step.call.tool.operation
-    return _asked_stems(account) <= shown | _answer_stems(operation) | operation_words(operation)
-
-
-def _is_excerpt(attempt: Turn, end: Plan) -> bool:
-    """Return whether a list has the one item that a question names in the singular, whose read may tell more."""
-    view = end.views[0] if end.views else AnswerView()
-    noun = singular_noun(view.operation) if view.operation is not None else ()
-    if len(view.rows) != 1 or view.is_single or not noun:
-        return False
-    sentence = read_sentence(attempt.question, date.min)
-    name = name_of(view.rows[0], noun).lower().rstrip(".")
-    is_named = bool(name) and name in sentence.text.lower()
-    return is_named and any(token.lower == noun[-1] for token in sentence.tokens)
-
-
-def may_answer(operation: Operation, asked: frozenset[str]) -> bool:
-    """Return whether the answer of an operation has a field or a choice for all stems that are asked, or it lists what
-    they name: no description tells the states that items have.
-    """
-    noun = tuple(map(stem, noun_of(operation)))
-    is_list = collection_index(operation.spec).is_list(operation)
-    return asked <= _answer_stems(operation) or (is_list and not asked.isdisjoint(noun[-1:]))
-
-
-def _answer_stems(operation: Operation) -> frozenset[str]:
-    """Return the stems of the noun of an operation, and of the fields and the choices that its answer may have."""
-    return answer_words(operation).all | frozenset(map(stem, noun_of(operation)))
-
-
-def _asked_stems(account: Account) -> frozenset[str]:
-    """Return the stems of the words of a sentence that say what is asked, without those that its values come from."""
-    sentence = read_sentence(account.sentence, date.min)
-    spans = [(source.start, source.end) for source in account.sources]
-    free = (token for token in sentence.tokens if not any(start <= token.start < end for start, end in spans))
-    stems = {token.stem for token in free if token.word} & sentence.content_stems
-    return frozenset(word for word in stems - FILLER_STEMS if VERBS.get(word) is not Intent.READ)
-
-
-def _stems_used(account: Account) -> frozenset[str]:
-    """Return the stems of the words of the sentence that the values of a call come from."""
-    return frozenset(stem(word) for source in account.sources for word in split_words(source.words))
-
-
-def _final_call(plan: Plan) -> Call | None:
-    return plan.goal or (plan.calls[-1] if plan.calls else None)
+    return bool(view.rows) and view.is_certain
 
 
 def second_try(turn: Turn, catalogue: Catalogue, known_values: Mapping[str, object]) -> Plan | None:

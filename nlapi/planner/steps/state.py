@@ -334,14 +334,6 @@ def account_of(plan: Plan) -> Account | None:
     return goal.account if goal is not None else plan.calls[-1].account if plan.calls else None
 
 
-def with_second_try(plan: Plan, text: str) -> Plan:
-    """Return the plan as another reading of its question, with a `text` about the result of the first one."""
-    state = plan.raw if isinstance(plan.raw, CallState | LookupState) else CallState()
-    goal = state.goal or Goal(tool=plan.calls[-1].tool, values={}, confidence=plan.confidence, question="")
-    raw = replace(state, goal=replace(goal, second_try=text))
-    return replace(plan, raw=raw, understood=f"{text}; {plan.understood}", alternatives=())
-
-
 def texts_used(plans: Iterable[Plan]) -> tuple[str, ...]:
     """Return the texts of a question that the arguments and the look-ups of plans have used."""
     texts: list[str] = []

@@ -29,7 +29,7 @@ from nlapi.planner.steps.item_match import (
     score_items,
 )
 from nlapi.planner.steps.lookup import MAX_CHOICES, NOT_FOUND, choice_plan, page_plan
-from nlapi.planner.steps.second_try import OtherReads, attempts_of, is_answered, other_read, second_try, tried
+from nlapi.planner.steps.second_try import attempts_of, is_answered, second_try, tried
 from nlapi.planner.steps.state import Goal, LookupStage, LookupState, ScoredItem, state_of
 from nlapi.planner.steps.turn_end import MAX_PAGES, answer_views, end_of_turn, next_page_plan, repeats_page
 from nlapi.reading.numbers import ORDINALS
@@ -43,12 +43,7 @@ _READ = lexicon.pattern("planner/steps/words", "read", re.IGNORECASE)
 
 
 def next_plan(
-    turn: Turn,
-    catalogue: Catalogue,
-    known_values: Mapping[str, object],
-    reads: OtherReads,
-    *,
-    today: date | None = None,
+    turn: Turn, catalogue: Catalogue, known_values: Mapping[str, object], *, today: date | None = None
 ) -> Plan:
     """Return the plan after the last round of a turn: a step of a look-up, a page, another try, or the answer."""
     attempts = attempts_of(turn)
@@ -56,8 +51,7 @@ def next_plan(
     if plan.calls:
         return plan
     if len(attempts) == 1:
-        other = second_try(turn, catalogue, known_values) or other_read(turn, plan, reads)
-        if other is not None:
+        if (other := second_try(turn, catalogue, known_values)) is not None:
             return other
     elif not is_answered(attempts[-1], plan) and turn.steps[-1].effect is Effect.READ:
         attempt = attempts[0]
