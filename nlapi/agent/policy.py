@@ -474,8 +474,8 @@ class Policy:
     unasked, once each. A further attempt of one asks as a repetition does, and so does one that may have been carried
     out. With `spelled_out` the user wrote the calls themselves, with their operations and values, and no sentence.
 
-    `interrupted` returns the requests, by their digest, that another conversation was sending when its process ended:
-    such a change is a repetition.
+    `interrupted` returns the requests, by their digest, of other conversations that may have been carried out: such a
+    change is a repetition.
 
     A read of the embedded planner that leaves out words of the question asks too, unless `loosely`.
     """
@@ -544,7 +544,7 @@ class Policy:
     def _interruption(self, prepared: Prepared) -> str:
         moment = self.interrupted().get(prepared.change.form.digest, "")
         at = moment[:16].replace("T", " ")
-        return f"it was being sent at {at} UTC when nlapi was stopped, and no answer is recorded" if moment else ""
+        return f"it was sent at {at} UTC, and no answer to it is recorded" if moment else ""
 
     def decide_workflow(
         self, proposal: WorkflowProposal, conversation: Conversation, *, confidence: float = 1.0

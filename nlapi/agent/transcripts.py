@@ -27,7 +27,7 @@ from nlapi.agent.receipts import (
     ReceiptCall,
     moment_text,
 )
-from nlapi.client.message import EndReason, Framing, Request, Result, finite_float
+from nlapi.client.message import EndReason, Framing, Request, Result, digest, finite_float
 from nlapi.errors import UsageError, file_faults
 from nlapi.openapi.spec import Effect
 from nlapi.tools.ledger import OUTCOME_UNKNOWN
@@ -502,48 +502,95 @@ def _total(raw: Mapping[str, Any]) -> UsageTotal:
 INTERRUPTED = "interrupted"
 """the event of what `with_interruptions` adds"""
 
+# What is read of the last conversations: newest first, files and bytes.
+MAX_FILES, MAX_BYTES = 200, 20_000_000
+
 
 def with_interruptions(records: Iterable[Record]) -> Iterator[Record]:
     """Yield records, and behind a change that was being sent when its process ended one that says so."""
-    asked: list[Record] = []
-    sent: list[Record] = []
+    attempts = _Attempts()
     for record in records:
-        event = record.get("event")
-        if event in ("asked", "answered"):
-            yield from _interruptions(sent)
-            asked, sent = [], []
+        ended = attempts.read(record)
+        yield from ({**proposal, "event": INTERRUPTED} for proposal, step in ended if step is None)
         yield record
-        if event == "proposed" and record.get("effect") != Effect.READ:
-            (asked if record.get("asks") else sent).append(record)
-        elif event == "consent" and record.get("answer") == ConsentAnswer.AGREED:
-            asked, sent = [], sent + asked
-        elif event == "stepped":
-            sent = [proposal for proposal in sent if _call_id(proposal) != _call_id(record)]
-    yield from _interruptions(sent)
+    yield from ({**proposal, "event": INTERRUPTED} for proposal, _ in attempts.end())
 
 
 def interrupted_requests(folder: Path, since: datetime) -> dict[str, str]:
-    """Return digest -> time of the requests that were being sent when their process ended, and were not sent since."""
+    """Return digest -> time of the requests whose outcome is unknown: no answer is recorded, or none came.
+
+    Where the same request was answered later, in whatever conversation, it is known. Digests are without If-Match.
+    """
+    outcomes: list[tuple[str, str, bool]] = []
+    left = MAX_BYTES
+    paths = sorted(_files_since(folder, since), key=lambda path: path.name, reverse=True)
+    for path in [path for path in paths if path.suffix == ".jsonl"][:MAX_FILES]:
+        attempts = _Attempts()
+        with suppress(UsageError, OSError):
+            left -= path.stat().st_size
+            if left < 0:
+                break
+            for record in read_records(path):
+                outcomes += map(_outcome_of, attempts.read(record))
+        outcomes += map(_outcome_of, attempts.end())
     moments: dict[str, str] = {}
-    for path in _files_since(folder, since):
-        with suppress(UsageError):
-            for record in with_interruptions(read_records(path)):
-                digest = str(record.get("digest", ""))
-                if record.get("event") == INTERRUPTED:
-                    moments[digest] = str(record.get("at", ""))
-                elif record.get("event") == "stepped" and record.get("outcome") != Outcome.REFUSED:
-                    moments.pop(digest, None)
+    for at, request_digest, is_open in sorted(outcomes):
+        if is_open:
+            moments[request_digest] = at
+        else:
+            moments.pop(request_digest, None)
     return moments
 
 
-def _interruptions(sent: list[Record]) -> Iterator[Record]:
-    # Changes are sent one by one: of those without an answer only the first may have been.
-    for proposal in sent[:1]:
-        yield {**proposal, "event": INTERRUPTED}
+_Attempt = tuple[Record, Record | None]
+"""The proposal of a change that was sent, and its step; None where none is recorded."""
 
 
-def _call_id(record: Record) -> object:
-    return (record.get("call") or {}).get("id")
+class _Attempts:
+    """The changes that were being sent at a place of a transcript, by the ids of their calls."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, tuple[Record, bool]] = {}
+
+    def read(self, record: Record) -> list[_Attempt]:
+        """Return the attempts that end with a record."""
+        event, call = record.get("event"), record.get("call")
+        id = str(call.get("id")) if isinstance(call, Mapping) else ""
+        if event in ("asked", "answered"):
+            return self.end()
+        if event == "proposed" and record.get("effect") != Effect.READ:
+            self._open[id] = record, not record.get("asks")
+        elif event == EVENT:
+            agreed = record.get("answer") == ConsentAnswer.AGREED
+            pairs = self._open.items()
+            self._open = {id: (entry, True) for id, (entry, is_sent) in pairs if agreed or is_sent}
+        elif event == "stepped" and id in self._open:
+            proposal, is_sent = self._open.pop(id)
+            was_tried = record.get("outcome") in (Outcome.ANSWERED, Outcome.FAILED)
+            if is_sent and was_tried and not str(record.get("message")).startswith(NOT_RUN):
+                return [(proposal, record)]
+        return []
+
+    def end(self) -> list[_Attempt]:
+        """Return the attempt without a step, and forget all that is open."""
+        # Changes are sent one by one: of those without an answer only the first may have been.
+        sent = [proposal for proposal, is_sent in self._open.values() if is_sent]
+        self._open = {}
+        return [(proposal, None) for proposal in sent[:1]]
+
+
+def _outcome_of(attempt: _Attempt) -> tuple[str, str, bool]:
+    """Return when an attempt was, the digest of its request, and whether nobody knows what came of it."""
+    proposal, step = attempt
+    request_digest = str(proposal.get("digest", ""))
+    headers = proposal.get("headers")
+    if "cut" not in proposal and isinstance(headers, Mapping) and "if-match" in map(str.lower, headers):
+        with suppress(LookupError, TypeError, ValueError):
+            request = _request(proposal)
+            without = tuple(pair for pair in request.headers if pair[0].lower() != "if-match")
+            request_digest = digest(replace(request, headers=without))
+    is_open = step is None or str(step.get("message")).startswith(OUTCOME_UNKNOWN)
+    return str((step or proposal).get("at", "")), request_digest, is_open
 
 
 # (source of the description, operation id) -> Tool; UsageError when the operation no longer exists.

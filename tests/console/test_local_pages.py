@@ -218,10 +218,10 @@ def test_a_change_whose_answer_is_not_recorded_stands_in_the_log_as_such(shop: S
         assert "is recorded: it may have been carried out" in browser.get(f"/log/{transcript.stem}")
         # In another conversation it is still the same change.
         plan(browser, RENAME)
-        assert "UTC when nlapi was stopped, and no answer is recorded" in browser.press("Review and send…")
+        assert "UTC, and no answer to it is recorded" in browser.press("Review and send…")
         refused = run("ask", RENAME, "-a", "shop", "--yes")
         assert (refused.code, len(shop.changes)) == (6, 1)
-        assert "no answer is recorded" in refused.err
+        assert "no answer to it is recorded" in refused.err
         browser.press("Send it")
         assert len(shop.changes) == 2
         assert run("ask", RENAME, "-a", "shop", "--yes").code == 0, "its answer is recorded now"

@@ -274,7 +274,7 @@ class Session:
             self.planner,
             conversation,
             self.targets,
-            policy=self.policy,
+            policy=replace(self.policy, interrupted=cache(_interrupted_requests)),
             consent=self._ask,
             workflow_consent=self._ask_about_workflow if self.workflow_consent is not None else None,
             dry_run=self.dry_run,
@@ -375,7 +375,7 @@ class Session:
 
 
 def _interrupted_requests() -> dict[str, str]:
-    """Return the requests of the last day that were being sent when nlapi was stopped."""
+    """Return the requests of the last day of which nobody knows whether they were carried out."""
     from nlapi.agent.transcripts import interrupted_requests
 
     return interrupted_requests(registry.log_folder(), datetime.now(UTC) - timedelta(days=1))
@@ -412,7 +412,6 @@ def open_conversation(setup: Setup) -> tuple[Session, PlannerFactory]:
             change_below=CHANGE_BELOW,
             offer_below=OFFER_BELOW,
             secrets=secrets,
-            interrupted=cache(_interrupted_requests),
         ),
         consent=ConsentPrompt(),
         workflow_consent=WorkflowPrompt(),
