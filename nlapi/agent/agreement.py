@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from nlapi.agent.events import NOT_RUN, CallProposed, ConsentReply, FieldChange, field_changes
 from nlapi.agent.policy import PolicyDecision, Verdict, left_out_reason
-from nlapi.agent.sending import CallTerms, failed_step
+from nlapi.agent.sending import READ_SECONDS, CallTerms, failed_step
 from nlapi.client.message import Result
 from nlapi.client.safe_text import single_line
 from nlapi.errors import ArgumentError, ConsentError, MissingError, NlapiError
@@ -22,6 +25,9 @@ from nlapi.tools.rules import Ruling, denial_message, is_denied
 from nlapi.tools.run import Prepared, authorize_call, build_partial, prepare, rule_of
 from nlapi.tools.state_reads import contents_read, precondition, state_read, updates_item
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
+
+# Items that are read before a question about a plan: nobody compares more of them.
+MAX_READ_AHEAD = 25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +80,7 @@ class Agreement:
             index: await self._draft_at(index) for index, item in enumerate(self.items) if isinstance(item, Prepared)
         }
         while drafts:
+            await self._read_ahead(drafts.values())
             for index, draft in drafts.items():
                 drafts[index] = draft = await self._with_changes(index, draft)
                 yield self._proposal(draft)
@@ -198,13 +205,29 @@ class Agreement:
             return PolicyDecision(verdict=Verdict.ASK, reason=_join_reasons(policy_note, decision))
         return replace(decision, reason=policy_note) if is_allowed and decision.verdict is Verdict.RUN else decision
 
+    def _needs_question(self, draft: _CallDraft) -> bool:
+        # Under `--yes` nothing is read beforehand: no one would see it (docs/design/024-consent-to-a-plan.md).
+        is_asked = draft.decision.verdict is Verdict.ASK and self.terms.policy.interactive and not self.terms.dry_run
+        return is_asked and draft.prepared.effect is not Effect.READ
+
+    async def _read_ahead(self, drafts: Iterable[_CallDraft]) -> None:
+        """Read the items of the first changes that are asked about, beside one another: a plan may delete hundreds."""
+        calls = (
+            state_read(draft.prepared.call) for draft in drafts if self._needs_question(draft) and not draft.changes
+        )
+        reads = [call for call in islice(calls, MAX_READ_AHEAD) if call is not None]
+
+        async def read(call: Call) -> None:
+            async with self.terms.slots:
+                await self._read_once(call)
+
+        with suppress(TimeoutError):
+            async with asyncio.timeout(READ_SECONDS):
+                await asyncio.gather(*map(read, reads))
+
     async def _with_changes(self, index: int, draft: _CallDraft) -> _CallDraft:
         """Return a draft that asks with the fields that it changes, or the number of items that it removes."""
-        needs_question = (
-            draft.decision.verdict is Verdict.ASK and self.terms.policy.interactive and not self.terms.dry_run
-        )
-        # Under `--yes` nothing is read beforehand: no one would see it (docs/design/024-consent-to-a-plan.md).
-        if not needs_question or draft.changes or draft.prepared.effect is Effect.READ:
+        if not self._needs_question(draft) or draft.changes:
             return draft
         from nlapi.agent.current_state import count_line
 
@@ -213,11 +236,13 @@ class Agreement:
             result = await self._read_once(listing)
             return replace(draft, note=count_line(listing, result)) if result is not None else draft
         call = state_read(draft.prepared.call)
-        current = await self._read_once(call) if call is not None else None
-        if call is None or current is None:
+        is_update = updates_item(draft.prepared.call.tool.operation)
+        if call is None or not (is_update or any(call == earlier for earlier, _ in self.reads)):
+            return draft
+        current = await self._read_once(call)
+        if current is None:
             return draft
         changes = field_changes(draft.prepared.call, current, call.tool.operation)
-        is_update = updates_item(draft.prepared.call.tool.operation)
         if (
             is_update
             and index not in self.conditions

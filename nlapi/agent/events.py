@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from nlapi.client.message import Framing, Request, Result
 from nlapi.client.safe_text import json_line, single_line
+from nlapi.english.words import name_key
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.answers import extract_item
-from nlapi.resources.identity import FieldRank, field_at, label_rank, name_path
+from nlapi.resources.identity import field_at, fields_of, name_path
 from nlapi.resources.nouns import singular_noun
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step, WorkflowProposal
 from nlapi.tools.state_reads import updates_item
@@ -94,10 +95,20 @@ def field_changes(call: Call, current: Result, reader: Operation) -> tuple[Field
     return fields if any(field.state is not FieldState.UNKNOWN for field in fields) else ()
 
 
+# Other fields by which an item is known, such as `key` and `code`, may be what nobody should read.
+_NAME_ENDS = ("name", "names", "title", "label", "subject")
+_STATE_NAMES = ("status", "state", "phase")
+
+
 def _identity_fields(item: Mapping[str, Any], noun: Sequence[str]) -> Iterator[FieldChange]:
-    states = [str(name) for name in item if label_rank(str(name)) is FieldRank.STATE]
-    for path in dict.fromkeys(filter(None, (name_path(item, noun), *states[:1]))):
-        if isinstance(before := field_at(item, path), str | int | float):
+    fields = fields_of(item)
+    path = name_path(item, noun).removesuffix(".0")
+    names = [path] if name_key(path.rpartition(".")[2]).endswith(_NAME_ENDS) else []
+    states = [path for path in fields if name_key(path.rpartition(".")[2]) in _STATE_NAMES]
+    for path in (*names, *sorted(states, key=lambda path: path.count("."))[:1]):
+        before = field_at(item, path)
+        before = before[0] if isinstance(before, list) and before else before
+        if isinstance(before, str | int | float):
             yield FieldChange(field=path, state=FieldState.SHOWN, after=None, before=before)
 
 

@@ -131,7 +131,7 @@ def _review(ticket: Ticket) -> types.CallToolResult:
         {
             "field": single_line(change.field),
             "before": "" if change.state is FieldState.UNKNOWN else json_line(change.before, MAX_SHOWN),
-            "after": "" if change.state is FieldState.SHOWN else json_line(change.after, MAX_SHOWN),
+            "after": "—" if change.state is FieldState.SHOWN else json_line(change.after, MAX_SHOWN),
         }
         for change in subject.changes
     ]

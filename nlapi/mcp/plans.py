@@ -14,7 +14,7 @@ from functools import partial
 
 import mcp_types as types
 
-from nlapi.agent.events import CallProposed, ConsentReply, change_lines
+from nlapi.agent.events import CallProposed, ConsentReply, FieldState, change_lines
 from nlapi.agent.operation_tools import PLAN_TOOL, OperationTools
 from nlapi.agent.policy import Policy
 from nlapi.agent.receipts import begin_receipt
@@ -105,19 +105,28 @@ async def call_plan(
     )
 
 
-def plan_subject(summary: str, changes: Sequence[tuple[CallProposed, Prepared]]) -> ConsentSubject:
-    """Return the question about all changes of a plan. UsageError where nobody could be shown them all."""
-    subjects = [call_subject(prepared, proposed.changes) for proposed, prepared in changes]
-    head = f"{count_noun(len(changes), 'change')}: {summary}"
+def _plan_question(head: str, events: Sequence[CallProposed], subjects: Sequence[ConsentSubject]) -> str:
     parts, before = [head], ""
-    for (proposed, _), subject in zip(changes, subjects, strict=True):
+    for proposed, subject in zip(events, subjects, strict=True):
         first, _, rest = subject.question.partition("\n")
         label = f"  {json.dumps(proposed.call.label, ensure_ascii=False)}" if proposed.call.label else ""
         parts += [f"{first}{label}{'  (the rest as above)' if rest and rest == before else ''}"]
         parts += rest.split("\n") if rest and rest != before else []
         parts += change_lines(proposed.changes)
         before = rest
-    question = "\n".join(map(wrap_question, ([part] for part in parts)))
+    return "\n".join(map(wrap_question, ([part] for part in parts)))
+
+
+def plan_subject(summary: str, changes: Sequence[tuple[CallProposed, Prepared]]) -> ConsentSubject:
+    """Return the question about all changes of a plan. UsageError where nobody could be shown them all."""
+    subjects = [call_subject(prepared, proposed.changes) for proposed, prepared in changes]
+    head = f"{count_noun(len(changes), 'change')}: {summary}"
+    events = [proposed for proposed, _ in changes]
+    question = _plan_question(head, events, subjects)
+    if len(question) > MAX_QUESTION:  # what is deleted has its name by its label
+        set_alone = (tuple(field for field in event.changes if field.state is not FieldState.SHOWN) for event in events)
+        events = [replace(event, changes=fields) for event, fields in zip(events, set_alone, strict=True)]
+        question = _plan_question(head, events, subjects)
     if len(question) > MAX_QUESTION:
         raise UsageError(f"{head}: too many to show in one question", hint="a limit, or a narrower condition, helps")
     prints = repr([(summary, subject.fingerprint) for subject in subjects])

@@ -63,9 +63,14 @@ def call_beside(operation: Operation, change: Call, more: Mapping[Place, object]
 def state_read(change: Call) -> Call | None:
     """Return the READ of the item that a change updates, deletes or acts on; None if no READ returns it."""
     operation = change.tool.operation
-    read = read_without_effect(change) if operation.method != "GET" else None
-    path = segments(read.tool.operation.route) if read is not None else ()
-    return read if updates_item(operation) or (path and path[-1].parameter) else None
+    path = segments(operation.route)
+    if updates_item(operation):
+        return read_without_effect(change)
+    if operation.method == "DELETE":
+        return read_without_effect(change) if path and path[-1].parameter else None
+    # With a body it may as well create something in the item.
+    read = read_without_effect(change) if operation.method == "POST" and not change.body_fields else None
+    return read if read is not None and segments(read.tool.operation.route)[-1].parameter else None
 
 
 def contents_read(change: Call) -> Call | None:

@@ -384,6 +384,52 @@ def test_an_item_that_became_another_one_during_the_question_is_asked_about_agai
     assert len(asked) == 2 and asked[1] == [reason]
 
 
+ITEMS = {
+    "name and state": ({"name": "Poetry", "previous_status": "new", "status": "open"}, ["name", "status"]),
+    "nested": (
+        {"id": "w1", "metadata": {"name": "web"}, "status": {"phase": "Running"}},
+        ["metadata.name", "status.phase"],
+    ),
+    "a list of names": ({"Names": ["/web"], "State": {"Pid": 3}}, ["Names"]),
+    # A key or a code may be what nobody should read.
+    "a credential": ({"id": "k1", "key": "sk_live_1", "code": "GIFT"}, []),
+}
+
+
+@pytest.mark.parametrize("kind", ITEMS)
+def test_what_is_deleted_has_its_name_and_state_in_the_question(kind: str) -> None:
+    from tests.planner.kit import library
+
+    item, fields = ITEMS[kind]
+    seen: list[str] = []
+
+    async def consent(proposed: Asked) -> ConsentReply:
+        seen.extend(change.field for entry in proposed for change in entry.changes)
+        return ConsentReply(is_agreed=False)
+
+    api = library()
+    with Echo(Response(200, item)) as server:
+        plan = Plan(calls=(call(api, "deleteShelf", shelf_id="sh_1"),))
+        events(Scripted(plan, "Done."), [api], server.url, consent=consent)
+    assert seen == fields
+
+
+def test_what_hundreds_of_deletions_are_about_is_read_for_some() -> None:
+    from tests.planner.kit import library
+
+    api, asked = library(), []
+
+    async def consent(proposed: Asked) -> ConsentReply:
+        asked.append(sum(bool(entry.changes) for entry in proposed))
+        return ConsentReply(is_agreed=False)
+
+    with Echo(Response(200, {"name": "Poetry"})) as server:
+        plan = Plan(calls=tuple(call(api, "deleteShelf", shelf_id=f"sh_{number}") for number in range(60)))
+        events(Scripted(plan, "Done."), [api], server.url, consent=consent)
+        assert len(server.received) == 25
+    assert asked == [25]
+
+
 def test_what_is_deleted_has_its_name_in_the_question() -> None:
     from tests.planner.kit import library
 
