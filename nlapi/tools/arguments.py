@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from nlapi.client.safe_text import shorten, single_line
+from nlapi.client.safe_text import count_noun, shorten, single_line
 from nlapi.english.words import name_words, singular
 from nlapi.errors import ArgumentError
 from nlapi.json_text import parse_json
@@ -392,11 +392,19 @@ def _unknown_property_hint(error: Any) -> str:
 
 
 _SIZES = {
-    "maxLength": "at most {:,} characters",
-    "minLength": "at least {:,} characters",
-    "maxItems": "at most {:,} entries",
-    "minItems": "at least {:,} entries",
+    "maxLength": ("at most", "character"),
+    "minLength": ("at least", "character"),
+    "maxItems": ("at most", "item"),
+    "minItems": ("at least", "item"),
 }
+
+
+def _size_hint(error: Any) -> str:
+    """Return the bound that a text or a list breaks; "" for another fault."""
+    if error.validator not in _SIZES:
+        return ""
+    bound, noun = _SIZES[error.validator]
+    return f"{bound} {count_noun(int(error.validator_value), noun)}"
 
 
 def _fault(error: Any) -> tuple[str, str]:
@@ -408,7 +416,7 @@ def _fault(error: Any) -> tuple[str, str]:
     quoted = repr(error.instance)
     value, reason = shorten(quoted, MAX_QUOTED), shorten(error.message.removeprefix(quoted), MAX_MESSAGE)
     message = value + reason if error.message.startswith(quoted) else reason
-    hint = _SIZES.get(error.validator, "").format(error.validator_value)
+    hint = _size_hint(error)
     if error.validator == "enum" and isinstance(error.instance, str):
         choices = [str(choice) for choice in error.validator_value]
         hint = suggestion(error.instance, choices, otherwise=f"one of {', '.join(choices[:12])}")

@@ -25,6 +25,7 @@ MODULES = (
     "test_gateway_revisions",
     "test_llm_limits",
     "test_revision_pruning",
+    "test_spending",
     "test_version_content",
 )
 # They look into the file of SQLite, or into the folder beside it.

@@ -1,4 +1,4 @@
-"""The page of what language models took, by day, objective, version or client, and of the budgets."""
+"""The page of what language models cost, by day, objective, version or client, and of the budgets."""
 
 from __future__ import annotations
 

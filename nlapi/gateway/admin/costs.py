@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from statistics import fmean
 from typing import Any
 
@@ -21,6 +22,8 @@ from nlapi.routing.change import remove_entity, upsert_entity
 from nlapi.routing.costs import CostTerms, RatedAnswer, cost_rules, floor_violation, learn, simulate_costs
 from nlapi.routing.model import Configuration, Objective, Rule, VersionRef
 
+# What spending goes back to unless a day is named: a gateway of many clients has a million sums of a year.
+SPENDING_PERIOD = timedelta(days=30)
 # One of five requests is held out of what a simulation learns on.
 _HELD_OUT = 5
 # Buckets that a simulation lists; the estimates of all are in the policy.
@@ -94,11 +97,12 @@ async def list_outcomes(call: ApiCall) -> ApiResponse:
 
 
 async def list_spending(call: ApiCall) -> ApiResponse:
-    """Return what language models took, in sums by day, objective, version or client."""
+    """Return the usage of language models, in sums by day, objective, version or client."""
     await call.gateway.flush()  # an answer that a client just got counts
     since, until = day_range(call)
+    since = since or f"{utc_now() - SPENDING_PERIOD:%Y-%m-%d}"
     equal = {name: slug(call.query.get(name, "")) for name in ("objective", "model", "version", "client")}
-    rows, total = await asyncio.to_thread(
+    rows, total, is_cut = await asyncio.to_thread(
         call.gateway.store.spending.totals,
         call.query["by"],
         equal,
@@ -106,7 +110,7 @@ async def list_spending(call: ApiCall) -> ApiResponse:
         until=until,
         limit=call.query["limit"],
     )
-    return ApiResponse(body={"data": rows, "total": total})
+    return ApiResponse(body={"data": rows, "total": total, "truncated": is_cut})
 
 
 def policy_outcomes(rows: Iterable[Mapping[str, Any]], fields: Sequence[str]) -> list[RatedAnswer]:

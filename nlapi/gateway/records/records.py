@@ -357,12 +357,13 @@ def decision_sink(store: GatewayStore) -> Sink:
 
 
 def _spending(records: Sequence[Record]) -> dict[SpendingKey, SpendingSum]:
-    """Return what language models took for records, by day, objective, version and client."""
+    """Return the usage of language models in records, by day, objective, version and client."""
     sums: defaultdict[SpendingKey, SpendingSum] = defaultdict(SpendingSum)
     for record in records:
         if usage := record.usage:
             day, version = format_time(datetime.fromtimestamp(record.at, UTC))[:10], record.version
-            total = sums[SpendingKey(day, record.decision.objective, version.model, version.version, record.client)]
+            client = f"shadow:{record.shadow}" if record.shadow else record.client
+            total = sums[SpendingKey(day, record.decision.objective, version.model, version.version, client)]
             total.answers += 1
             total.input_tokens += usage.input_tokens
             total.cached_tokens += usage.cached_tokens

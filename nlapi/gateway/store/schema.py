@@ -127,7 +127,7 @@ def _create_spending(database: StoreDatabase) -> None:
 
 
 def _create_daily_spending(database: StoreDatabase) -> None:
-    """Create the table of what language models took on each day."""
+    """Create the table of the usage of language models on each day, with that of the stored decisions."""
     _create(database, "daily spending")
 
 

@@ -59,7 +59,7 @@ class SpendingKey(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class SpendingSum:
-    """What a number of answers took; the cached tokens are among those of the input."""
+    """The usage of a number of answers; the cached tokens are among those of the input."""
 
     answers: int = 0
     input_tokens: int = 0
@@ -120,22 +120,25 @@ class SpendingTable:
             return [self._add(window, tokens, dollars) for window in _ordered(windows)]
 
     def add_days(self, sums: Mapping[SpendingKey, SpendingSum]) -> None:
-        """Add what was taken to the sums of its days, and forget what is more than STORED_DAYS old."""
+        """Add usage to the sums of its days, and forget the oldest day if it is more than STORED_DAYS old."""
         if not sums:
             return
         # In the same order for all gateways, so that two never wait for each other's rows.
         rows = [(*key, *(getattr(sums[key], name) for name in _SUMS)) for key in sorted(sums)]
-        newest = date.fromisoformat(max(key.day for key in sums))
+        # One clock that is wrong must not delete what all gateways have counted: at most a day each time.
+        newest = min(date.fromisoformat(max(key.day for key in sums)), datetime.now(UTC).date())
+        oldest = "DELETE FROM daily_spending WHERE at < ? AND at = (SELECT min(at) FROM daily_spending)"
         with self._database.transaction(is_exclusive=False):
             self._database.execute_many(_ADD_DAY, rows)
-            self._database.execute("DELETE FROM daily_spending WHERE at < ?", str(newest - timedelta(days=STORED_DAYS)))
+            self._database.execute(oldest, str(newest - timedelta(days=STORED_DAYS)))
 
     def totals(
         self, by: str, equal: Mapping[str, str], *, since: str, until: str, limit: int
-    ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-        """Return the sums by one of GROUPINGS and the sum of all, from a day on and before another; "" is open.
+    ) -> tuple[list[dict[str, Any]], dict[str, Any], bool]:
+        """Return the sums by one of GROUPINGS, the sum of all, and whether there are more than `limit` sums.
 
-        Of days the newest come first, of others the dearest. `equal` maps columns to their values.
+        They are from a day on and before another; "" is open. Of days the newest come first, of others the most
+        expensive. `equal` maps columns to their values.
         """
         conditions = {"at >= ?": since, "at < ?": until} | {f"{name} = ?": value for name, value in equal.items()}
         wanted = [condition for condition, value in conditions.items() if value]
@@ -144,9 +147,11 @@ class SpendingTable:
         columns, order = GROUPINGS[by], "at DESC" if by == "day" else "dollars DESC, answers DESC"
         group = columns.partition(" AS ")[0]
         query = f"SELECT {columns}, {_TOTALS} FROM daily_spending {where} GROUP BY {group} ORDER BY {order} LIMIT ?"  # noqa: S608 - columns of the table
-        rows = self._database.rows(query, *values, limit)
+        rows = [_sum_of(row) for row in self._database.rows(query, *values, limit + 1)]
+        if len(rows) <= limit:
+            return rows, _sum_of({name: sum(row[name] for row in rows) for name in _SUMS}), False
         (total,) = self._database.rows(f"SELECT {_TOTALS} FROM daily_spending {where}", *values)  # noqa: S608 - columns of the table
-        return [_sum_of(row) for row in rows], _sum_of(total)
+        return rows[:limit], _sum_of(total), True
 
     def _begin(self, window: BudgetWindow) -> None:
         """Create the row of a window, with what recorded decisions say of it, and delete those of past ones."""
@@ -181,7 +186,7 @@ class SpendingTable:
         return Spent(window=window, tokens=int(row["tokens"]), dollars=float(row["dollars"]))
 
 
-def _sum_of(row: Row) -> dict[str, Any]:
+def _sum_of(row: Row | Mapping[str, Any]) -> dict[str, Any]:
     """Return a row of sums; PostgreSQL adds up integers as decimals."""
     entry = dict(row)
     return entry | {name: int(entry[name]) for name in _SUMS[:-1]} | {"dollars": round(entry["dollars"], 9)}

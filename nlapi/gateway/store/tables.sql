@@ -73,8 +73,12 @@ CREATE TABLE spending (
   dollars DOUBLE PRECISION NOT NULL, PRIMARY KEY (scope, seconds, number));
 
 -- step: daily spending
--- What language models took on each day (UTC). The decisions of a busy gateway go back some minutes only.
+-- The usage of language models on each day (UTC). The decisions of a busy gateway cover some minutes only.
 CREATE TABLE daily_spending (
   id {row_key}, at {text} NOT NULL, objective {text} NOT NULL, model {text} NOT NULL, version {text} NOT NULL,
   client {text} NOT NULL, answers BIGINT NOT NULL, input_tokens BIGINT NOT NULL, cached_tokens BIGINT NOT NULL,
   output_tokens BIGINT NOT NULL, dollars DOUBLE PRECISION NOT NULL, UNIQUE (at, objective, model, version, client));
+INSERT INTO daily_spending (at, objective, model, version, client, answers, input_tokens, cached_tokens, output_tokens, dollars)
+SELECT substr(at, 1, 10), objective, model, version, coalesce(client, ''), count(*), sum({input_tokens}), 0,
+  sum({output_tokens}), sum({dollars})
+FROM decisions WHERE {dollars} IS NOT NULL GROUP BY 1, 2, 3, 4, 5;
