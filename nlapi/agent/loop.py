@@ -294,6 +294,7 @@ async def converse(
     limits: Limits | None = None,
     workflow_consent: WorkflowConsent | None = None,
     ledger: Ledger | None = None,
+    hides_fields: bool = False,
 ) -> AsyncGenerator[Event, None]:
     """Answer the question of `conversation`, one event at a time.
 
@@ -307,7 +308,8 @@ async def converse(
     nothing is sent. A workflow that a plan proposes is agreed to as a whole: WorkflowProposed comes before its first
     calls, `workflow_consent` is asked once, and its calls then run without a question. A turn that reaches one of the
     `caps`, or goes in circles, ends before the next request, with the answers so far. `ledger` has the changes of a
-    conversation that this one is a part of; without it, those of this one count.
+    conversation that this one is a part of; without it, those of this one count. With `hides_fields` a question shows
+    no value of a field that the user hides from models: what asks it may hand it to one.
 
     Raises PlannerError; ConsentError when consent is needed and no one is there to give it; CredentialError and
     UsageError for faults that only the user can correct, such as a credential or a base URL. Before it ends in an
@@ -328,6 +330,7 @@ async def converse(
             client=client,
             workflow_consent=workflow_consent,
             ledger=ledger,
+            hides_fields=hides_fields,
         )
         # The API may still work for a process that was killed: its state is read, and the change is not sent again.
         if (ended := await _earlier_work(conversation, terms)) is not None:

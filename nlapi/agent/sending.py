@@ -46,6 +46,8 @@ class CallTerms:
     workflow_consent: WorkflowConsent | None = None
     ledger: Ledger = field(default_factory=Ledger)
     """the changes of the conversation, and the calls that the user agreed to as parts of a whole"""
+    hides_fields: bool = False
+    """whether a question may reach a model, so that no value of a field that the user hides from it is shown"""
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_CONCURRENT))
 
     def target(self, call: Call) -> Target:
@@ -68,7 +70,7 @@ class CallTerms:
             ):
                 return None
             limits = Limits(deadline=READ_SECONDS, retries=0)
-            return await perform(prepared, target, limits=limits, client=self.client)
+            return await perform(prepared, target, limits=limits, client=self.client, for_model=self.hides_fields)
         except NlapiError:
             return None
 

@@ -87,6 +87,7 @@ class SubmittedPlan:
                 limits=limits,
                 max_rounds=MAX_ROUNDS,
                 ledger=ledger,
+                hides_fields=True,
             ):
                 if isinstance(event, WorkEnded):
                     self.steps[-1:] = [event.step]

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 from mcp import Client
 
+import nlapi
 from nlapi.mcp.server import create_server
 from nlapi.mcp.server_state import ServerState
 from nlapi.tools.rules import parse_field_rules, parse_rules
 from tests.cli.kit import run
+from tests.console.test_local_pages import DESCRIPTION
 from tests.mcp.kit import ERAS, PANELS, Panel, User, call, names, served, talk, text
-from tests.servers import Echo
+from tests.servers import Echo, Reply
 from tests.tables import table
 from tests.workflows.test_plan_loops import CAMPAIGNS, LIST, OVER_100, PAUSE, campaigns, described, each
 
@@ -99,6 +103,28 @@ def test_a_stored_answer_is_gone_through_and_values_of_hidden_fields_reach_no_mo
     assert loop.structured_content["state"] == "done"
     for result in (looped_read, read):
         assert "Campaign 1" in text(result) and "u1" not in text(result)
+
+
+@pytest.mark.parametrize("operation", ["deleteItem", "updateItem"])
+def test_a_question_that_a_model_gets_shows_no_value_of_a_hidden_field(operation: str, tmp_path: Path) -> None:
+    file = tmp_path / "shop.json"
+    file.write_text(json.dumps(DESCRIPTION))
+    item = {"id": "item_1", "name": "Blue Vase", "status": "sold"}
+    name = {"name": "Red Vase"} if operation == "updateItem" else {}
+    steps = [
+        {"id": "a", "operation": "listItems", "arguments": {}},
+        each({"operation": operation, "arguments": {"item_id": "$each.id", **name}}, limit=1),
+    ]
+    shown = {}
+    with Echo(lambda request: Reply(200, {"items": [item]} if request.path == "/items" else item)) as api:
+        for hidden in ("owner", "name"):
+            state = served(nlapi.load(str(file)), api.url)
+            rules = parse_field_rules({"fields": [{"hide": [hidden]}]}, "policy.toml")
+            state.target = replace(state.target, field_rules=rules)
+            shown[hidden] = text(call(state, "plan", {"steps": steps}))
+            assert f"/items/{item['id']}" in shown[hidden]
+        assert api.changes == []
+    assert ["Blue Vase" in shown[hidden] for hidden in ("owner", "name")] == [True, False]
 
 
 Ruled = Callable[[ServerState], ServerState]
