@@ -522,13 +522,13 @@ def interrupted_requests(folder: Path, since: datetime) -> dict[str, str]:
     Where the same request was answered later, in whatever conversation, it is known. Digests are without If-Match.
     """
     outcomes: list[tuple[str, str, bool]] = []
-    left = MAX_BYTES
+    remaining = MAX_BYTES
     paths = sorted(_files_since(folder, since), key=lambda path: path.name, reverse=True)
     for path in [path for path in paths if path.suffix == ".jsonl"][:MAX_FILES]:
         attempts = _Attempts()
         with suppress(UsageError, OSError):
-            left -= path.stat().st_size
-            if left < 0:
+            remaining -= path.stat().st_size
+            if remaining < 0:
                 break
             for record in read_records(path):
                 outcomes += map(_outcome_of, attempts.read(record))

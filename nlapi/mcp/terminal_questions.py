@@ -68,8 +68,8 @@ def waiting_questions(seconds: float = LIST_S) -> list[TerminalQuestion]:
     if not servers:
         return []
     with ThreadPoolExecutor(max_workers=min(len(servers), MAX_ASKED)) as pool:
-        found = pool.map(lambda server: list(_questions_of(server, seconds)), servers)
-        return sorted(chain.from_iterable(found), key=lambda question: question.seconds)
+        listings = pool.map(lambda server: list(_questions_of(server, seconds)), servers)
+        return sorted(chain.from_iterable(listings), key=lambda question: question.seconds)
 
 
 def _questions_of(server: Path, seconds: float) -> Iterator[TerminalQuestion]:

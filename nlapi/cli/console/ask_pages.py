@@ -115,9 +115,9 @@ class AskPages:
     async def _planning_session(self, api: str) -> Session:
         """Return a session that only plans. What is sent is planned by a new one, which may have no other options."""
         setup, entry, now = self.setup(api), registry.read_registrations().get(api), time.monotonic()
-        kept = self._planning.get(api)
-        if kept is not None and kept[0] == entry and now - kept[1] < PLANNING_S:
-            return kept[2]
+        stored = self._planning.get(api)
+        if stored is not None and stored[0] == entry and now - stored[1] < PLANNING_S:
+            return stored[2]
         session = await asyncio.to_thread(open_session, setup)
         self._planning[api] = entry, now, session
         return session

@@ -141,8 +141,8 @@ class SpendingTable:
         expensive. `equal` maps columns to their values.
         """
         conditions = {"at >= ?": since, "at < ?": until} | {f"{name} = ?": value for name, value in equal.items()}
-        wanted = [condition for condition, value in conditions.items() if value]
-        where = f"WHERE {' AND '.join(wanted)}" if wanted else ""
+        required = [condition for condition, value in conditions.items() if value]
+        where = f"WHERE {' AND '.join(required)}" if required else ""
         values: list[Value] = [value for value in conditions.values() if value]
         columns, order = GROUPINGS[by], "at DESC" if by == "day" else "dollars DESC, answers DESC"
         group = columns.partition(" AS ")[0]
