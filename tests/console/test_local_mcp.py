@@ -86,10 +86,11 @@ def test_a_page_that_is_not_opened_sends_nothing(mode: str) -> None:
 
 def test_a_question_that_two_places_answer_is_sent_once() -> None:
     async def says(client: Client, served: Served) -> None:
+        browser = await asyncio.to_thread(served.paired)
+        assert "Nothing waits" in await asyncio.to_thread(browser.get, "/waiting")
         answer = await client.call_tool("updateCampaign", NEW)
         page, code = re.findall(r"on the page (\S+/waiting/(\w+))", text(answer))[0]
         assert f"nlapi approve {code}" in text(answer)
-        browser = await asyncio.to_thread(served.paired)
         assert code in await asyncio.to_thread(browser.get, "/waiting")
         await asyncio.to_thread(browser.get, urlsplit(page).path)
         (question,) = await asyncio.to_thread(waiting_questions)

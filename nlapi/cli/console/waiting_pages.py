@@ -35,9 +35,10 @@ class WaitingPages:
     _answers: dict[str, asyncio.Task[Mapping[str, Any]]] = field(default_factory=dict)
     """what came of an answer, by the code of its question"""
     _seen: list[TerminalQuestion] = field(default_factory=list)
-    _look: asyncio.Task[None] | None = None
-    """the look at all servers that is under way or was the last"""
+    _look: asyncio.Task[list[TerminalQuestion]] | None = None
+    """the look at all servers that began last"""
     _looked_at: float = -inf
+    """when it began"""
 
     @property
     def routes(self) -> dict[tuple[str, str], PageHandler]:
@@ -50,18 +51,18 @@ class WaitingPages:
 
     async def count(self) -> int:
         """Return how many questions wait."""
-        return len(await self._questions(GLANCE_S)) + sum(run.waits for run in self.runs.begun.values())
+        return len(await self._questions(GLANCE_S, oldest=FRESH_S)) + sum(run.waits for run in self.runs.begun.values())
 
-    async def _questions(self, patience: float = LOOK_S) -> list[TerminalQuestion]:
-        """Return the questions of a look at most a second old, or after `patience` seconds of the look before it."""
-        if self._look is None or (self._look.done() and time.monotonic() - self._looked_at > FRESH_S):
-            self._look = asyncio.create_task(self._look_around())
-        await asyncio.wait([self._look], timeout=patience)
+    async def _questions(self, patience: float = LOOK_S, *, oldest: float = 0.0) -> list[TerminalQuestion]:
+        """Return the questions of a look begun at most `oldest` seconds ago, or of one before after `patience`."""
+        look = self._look
+        if look is None or not oldest or (look.done() and time.monotonic() - self._looked_at > oldest):
+            look = self._look = asyncio.create_task(asyncio.to_thread(waiting_questions, LOOK_S))
+            self._looked_at = time.monotonic()
+        await asyncio.wait([look], timeout=patience)
+        if look.done():
+            self._seen = look.result()
         return [question for question in self._seen if question.code not in self._answers]
-
-    async def _look_around(self) -> None:
-        self._seen = await asyncio.to_thread(waiting_questions, LOOK_S)
-        self._looked_at = time.monotonic()
 
     async def count_part(self, request: PageRequest) -> PageAnswer:
         """Show how many wait, for the line that asks again by itself."""
