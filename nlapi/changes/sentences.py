@@ -453,7 +453,9 @@ def leads_value(case: Case, cue: Mention) -> bool:
 def check_quantity(case: Case) -> Iterator[str]:
     """Yield the word for many in a sentence that no argument expresses; it is not a name: revoke [everyone]'s token."""
     for word in case.words:
-        if word.lower in QUANTIFIERS and (not word.is_used or any(_is_led_by(case, word, *case.account.sources))):
+        # What an answer has is a reason by itself: all active campaigns, each with its id from their list.
+        sources = [source for source in case.account.sources if source.origin is not Origin.ANSWER]
+        if word.lower in QUANTIFIERS and (not word.is_used or any(_is_led_by(case, word, *sources))):
             yield f"the sentence says {word.text!r}, and how many that are is not known"
             return
 

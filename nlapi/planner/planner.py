@@ -42,7 +42,7 @@ from nlapi.planner.slots.candidates import without_astray_credentials
 from nlapi.planner.slots.name_mentions import LiveNames
 from nlapi.planner.slots.preset_values import Values, complete_arguments, pending_lookup
 from nlapi.planner.slots.slot import Slot
-from nlapi.planner.steps.clauses import request_sentences
+from nlapi.planner.steps.clauses import EACH, request_sentences
 from nlapi.planner.steps.goal_plan import asked_by_rival, call_plan, plan_goal, plan_question, rated_change
 from nlapi.planner.steps.name_reads import names_plan, read_names
 from nlapi.planner.steps.name_rounds import without_name_rounds
@@ -152,6 +152,8 @@ class OfflinePlanner:
         """Return the first plan for a question, of the operation that the user has `chosen`, if any."""
         known_values = known or {}
         plan_clause = cache(partial(self._plan_clause, known_values=known_values))
+        if chosen is None and (plan := self._plan_each(question, known_values)) is not None:
+            return plan
         ways = list(request_sentences(question, self.catalogue)) if chosen is None else []
         if not ways:
             return self._plan_clause(question, known_values, chosen)
@@ -168,11 +170,34 @@ class OfflinePlanner:
         commands = next((sentences for sentences, is_plain in ways if is_plain), None)
         return (unplanned_part(plan, commands, plan_clause) if commands else None) or plan
 
+    def _plan_each(self, question: str, known_values: Mapping[str, object]) -> Plan | None:
+        """Return the plan of a change of each of several items, where no operation changes all of them at once."""
+        if EACH.search(question) is None:
+            return None
+        from nlapi.planner.steps.each import plan_each
+
+        whole = self._plan_clause(question, known_values)
+        call = whole.goal or (whole.calls[-1] if whole.calls else None)
+        is_read = call is not None and call.effect is Effect.READ
+        if is_read or (call is not None and not whole.missing and call.account is not None and not call.account.unused):
+            return None
+
+        def goal_of(sentence: str, chosen: Operation | None) -> Goal | None:
+            catalogue = self.catalogue if chosen is None else self.catalogue.api_catalogue(chosen.spec)
+            return self._clause(sentence, catalogue, known_values, chosen).goal()
+
+        return plan_each(question, self.catalogue, goal_of, known_values)
+
     def _plan_clause(self, question: str, known_values: Mapping[str, object], chosen: Operation | None = None) -> Plan:
         catalogue = self.catalogue if chosen is None else self.catalogue.api_catalogue(chosen.spec)
         if chosen is None and _HELP.match(question):
             return Plan(text=abilities(catalogue))
-        clause = _Clause(
+        return self._clause(question, catalogue, known_values, chosen).plan()
+
+    def _clause(
+        self, question: str, catalogue: Catalogue, known_values: Mapping[str, object], chosen: Operation | None
+    ) -> _Clause:
+        return _Clause(
             question=question,
             catalogue=catalogue,
             known_values=known_values,
@@ -180,7 +205,6 @@ class OfflinePlanner:
             today=self.today or datetime.now(self.zone),
             zone=self.zone,
         )
-        return clause.plan()
 
 
 def _is_plain_change(plan: Plan) -> bool:
@@ -253,6 +277,14 @@ class _Clause:
         goal, missing = self._rate(choice)
         plan = self._plan_steps(goal, choice, missing)
         return self._with_doubts(plan, choice)
+
+    def goal(self) -> Goal | None:
+        """Return the goal of the question; None where no operation is meant, or a value is missing."""
+        choice = self._choose_operation(read_question(self.question, self.catalogue, self.today, self.zone))
+        if isinstance(choice, Plan):
+            return None
+        goal, missing = self._rate(replace(choice, best=self._fill_slots(choice.best)))
+        return None if missing else goal
 
     def _choose_operation(self, sentence: Sentence) -> _Choice | Plan:
         """Return the operation that a sentence asks for, or the plan that says why none is planned."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,15 +14,12 @@ from nlapi.openapi.spec import Effect
 from nlapi.resources.identity import name_of
 from nlapi.results.contents import Listing, Row, value_at_path, values_at
 from nlapi.results.query import ResultQuery, matching_rows, parse_query
-from nlapi.tools.answer_view import PageBounds, PageSeries, SeriesEnd, is_list_start
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step
 from nlapi.tools.tool import Call, Tool
+from nlapi.tools.whole_list import MAX_CALLS, WholeList, digest_of
 from nlapi.workflows.from_plan import ModelChain, write_chain
 
 EACH = "each"
-MAX_CALLS = 200
-"""calls of one plan: a question about more would be read by nobody"""
-_BOUNDS = PageBounds(pages=50)
 
 _RESULT = re.compile(r"r(\d{1,6})")
 _OUTPUT = re.compile(r"\$steps\.(\w{1,40})\.outputs")
@@ -48,35 +44,6 @@ class Loop:
 
 
 @dataclass(slots=True, kw_only=True)
-class _List:
-    """A list as its pages come, and the call of the page that is not read yet."""
-
-    series: PageSeries = field(default_factory=PageSeries)
-    following: Call | None = None
-
-    @property
-    def rows(self) -> Sequence[Row]:
-        return self.series.entries
-
-    def add(self, step: Step) -> None:
-        """Take the entries of a page. UsageError where it has none, or not every page can be read."""
-        name, count = step.call.operation_id, len(self.series.entries)
-        if step.outcome is not Outcome.ANSWERED or step.result is None:
-            raise UsageError(f"{name} gave no list")
-        if not self.series.pages and not is_list_start(step.call):
-            raise UsageError(f"a later page of {name} is not its list; read it from its start")
-        self.following = self.series.add(step.call, step.result, _BOUNDS)
-        if not self.series.pages or not all(isinstance(entry, Mapping) for entry in self.rows):
-            raise UsageError(f"the answer of {name} is not a list of objects")
-        if self.following is None and self.series.ended is not SeriesEnd.COMPLETE:
-            raise UsageError(f"not all pages of {name} can be read; filter the list by an argument of its own")
-        # A longer page has the entries of the one before it.
-        pages = self.rows[:count], self.rows[count:]
-        if {_digest(row) for row in pages[0]} & {_digest(row) for row in pages[1]}:
-            raise UsageError(f"an entry of {name} came on two pages: the list changed while it was read; ask again")
-
-
-@dataclass(slots=True, kw_only=True)
 class LoopChain:
     """A plan with loops that is being carried out: its reads, the further pages of their lists, then all calls."""
 
@@ -84,7 +51,7 @@ class LoopChain:
     reads: ModelChain | None
     taken: int
     """rounds of the turn that came before, or are taken"""
-    lists: dict[str | int, _List] = field(default_factory=dict)
+    lists: dict[str | int, WholeList] = field(default_factory=dict)
     calls: tuple[Call, ...] = ()
     summary: str = ""
 
@@ -117,7 +84,7 @@ class LoopChain:
 
     def _take(self, name: str | int, step: Step) -> None:
         if any(loop.query is not None and loop.source == name for loop in self.loops):
-            self.lists.setdefault(name, _List()).add(step)
+            self.lists.setdefault(name, WholeList()).add(step)
 
     def _changes(self) -> Plan:
         """Return the plan of all calls, or the end of the turn where no row fits."""
@@ -128,7 +95,7 @@ class LoopChain:
             rows, whole = self._rows(loop)
             for call in _calls(loop, rows):
                 # Of entries with the same values one call is made: of two orders of a customer, one to the customer.
-                key = call.operation_id, _digest(call.arguments)
+                key = call.operation_id, digest_of(call.arguments)
                 if key not in keys:
                     keys.add(key)
                     calls.append(replace(call, id=f"each-{len(calls) + 1}"))
@@ -180,7 +147,7 @@ def write_plan(
     steps = list(conversation.steps)
     for loop in loops:
         if isinstance(loop.source, int) and loop.query is not None and loop.source not in loop_chain.lists:
-            loop_chain.lists[loop.source] = read = _List()
+            loop_chain.lists[loop.source] = read = WholeList()
             read.add(steps[loop.source - 1])
     return loop_chain
 
@@ -244,10 +211,6 @@ def _conditions_text(query: ResultQuery) -> str:
     order = f", by {single_line(query.sort)}" if query.sort else ""
     chosen = f" where {single_line(' and '.join(texts))}" if texts else ""
     return f"{chosen}{order}"
-
-
-def _digest(values: Mapping[str, Any]) -> str:
-    return json.dumps(values, sort_keys=True, default=str)
 
 
 def _references(value: object) -> Iterator[str]:

@@ -49,6 +49,8 @@ def _source(source: ValueSource) -> str:
     origin = origin_text(source)
     if source.origin is Origin.LOOKUP and words:
         origin = f"{origin} by {words}"
+    elif source.origin is Origin.ANSWER and words:
+        origin = f"{origin}, for {words}"
     elif source.origin in (Origin.WORDS, Origin.VERB) and words:
         origin = words
     return f"{single_line(source.argument)} <- {origin}"

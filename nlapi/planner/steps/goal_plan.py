@@ -12,7 +12,7 @@ from nlapi.english.words import stems_of
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.assignment import nest_values
-from nlapi.planner.slots.entities import PendingLookup
+from nlapi.planner.slots.entities import PendingLookup, resource_words
 from nlapi.planner.slots.overrides import OVERRIDE_PROBABILITY
 from nlapi.planner.slots.preset_values import (
     argument_name,
@@ -23,7 +23,7 @@ from nlapi.planner.slots.preset_values import (
     pending_lookup,
 )
 from nlapi.planner.slots.slot import Slot
-from nlapi.planner.steps.state import CallState, Goal, LookupState, Rival, with_completed
+from nlapi.planner.steps.state import CallState, EachItem, Goal, LookupState, Rival, with_completed
 from nlapi.tools.plan import Conversation, Plan
 from nlapi.tools.tool import Account, Call, Missing, Origin, Tool
 
@@ -39,11 +39,18 @@ def call_plan(goal: Goal, missing: tuple[Slot, ...]) -> Plan:
         calls=(call,),
         confidence=goal.confidence,
         missing=required,
-        understood=with_note(describe_call(call), goal),
+        understood=with_note(describe_call(call), goal)
+        if outer is None or outer.each is None
+        else _for_each(call, outer),
         text=missing_text(required),
         goal=None if outer is None else goal.final_call,
         raw=outer or CallState(used=goal.used, goal=goal if goal.rivals or goal.second_try else None),
     )
+
+
+def _for_each(listing: Call, state: LookupState) -> str:
+    """Return what a change of each item of a list does: List campaigns, then Update a campaign for all campaigns."""
+    return f"{describe_call(listing)}, then {describe_call(state.goal.final_call)} for {state.name}"
 
 
 def describe_call(call: Call) -> str:
@@ -80,15 +87,18 @@ def plan_goal(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, objec
     slots = catalogue.slots(goal.tool)
     values, missing = complete_arguments(goal.tool, goal.values, slots, known_values)
     goal = replace(goal, values=values, sources=with_completed(goal.sources, values, slots, known_values))
-    for slot in slots:
-        if (target := pending_lookup(values.get(slot.path))) is not None:
-            tool = find_tool(catalogue, target.list_operation, goal.tool.operation.spec)
-            if tool is None:
-                return gone_plan(target.list_operation)
-            from nlapi.planner.steps.lookup import look_up
+    pending = [(slot, target) for slot in slots if (target := pending_lookup(values.get(slot.path))) is not None]
+    # What is done to each item of a list is known before the list is read.
+    for slot, target in sorted(pending, key=lambda entry: isinstance(entry[1], EachItem)):
+        if isinstance(target, EachItem):
+            return plan_goal(_each_listing(goal, slot, target, catalogue), catalogue, known_values)
+        tool = find_tool(catalogue, target.list_operation, goal.tool.operation.spec)
+        if tool is None:
+            return gone_plan(target.list_operation)
+        from nlapi.planner.steps.lookup import look_up
 
-            step = look_up(goal, slot, target, tool, catalogue, known_values, filtered=filtered)
-            return plan_goal(step, catalogue, known_values) if isinstance(step, Goal) else step
+        step = look_up(goal, slot, target, tool, catalogue, known_values, filtered=filtered)
+        return plan_goal(step, catalogue, known_values) if isinstance(step, Goal) else step
     secrets = catalogue.credentials(goal.tool)
     names = {slot: argument_name(slot) for slot in secrets}
     credentials = {slot.path: coerce(known_values[name], slot) for slot, name in names.items() if name in known_values}
@@ -96,6 +106,19 @@ def plan_goal(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, objec
     sources = with_completed(goal.sources, values, (*slots, *secrets), known_values)
     unset = (slot for slot in secrets if slot.required and slot.path not in credentials)
     return call_plan(replace(goal, values=values, sources=sources), (*missing, *unset))
+
+
+def _each_listing(goal: Goal, slot: Slot, target: EachItem, catalogue: Catalogue) -> Goal:
+    """Return the list of the items that a change is for, as a goal on the way to that change."""
+    state = LookupState(
+        goal=goal,
+        slot=slot.path,
+        name=target.name,
+        kind=resource_words(goal.tool, slot),
+        id_field=catalogue.id_field(goal.tool, slot, target.listing.tool),
+        each=target,
+    )
+    return replace(target.listing, outer=state, confidence=goal.confidence)
 
 
 def plan_with_id(state: LookupState, id: object, catalogue: Catalogue, known_values: Mapping[str, object]) -> Plan:

@@ -260,6 +260,14 @@ class Goal:
         return replace(self, sources=sources, unused=unused, note="" if not unused else self.note)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EachItem(PendingLookup):
+    """The place of an id in a change of each of several items, which `listing` lists and `sentence` describes."""
+
+    listing: Goal
+    sentence: str
+
+
 class LookupStage(StrEnum):
     """The call of a look-up that was made last."""
 
@@ -274,8 +282,9 @@ class LookupState:
     """The state of a look-up: of the item called `name`, whose id (or `field`) the slot at path `slot` takes.
 
     `name` is "" where the call that answers is about the caller. `place` is an ordinal or another word that selects by
-    order, ONLY or DESCRIBED; "" for a name. `kind` is the noun of the items. `pages` counts the pages read so far, and
-    `scored` has their best items. `filtered` says that the listing was asked for the name alone.
+    order, ONLY or DESCRIBED; "" for a name. With `each` all the items that it describes are taken. `kind` is the noun
+    of the items. `pages` counts the pages read so far, and `scored` has their best items. `filtered` says that the
+    listing was asked for the name alone.
     """
 
     goal: Goal
@@ -288,6 +297,7 @@ class LookupState:
     id_fields: tuple[str, ...] = ()
     via: str = ""
     place: str = ""
+    each: EachItem | None = None
     exact: bool = False
     filtered: bool = False
     pages: int = 1
@@ -362,7 +372,7 @@ _KINDS: dict[str, Any] = {
     kind.__name__: kind
     for kind in (
         *(CallState, LookupState, NamesState, ClauseState, Clause, Goal, Rival, ScoredItem),
-        *(PendingLookup, Call, Account, ValueSource),
+        *(PendingLookup, EachItem, Call, Account, ValueSource),
     )
 }
 _ENUMS: dict[str, type[StrEnum]] = {"origin": Origin, "stage": LookupStage}

@@ -30,7 +30,7 @@ from nlapi.planner.steps.item_match import (
 )
 from nlapi.planner.steps.lookup import MAX_CHOICES, NOT_FOUND, choice_plan, page_plan
 from nlapi.planner.steps.second_try import attempts_of, is_answered, second_try, tried
-from nlapi.planner.steps.state import Goal, LookupStage, LookupState, ScoredItem, state_of
+from nlapi.planner.steps.state import EachItem, Goal, LookupStage, LookupState, ScoredItem, state_of
 from nlapi.planner.steps.turn_end import MAX_PAGES, answer_views, end_of_turn, next_page_plan, repeats_page
 from nlapi.reading.numbers import ORDINALS
 from nlapi.resources.answers import extract_item
@@ -74,7 +74,7 @@ def _plan_after(turn: Turn, catalogue: Catalogue, known_values: Mapping[str, obj
     last = next(round for round in reversed(turn.rounds) if round.steps)
     step, state = last.steps[-1], state_of(last.plan)
     if isinstance(state, LookupState) and step.outcome is Outcome.ANSWERED and step.result is not None:
-        return _continue_lookup(turn, step, state, catalogue, known_values)
+        return _continue_lookup(turn, step, state, catalogue, known_values, today)
     if (page := next_page_plan(turn, today)) is not None:
         return page
     return end_of_turn(answer_views(turn.question, turn.rounds, several=catalogue.several, today=today))
@@ -87,7 +87,12 @@ def _slot_accepts_name(operation: Operation, slot: Slot) -> bool:
 
 
 def _continue_lookup(
-    turn: Turn, step: Step, state: LookupState, catalogue: Catalogue, known_values: Mapping[str, object]
+    turn: Turn,
+    step: Step,
+    state: LookupState,
+    catalogue: Catalogue,
+    known_values: Mapping[str, object],
+    today: date | None,
 ) -> Plan:
     """Return the plan after an answered call of a look-up."""
     reason = failure_reason(step.call, step.result) if step.result is not None else ""
@@ -107,7 +112,14 @@ def _continue_lookup(
     if reason:
         return plan_goal(goal, catalogue, known_values, filtered=False)
     lookup = _Lookup(
-        turn=turn, step=step, state=state, goal=goal, slot=slot, catalogue=catalogue, known_values=known_values
+        turn=turn,
+        step=step,
+        state=state,
+        goal=goal,
+        slot=slot,
+        catalogue=catalogue,
+        known_values=known_values,
+        today=today,
     )
     return lookup.next_plan()
 
@@ -123,8 +135,11 @@ class _Lookup:
     slot: Slot
     catalogue: Catalogue
     known_values: Mapping[str, Any]
+    today: date | None
 
     def next_plan(self) -> Plan:
+        if self.state.each is not None:
+            return self._plan_each(self.state.each)
         if self.state.stage is LookupStage.ITEM or not self.state.name:
             return self._plan_from_item()
         return self._plan_by_order() if self.state.place else self._plan_by_name()
@@ -149,6 +164,12 @@ class _Lookup:
 
     def _plan_with(self, goal: Goal, *, filtered: bool = True) -> Plan:
         return plan_goal(goal, self.catalogue, self.known_values, filtered=filtered)
+
+    def _plan_each(self, each: EachItem) -> Plan:
+        from nlapi.planner.steps.each import plan_after_list
+
+        pages, today = pages_of(self.turn.steps), self.today or date.today()
+        return plan_after_list(pages, self.state, each, self.goal, self.slot, self.catalogue, self.known_values, today)
 
     def _plan_by_name(self) -> Plan:
         """Return the plan after a page of a listing: with the match, for the next page, or a question."""

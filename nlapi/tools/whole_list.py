@@ -1,0 +1,59 @@
+"""A list that is read whole, as a plan needs it that does something to each of its entries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from nlapi.errors import UsageError
+from nlapi.tools.answer_view import PageBounds, PageSeries, SeriesEnd, is_list_start
+from nlapi.tools.plan import Outcome, Step
+from nlapi.tools.tool import Call
+
+MAX_CALLS = 200
+"""calls of one plan: a question about more would be read by nobody"""
+_BOUNDS = PageBounds(pages=50)
+
+
+@dataclass(slots=True, kw_only=True)
+class WholeList:
+    """A list as its pages come, and the call of the page that is not read yet."""
+
+    series: PageSeries = field(default_factory=PageSeries)
+    following: Call | None = None
+
+    @classmethod
+    def of(cls, steps: Iterable[Step]) -> WholeList:
+        """Return the list whose pages `steps` have read so far. UsageError as for `add`."""
+        whole = cls()
+        for step in steps:
+            whole.add(step)
+        return whole
+
+    @property
+    def rows(self) -> Sequence[Mapping[str, Any]]:
+        return self.series.entries
+
+    def add(self, step: Step) -> None:
+        """Take the entries of a page. UsageError where it has none, or not every page can be read."""
+        name, count = step.call.operation_id, len(self.series.entries)
+        if step.outcome is not Outcome.ANSWERED or step.result is None:
+            raise UsageError(f"{name} gave no list")
+        if not self.series.pages and not is_list_start(step.call):
+            raise UsageError(f"a later page of {name} is not its list; read it from its start")
+        self.following = self.series.add(step.call, step.result, _BOUNDS)
+        if not self.series.pages or not all(isinstance(entry, Mapping) for entry in self.rows):
+            raise UsageError(f"the answer of {name} is not a list of objects")
+        if self.following is None and self.series.ended is not SeriesEnd.COMPLETE:
+            raise UsageError(f"not all pages of {name} can be read; filter the list by an argument of its own")
+        # A longer page has the entries of the one before it.
+        pages = self.rows[:count], self.rows[count:]
+        if {digest_of(row) for row in pages[0]} & {digest_of(row) for row in pages[1]}:
+            raise UsageError(f"an entry of {name} came on two pages: the list changed while it was read; ask again")
+
+
+def digest_of(values: Mapping[str, Any]) -> str:
+    """Return a text that is the same for equal values."""
+    return json.dumps(values, sort_keys=True, default=str)
