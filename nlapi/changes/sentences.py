@@ -371,9 +371,11 @@ def build_case(call: Call, account: Account, question: str, *, destroy: bool = F
             word_sources = [source for source in sources if source.start < word.end and word.start < source.end]
             if not word_sources and reason is not None and reason.holds(word.start, word.end):
                 continue
-            # Of the words for an item those that are not in its value are its kind: the taste experiment.
+            # Of the words for an item those that are not in its value are its kind: the taste experiment. No word that
+            # describes the item of an answer is its name.
             is_name = any(
                 isinstance(source.value, str)
+                and source.origin is not Origin.ANSWER
                 and not has_closed_values(call, source.argument)
                 and (source.origin is not Origin.WORDS or word.text.lower() in source.value.lower())
                 for source in word_sources

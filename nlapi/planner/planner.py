@@ -8,7 +8,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
 from functools import cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlapi.changes.account import dropped_commands
 from nlapi.client.credential_texts import mask_credential_texts
@@ -42,8 +42,8 @@ from nlapi.planner.slots.candidates import without_astray_credentials
 from nlapi.planner.slots.name_mentions import LiveNames
 from nlapi.planner.slots.preset_values import Values, complete_arguments, pending_lookup
 from nlapi.planner.slots.slot import Slot
-from nlapi.planner.steps.clauses import EACH, request_sentences
-from nlapi.planner.steps.goal_plan import asked_by_rival, call_plan, plan_goal, plan_question, rated_change
+from nlapi.planner.steps.clauses import request_sentences
+from nlapi.planner.steps.goal_plan import DOUBTED, asked_by_rival, call_plan, plan_goal, plan_question, rated_change
 from nlapi.planner.steps.name_reads import names_plan, read_names
 from nlapi.planner.steps.name_rounds import without_name_rounds
 from nlapi.planner.steps.state import Goal, other_readings, rivals_of, sources_of
@@ -66,7 +66,10 @@ from nlapi.reading.reader import read_sentence
 from nlapi.reading.text import Sentence, Token, foreign_language
 from nlapi.tools.index import find_misspelt
 from nlapi.tools.plan import Conversation, Plan, Round
-from nlapi.tools.tool import Tool
+from nlapi.tools.tool import Call, Tool
+
+if TYPE_CHECKING:
+    from nlapi.planner.steps.each import ListedItems
 
 # Characters of a question that are read: a longer one is a pasted text, and time grows with the length.
 _MAX_LENGTH = 2000
@@ -148,18 +151,26 @@ class OfflinePlanner:
         *,
         known: Mapping[str, object] | None = None,
         chosen: Operation | None = None,
+        listed: ListedItems | None = None,
     ) -> Plan:
-        """Return the first plan for a question, of the operation that the user has `chosen`, if any."""
+        """Return the first plan for a question, of the operation that the user has `chosen`, if any.
+
+        A pronoun for several items stands for those that were `listed` last.
+        """
         known_values = known or {}
+        if listed is not None:
+            from nlapi.planner.steps.each import plan_listed
+
+            goal_of = partial(self._goal_of, known_values=known_values)
+            plan = plan_listed(question, listed, self.catalogue, goal_of, known_values)
+            return plan or self._plan_single(question, known_values)
         plan_clause = cache(partial(self._plan_clause, known_values=known_values))
-        if chosen is None and (plan := self._plan_each(question, known_values)) is not None:
-            return plan
         ways = list(request_sentences(question, self.catalogue)) if chosen is None else []
         if not ways:
             return self._plan_clause(question, known_values, chosen)
         from nlapi.planner.steps.requests import plan_requests, unplanned_part
 
-        plan = plan_clause(question)
+        plan = self._plan_single(question, known_values)
         # `activate the card with the number X and the id Y` is one change, whatever its parts may mean.
         is_one_change = _is_plain_change(plan)
         for sentences, is_plain in ways:
@@ -170,25 +181,22 @@ class OfflinePlanner:
         commands = next((sentences for sentences, is_plain in ways if is_plain), None)
         return (unplanned_part(plan, commands, plan_clause) if commands else None) or plan
 
-    def _plan_each(self, question: str, known_values: Mapping[str, object]) -> Plan | None:
-        """Return the plan of a change of each of several items, where no operation changes all of them at once."""
-        if EACH.search(question) is None:
-            return None
+    def _plan_clause(self, question: str, known_values: Mapping[str, object], chosen: Operation | None = None) -> Plan:
+        """Return the first plan for a single request: that of one call, or of one for each of several items."""
+        plan = self._plan_single(question, known_values, chosen)
+        call = plan.goal or (plan.calls[-1] if plan.calls else None)
+        if chosen is not None or (call is not None and (call.effect is Effect.READ or _is_said(plan, call))):
+            return plan
         from nlapi.planner.steps.each import plan_each
 
-        whole = self._plan_clause(question, known_values)
-        call = whole.goal or (whole.calls[-1] if whole.calls else None)
-        is_read = call is not None and call.effect is Effect.READ
-        if is_read or (call is not None and not whole.missing and call.account is not None and not call.account.unused):
-            return None
+        goal_of = partial(self._goal_of, known_values=known_values)
+        return plan_each(question, self.catalogue, goal_of, known_values) or plan
 
-        def goal_of(sentence: str, chosen: Operation | None) -> Goal | None:
-            catalogue = self.catalogue if chosen is None else self.catalogue.api_catalogue(chosen.spec)
-            return self._clause(sentence, catalogue, known_values, chosen).goal()
+    def _goal_of(self, sentence: str, chosen: Operation | None, known_values: Mapping[str, object]) -> Goal | None:
+        catalogue = self.catalogue if chosen is None else self.catalogue.api_catalogue(chosen.spec)
+        return self._clause(sentence, catalogue, known_values, chosen).goal()
 
-        return plan_each(question, self.catalogue, goal_of, known_values)
-
-    def _plan_clause(self, question: str, known_values: Mapping[str, object], chosen: Operation | None = None) -> Plan:
+    def _plan_single(self, question: str, known_values: Mapping[str, object], chosen: Operation | None = None) -> Plan:
         catalogue = self.catalogue if chosen is None else self.catalogue.api_catalogue(chosen.spec)
         if chosen is None and _HELP.match(question):
             return Plan(text=abilities(catalogue))
@@ -205,6 +213,13 @@ class OfflinePlanner:
             today=self.today or datetime.now(self.zone),
             zone=self.zone,
         )
+
+
+def _is_said(plan: Plan, call: Call) -> bool:
+    """Return whether a plan uses every word for a change, which nothing speaks against if it is of a single item."""
+    is_of_all = "{" not in call.tool.operation.path.rpartition("/")[2]
+    uses_all = call.account is not None and not call.account.unused and not plan.missing
+    return uses_all and (is_of_all or plan.confidence > DOUBTED)
 
 
 def _is_plain_change(plan: Plan) -> bool:

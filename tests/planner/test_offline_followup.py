@@ -127,9 +127,20 @@ def test_what_is_asked_of_all_that_was_listed_lists_it_again(books: Chat, text: 
     assert only(books.say(text)[0])[0] == "listBooks"
 
 
-@pytest.mark.parametrize("text", ["delete all of them", "delete these", "delete both of them"])
-def test_a_change_of_all_that_was_listed_asks(books: Chat, text: str) -> None:
-    made = books.say(text)[0]
+@pytest.mark.parametrize("text", ["delete all of them", "delete these"])
+def test_a_pronoun_is_not_for_items_on_pages_that_were_not_shown(books: Chat, text: str) -> None:
+    listing, *_, last = books.say(text)
+    assert only(listing) == ("listBooks", {})
+    assert last.text == "Nothing was changed: 3 were shown, and the list has 4 now; list all of them, or name them."
+
+
+def test_the_plural_is_for_all_pages(books: Chat) -> None:
+    *_, changes = books.say("delete the books")
+    assert [call.arguments for call in changes.calls] == [{"book_id": id} for id in (1, 2, 3, 9)]
+
+
+def test_both_of_three_are_asked_about(books: Chat) -> None:
+    made = books.say("delete both of them")[0]
     assert made.missing or made.confidence < 0.4
 
 

@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -20,65 +19,18 @@ from nlapi.agent.model_planner import ModelPlanner
 from nlapi.agent.policy import Policy
 from nlapi.cli.ask.events import TextRenderer
 from nlapi.errors import ConsentError
-from nlapi.openapi.spec import Spec
 from nlapi.tools.plan import ask
 from nlapi.tools.rules import parse_field_rules
 from nlapi.tools.run import Target
 from nlapi.workflows.loops import write_plan
-from tests.describe import spec
+from tests.campaign_pages import CAMPAIGNS, PAGE, campaigns, described
 from tests.messages_server import MessagesServer, results, say, use
-from tests.servers import Echo, Received, Reply
+from tests.servers import Echo
 from tests.tables import table
 
-PAGE = 10
-CAMPAIGNS = [
-    {"id": f"c{number}", "name": f"Campaign {number}", "spent": number * 10, "owner": {"id": f"u{number % 3}"}}
-    for number in range(25)
-]
 LIST = {"id": "a", "operation": "listCampaigns", "arguments": {}}
 PAUSE = {"operation": "updateCampaign", "arguments": {"id": "$each.id", "status": "PAUSED"}}
 OVER_100 = [{"field": "spent", "op": ">", "value": 100}]
-
-
-def described(url: str) -> Spec:
-    page = {"name": "page", "in": "query", "schema": {"type": "integer", "default": 1}}
-    id = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
-    item = {
-        "type": "object",
-        "properties": {
-            "id": {"type": "string"}, "name": {"type": "string"}, "spent": {"type": "integer"},
-            "owner": {"type": "object", "properties": {"id": {"type": "string"}}},
-        },
-    }  # fmt: skip
-    rows = {
-        "type": "object",
-        "properties": {"data": {"type": "array", "items": item}, "total": {"type": "integer"}},
-    }
-    body = {"type": "object", "properties": {"status": {"type": "string", "enum": ["PAUSED", "ACTIVE"]}}}
-    paths = {
-        "/campaigns": {"get": {"operationId": "listCampaigns", "summary": "List campaigns", "parameters": [page],
-                               "responses": {"200": answer(rows)}}},
-        "/campaigns/{id}": {
-            "patch": {"operationId": "updateCampaign", "summary": "Update a campaign", "parameters": [id],
-                      "requestBody": {"content": {"application/json": {"schema": body}}},
-                      "responses": {"200": answer(item)}},
-            "delete": {"operationId": "deleteCampaign", "summary": "Delete a campaign", "parameters": [id],
-                       "responses": {"204": {"description": "gone"}}},
-        },
-    }  # fmt: skip
-    return spec(paths, servers=[{"url": url}])
-
-
-def answer(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"description": "it", "content": {"application/json": {"schema": schema}}}
-
-
-def campaigns(rows: Sequence[dict[str, Any]], total: int, request: Received) -> Reply:
-    """Pages of ten, until an entry is changed; `c13` cannot be."""
-    if request.method == "GET":
-        page = int(parse_qs(urlsplit(request.target).query).get("page", ["1"])[0])
-        return Reply(200, {"data": rows[(page - 1) * PAGE : page * PAGE], "total": total or len(rows)})
-    return Reply(409, {"error": "locked"}) if request.target.endswith("/c13") else Reply(200, {"id": "x"})
 
 
 class Held:

@@ -19,7 +19,7 @@ from nlapi.reading.gazetteer import SYNONYMS
 from nlapi.reading.numbers import find_numbers, is_compared
 from nlapi.reading.question_intent import QuestionIntent
 from nlapi.reading.reader import read_sentence
-from nlapi.reading.text import ALTERNATIVE_FORMS, FILLER_STEMS, MentionKind, foreign_language
+from nlapi.reading.text import ALTERNATIVE_FORMS, FILLER_STEMS, MentionKind, Token, foreign_language
 from nlapi.resources.identity import Item, is_empty, label_rank
 from nlapi.resources.nouns import noun_of
 from nlapi.resources.paging import PageRole, page_parameters
@@ -616,7 +616,7 @@ def _unapplied_texts(reading: QuestionReading, operation: Operation) -> Iterator
         reading.mark_text(*match.span())
     ignored = [
         at in reading.understood
-        or (not reading.is_quoted(at, at + 1) and (not token.word or token.stem in named or _is_filler(reading, at)))
+        or (not reading.is_quoted(at, at + 1) and (_is_mark(token) or token.stem in named or _is_filler(reading, at)))
         for at, token in enumerate(reading.tokens)
     ]
     first: int | None = None
@@ -629,6 +629,11 @@ def _unapplied_texts(reading: QuestionReading, operation: Operation) -> Iterator
                 first -= 1
             yield reading.text(first, at)
             first = None
+
+
+def _is_mark(token: Token) -> bool:
+    """Return whether a token is neither a word nor a number."""
+    return not token.word and not any(map(str.isdigit, token.text))
 
 
 def _is_filler(reading: QuestionReading, at: int) -> bool:

@@ -25,8 +25,6 @@ _AFTER_VERB = lexicon.words("planner/steps/words", "after_verb")
 _END = lexicon.pattern("planner/steps/words", "end", re.IGNORECASE)
 _RELATIVE = lexicon.pattern("planner/steps/words", "relative", re.IGNORECASE)
 _REASON = lexicon.pattern("planner/steps/words", "reason", re.IGNORECASE)
-EACH = lexicon.pattern("planner/steps/words", "each", re.IGNORECASE)
-"""what makes the noun behind it mean all items of its kind"""
 # A clause that commands nothing: [make sure I miss none].
 _ASIDE = lexicon.pattern("planner/steps/words", "aside", re.IGNORECASE)
 _POLITE = lexicon.pattern("planner/steps/words", "polite", re.IGNORECASE)

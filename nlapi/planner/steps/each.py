@@ -11,30 +11,42 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+from nlapi.changes.sentences import has_closed_values
 from nlapi.english import lexicon
-from nlapi.english.words import plural, singular, split_words, stem
+from nlapi.english.command_verbs import parse_command
+from nlapi.english.intents import STOPWORDS, VERBS, Intent
+from nlapi.english.words import plural, singular, split_words, stem, stems_of
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.answering.list_question import ListQuestion, read_list_question
-from nlapi.planner.answering.row_fields import count_phrase, field_stems
+from nlapi.planner.answering.row_fields import count_phrase, field_stems, plural_name, singular_name
 from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.slots.preset_values import argument_name, pending_lookup
+from nlapi.planner.slots.entities import ID_WORDS
+from nlapi.planner.slots.preset_values import Values, argument_name, pending_lookup
 from nlapi.planner.slots.slot import Slot
-from nlapi.planner.steps.clauses import EACH
-from nlapi.planner.steps.goal_plan import DOUBTED, plan_goal
+from nlapi.planner.steps.goal_plan import DOUBTED, describe_arguments, plan_goal
 from nlapi.planner.steps.item_match import score_items
 from nlapi.planner.steps.state import CallState, EachItem, Goal, LookupState
+from nlapi.planner.steps.turn_end import EACH_ID
+from nlapi.reading.clauses import opening_length
 from nlapi.reading.question_intent import IntentKind
 from nlapi.resources.identity import Item, is_empty
+from nlapi.tools.answer_view import page_arguments
 from nlapi.tools.plan import Plan, Step
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
 from nlapi.tools.whole_list import MAX_CALLS, WholeList
 
+_EACH = lexicon.pattern("planner/steps/words", "each", re.IGNORECASE)
+_THE = lexicon.pattern("planner/steps/words", "each_known", re.IGNORECASE)
+_LISTED = lexicon.pattern("planner/steps/words", "each_listed", re.IGNORECASE)
+_OTHERS = lexicon.pattern("planner/steps/words", "each_other", re.IGNORECASE)
 _END = lexicon.pattern("planner/steps/words", "each_end", re.IGNORECASE)
 _WORD = re.compile(r"[\w-]+")
 # Words between the one for many and the noun of the items: all [active] campaigns.
 _MAX_BEFORE_NOUN = 4
-_MAX_WAYS = 6
+_MAX_WAYS = 4
+# The probability from which on words filter the list itself.
+_SURE_FILTER = 0.5
 # One item in place of all of them: an id, and a name that is none of another kind.
 _STAND_INS = ("'Qzvx Alpha'", "918273645")
 
@@ -59,30 +71,58 @@ class _Way:
 
 
 def _ways(question: str, catalogue: Catalogue) -> Iterator[_Way]:
-    """Yield the ways to read a sentence with a word for many, that with the longest words for its items first."""
-    match = EACH.search(question)
-    if match is None or not question[: match.start()].strip():
+    """Yield the ways to read a sentence that means several items, that with the longest words for them first."""
+    start = opening_length(question)
+    verb, length = parse_command(question[start:].lower().split())
+    verbs = list(_WORD.finditer(question, start))[:length]
+    if not verbs or VERBS.get(verb) is Intent.READ:
         return
-    words = list(_WORD.finditer(question, match.end()))[: _MAX_BEFORE_NOUN + 1]
-    nouns = [word for word in words if catalogue.index.is_entity(stem(singular(word.group().lower())))]
-    if not nouns:
-        return
-    last = nouns[0]
-    for word in nouns[1:]:  # ad sets
-        if question[last.end() : word.start()].isspace():
-            last = word
-    first = nouns[0].start()
-    noun = f"{question[first : last.start()]}{singular(last.group().lower())}"
-    listed = f"{question[match.end() : last.start()]}{plural(singular(last.group().lower()))}"
-    before, text = question[: match.start()].rstrip(), question.rstrip(" .!")
+    start = verbs[-1].end()
+    for first, after, is_plural in (
+        *((match.start(), match.end(), False) for match in _EACH.finditer(question, start)),
+        # Without a word for many a plural means all that it describes: pause [the active campaigns], pause [campaigns].
+        *((match.start(), match.end(), True) for match in _THE.finditer(question, start)),
+        (start + 1, start + 1, True),
+    ):
+        nouns = _nouns(question, after, catalogue)
+        if nouns and (not is_plural or _is_plural(nouns[-1].group())):
+            if not _has_other_items(question, nouns[-1].end(), catalogue):
+                yield from _ways_at(question, first, after, nouns)
+            return
+
+
+def _nouns(question: str, start: int, catalogue: Catalogue) -> list[re.Match[str]]:
+    """Return the first noun of the API in a noun phrase, of one or several words: active [ad sets]."""
+    nouns: list[re.Match[str]] = []
+    for word in list(_WORD.finditer(question, start))[: _MAX_BEFORE_NOUN + 1]:
+        is_beside = not nouns or question[nouns[-1].end() : word.start()].isspace()
+        if is_beside and catalogue.index.is_entity(stem(singular(word.group().lower()))):
+            nouns.append(word)
+        elif nouns or word.group().lower() in STOPWORDS:
+            break
+    return nouns
+
+
+def _has_other_items(question: str, start: int, catalogue: Catalogue) -> bool:
+    """Return whether a sentence goes on with items of another kind, which no list has: all campaigns [and ads]."""
+    return any(_nouns(question, match.end(), catalogue) for match in _OTHERS.finditer(question, start))
+
+
+def _is_plural(word: str) -> bool:
+    return singular(word.lower()) != word.lower()
+
+
+def _ways_at(question: str, start: int, after: int, nouns: Sequence[re.Match[str]]) -> Iterator[_Way]:
+    last, text = nouns[-1], question.rstrip(" .!")
+    one = singular(last.group().lower())
     ends = [len(text), *(found.start() for found in reversed(list(_END.finditer(text, last.end()))))]
     for end in ends[:_MAX_WAYS]:
         yield _Way(
-            before=before,
-            words=text[match.start() : end],
-            start=match.start(),
-            noun=noun,
-            described=f"{listed}{text[last.end() : end]}",
+            before=question[:start].rstrip(),
+            words=text[start:end],
+            start=start,
+            noun=f"{question[nouns[0].start() : last.start()]}{one}",
+            described=f"{question[after : last.start()]}{plural(one)}{text[last.end() : end]}",
             after=text[end:].strip(),
         )
 
@@ -92,29 +132,108 @@ def plan_each(question: str, catalogue: Catalogue, goal_of: GoalOf, known_values
     for way in _ways(" ".join(question.split()), catalogue):
         for stand_in in _STAND_INS:
             change = goal_of(way.change_of(stand_in), None)
-            if change is None or change.unused or change.confidence <= DOUBTED or change.tool.effect is Effect.READ:
+            slot = _changed_slot(change, stand_in, catalogue)
+            if change is None or slot is None:
                 continue
-            goal = _goal_for_each(change, way, stand_in, catalogue, goal_of)
-            if goal is not None:
+            if (goal := _goal_for_each(change, slot, way, catalogue, goal_of)) is not None:
                 return plan_goal(goal, catalogue, known_values)
     return None
 
 
-def _goal_for_each(change: Goal, way: _Way, stand_in: str, catalogue: Catalogue, goal_of: GoalOf) -> Goal | None:
-    """Return the change of one item as that of all, where a list of the API has them."""
-    slot = next(
-        (slot for slot in catalogue.slots(change.tool) if _stands(change.values.get(slot.path), stand_in)), None
-    )
-    if slot is None or slot.is_array:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedItems:
+    """The items that a conversation has listed last, which a pronoun stands for: the answer of `call` to `sentence`."""
+
+    call: Call
+    sentence: str
+    count: int
+
+    def matches(self, question: str) -> bool:
+        """Return whether a command is about all of them: pause [them], delete [all of these]."""
+        match = _LISTED.search(question)
+        return match is not None and bool(question[: match.start()].strip()) and (not match["both"] or self.count == 2)
+
+
+def plan_listed(
+    question: str, listed: ListedItems, catalogue: Catalogue, goal_of: GoalOf, known_values: Mapping[str, object]
+) -> Plan | None:
+    """Return the first plan of a change of each item that was listed; None where no operation changes one of them."""
+    question, operation = " ".join(question.split()), listed.call.tool.operation
+    match = _LISTED.search(question)
+    if match is None:
         return None
+    kind = plural_name(operation)
+    named = re.compile(rf"\s+{re.escape(kind)}\b", re.IGNORECASE).match(question, match.end())
+    end = named.end() if named is not None else match.end()
+    way = _Way(
+        before=question[: match.start()].rstrip(),
+        words=f"the {kind}",
+        start=match.start(),
+        noun=singular_name(operation),
+        described="",
+        after=question[end:].strip(" .!"),
+    )
+    pages = page_arguments(listed.call.tool, sizes=True)
+    values: Values = {(name,): value for name, value in listed.call.arguments.items() if name not in pages}
+    listing = Goal(tool=listed.call.tool, values=values, confidence=1.0, question=listed.sentence)
+    for stand_in in _STAND_INS:
+        change = goal_of(way.change_of(stand_in), None)
+        slot = _changed_slot(change, stand_in, catalogue)
+        if change is None or slot is None or operation not in catalogue.list_operations(change.tool, slot):
+            continue
+        target = EachItem(
+            name=way.words,
+            list_operation=operation.id,
+            listing=listing,
+            sentence=listed.sentence,
+            count=listed.count,
+        )
+        return plan_goal(_of_sentence(change, slot, way, target), catalogue, known_values)
+    return None
+
+
+def _changed_slot(change: Goal | None, stand_in: str, catalogue: Catalogue) -> Slot | None:
+    """Return the slot that takes the one item of a change; None where it is no plain change of one."""
+    if change is None or change.unused or change.confidence <= DOUBTED or change.tool.effect is Effect.READ:
+        return None
+    slots = catalogue.slots(change.tool)
+    return next((slot for slot in slots if _stands(change.values.get(slot.path), stand_in) and not slot.is_array), None)
+
+
+def _goal_for_each(change: Goal, slot: Slot, way: _Way, catalogue: Catalogue, goal_of: GoalOf) -> Goal | None:
+    """Return the change of one item as that of all, where a list of the API has them."""
     for operation in catalogue.list_operations(change.tool, slot):
         listing = goal_of(f"list {way.described}", operation)
         if listing is None or listing.tool.operation is not operation:
             continue
-        described = f"list {way.described}"
+        described, listing = f"list {way.described}", _surely_filtered(listing)
         target = EachItem(name=way.words, list_operation=operation.id, listing=listing, sentence=described)
         return _of_sentence(change, slot, way, target)
     return None
+
+
+def _surely_filtered(listing: Goal) -> Goal:
+    """Return a list from its start and without unsure filters, whose words narrow its answer."""
+    pages = page_arguments(listing.tool, sizes=True)
+    said = stems_of(listing.sentence)
+    unsure = {
+        source.argument
+        for source in listing.sources
+        if source.argument in pages or not _is_sure_filter(listing, source, said)
+    } - set(listing.tool.required)
+    values = {path: value for path, value in listing.values.items() if ".".join(path) not in unsure}
+    sources = tuple(source for source in listing.sources if source.argument not in unsure)
+    return replace(listing, values=values, sources=sources, note="", unused=())
+
+
+def _is_sure_filter(listing: Goal, source: ValueSource, said: frozenset[str]) -> bool:
+    """Return whether whole words of a list surely are a filter: one of its choices, or beside the filter's own noun."""
+    text = f" {listing.sentence} "
+    around = text[source.start], text[source.end + 1]
+    is_whole = source.start < 0 or not any(mark.isalnum() or mark in "-_" for mark in around)
+    is_closed = has_closed_values(Call(tool=listing.tool, arguments={}), source.argument)
+    is_named = not said.isdisjoint(set(map(stem, split_words(source.argument))) - ID_WORDS)
+    return source.sure >= _SURE_FILTER and is_whole and (is_closed or is_named)
 
 
 def _stands(value: object, stand_in: str) -> bool:
@@ -197,6 +316,10 @@ def _chosen(each: EachItem, call: Call, whole: WholeList, today: date) -> ListQu
         if is_guess:
             raise UsageError(f"it is not said which field {condition.text!r} is about")
     _check_filters(call, listed.filtered.items)
+    if each.count and each.count != len(listed.filtered.items):
+        raise UsageError(
+            f"{each.count} were listed, and now the list has {len(listed.filtered.items)}; list them again"
+        )
     return listed
 
 
@@ -233,8 +356,10 @@ def _changes(
 ) -> Plan:
     """Return the plan of all changes, one for each id."""
     operation, items = listed.call.tool.operation, listed.filtered.items
+    filters = f" with {describe_arguments(listed.call)}" if listed.call.arguments else ""
     conditions = f" where {listed.filtered.text}" if listed.filtered.conditions else ""
-    summary = f"{goal.tool.operation.id} for {len(items):,} of {count_phrase(listed.count, operation)}{conditions}"
+    whole = f"{count_phrase(listed.count, operation)}{filters}{conditions}"
+    summary = f"{goal.tool.operation.id} for {len(items):,} of {whole}"
     if not items:
         return Plan(text=f"Nothing was changed: none fits ({summary}).")
     calls: dict[str, Call] = {}
@@ -244,7 +369,7 @@ def _changes(
         plan = plan_goal(goal.with_id(slot, item.id, item.name), catalogue, known_values)
         if plan.missing or len(plan.calls) != 1:
             return plan
-        call = replace(plan.calls[0], id=f"each-{len(calls) + 1}", label=item.name)
+        call = replace(plan.calls[0], id=f"{EACH_ID}{len(calls) + 1}", label=item.name)
         calls.setdefault(str(item.id), replace(call, account=_from_list(call, argument_name(slot))))
     if len(calls) > MAX_CALLS:
         raise UsageError(f"{summary}: {len(calls):,} calls, and {MAX_CALLS} are the most of one plan")

@@ -14,13 +14,14 @@ from nlapi.english.intents import VERBS, Intent
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.planner.answering.answers import list_of_step, question_about_list
+from nlapi.planner.answering.answers import list_of_step, pages_of, question_about_list
 from nlapi.planner.answering.row_fields import item_label, plural_name, singular_name
 from nlapi.planner.operations.candidates import build_candidate
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.entities import PendingLookup, id_like, operation_noun_stems, subject_of, takes_id
 from nlapi.planner.slots.preset_values import Values, argument_name, coerce
 from nlapi.planner.slots.slot import Slot
+from nlapi.planner.steps.each import ListedItems
 from nlapi.planner.steps.goal_plan import PlanFunction, plan_goal, plan_question
 from nlapi.planner.steps.state import CallState, Goal, LookupState, state_of
 from nlapi.planner.steps.steps import next_plan
@@ -250,6 +251,8 @@ class _FollowUp:
         is_about_all = self._is_about_all(self.question) and not has_ordinal(self.question)
         if is_about_all and (plan := self._repeat()) is not None:
             return plan
+        if (listed := self._listed_items()) is not None and listed.matches(self.question):
+            return self.plan(self.question, known=self.before.known_values, listed=listed)
         try:
             question = resolve_references(self.question, self.before)
         except UnresolvedReference as unresolved:
@@ -257,6 +260,17 @@ class _FollowUp:
         if question == self.question and (plan := self._repeat()) is not None:
             return plan
         return self.plan(question, known=self.before.known_values)
+
+    def _listed_items(self) -> ListedItems | None:
+        """Return the items of the last answer, where it is a list of several and a change is commanded now."""
+        step, words = _last_read(self.before, listed=True), split_words(self.question)
+        is_read = not words or VERBS.get(stem(words[0])) is Intent.READ
+        if is_read or step is None or step is not self.before.steps[-1]:
+            return None
+        sentence, pages, listed = self.before.current.question, pages_of(self.before.current.steps), list_of_step(step)
+        assert listed is not None
+        shown = question_about_list(sentence, pages, listed, (), self.today).filtered.items
+        return ListedItems(call=pages[0].call, sentence=sentence, count=len(shown)) if len(shown) > 1 else None
 
     def _reply_plan(self) -> Plan | None:
         """Return the plan for a reply to the question of the turn before; None where this is not a reply."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from nlapi.changes.checks import reasons_against, rival_of
 from nlapi.english.words import stems_of
@@ -57,8 +57,12 @@ def describe_call(call: Call) -> str:
     """Return what a call does, on one line: Update a campaign (status=PAUSED)."""
     operation = call.tool.operation
     head = operation.summary.strip().rstrip(".") or operation.id
-    arguments = ", ".join(f"{name}={describe_value(value)}" for name, value in call.arguments.items())
-    return f"{head} ({arguments})" if arguments else head
+    return f"{head} ({describe_arguments(call)})" if call.arguments else head
+
+
+def describe_arguments(call: Call) -> str:
+    """Return the arguments of a call, on one line."""
+    return ", ".join(f"{name}={describe_value(value)}" for name, value in call.arguments.items())
 
 
 def describe_value(value: object) -> str:
@@ -146,6 +150,9 @@ def gone_plan(id: str) -> Plan:
     return Plan(text=f"{id} is not among the operations any more.", confidence=0.0)
 
 
+if TYPE_CHECKING:
+    from nlapi.planner.steps.each import ListedItems
+
 # The least likelihood of a change that has nothing against it.
 _LIKELY = 0.5
 # The likelihood from which on such a change is as good where no other operation fits the words.
@@ -221,7 +228,12 @@ class PlanFunction(Protocol):
     """`OfflinePlanner.plan`."""
 
     def __call__(
-        self, question: str, *, known: Mapping[str, object] | None = None, chosen: Operation | None = None
+        self,
+        question: str,
+        *,
+        known: Mapping[str, object] | None = None,
+        chosen: Operation | None = None,
+        listed: ListedItems | None = None,
     ) -> Plan: ...
 
 

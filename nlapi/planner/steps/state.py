@@ -262,10 +262,14 @@ class Goal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EachItem(PendingLookup):
-    """The place of an id in a change of each of several items, which `listing` lists and `sentence` describes."""
+    """The place of an id in a change of each of several items, which `listing` lists and `sentence` describes.
+
+    `count` is their number where they were listed before; else 0.
+    """
 
     listing: Goal
     sentence: str
+    count: int = 0
 
 
 class LookupStage(StrEnum):

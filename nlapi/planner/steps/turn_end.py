@@ -11,10 +11,13 @@ from nlapi.openapi.spec import Effect
 from nlapi.planner.answering.answers import answer_question, list_of_step, pages_of, question_about_list
 from nlapi.planner.steps.state import CallState, LookupState, state_of, texts_used
 from nlapi.tools.answer_view import AnswerView, next_call
-from nlapi.tools.plan import Plan, Round, Turn
+from nlapi.tools.plan import Outcome, Plan, Round, Step, Turn
 
 # Pages that are read for a look-up or an aggregate; with the calls around them they fit into one turn of the loop.
 MAX_PAGES = 8
+EACH_ID = "each-"
+"""what the ids of the calls of a change of each of several items begin with"""
+_MAX_FAILURES = 10
 # The confidence of an answer that leaves out a condition of the question.
 _UNCERTAIN = 0.3
 
@@ -39,10 +42,30 @@ def answer_views(question: str, rounds: Sequence[Round], *, several: bool, today
         applied += [value for step in steps for value in step.call.arguments.values() if isinstance(value, str)]
     text = _without_ordinals(question, rounds)
     views = [answer_question(text, group, applied=applied, today=today) for group in groups]
+    if together and all(step.call.id.startswith(EACH_ID) for step in steps):
+        views, steps = [_view_of_each(steps, views)], steps[:1]
+        groups = groups[:1]
     if not several:
         return views
     titles = [group[-1].call.tool.operation.spec.title for group in groups]
     return [replace(view, text=f"{title}: {view.text}") for view, title in zip(views, titles, strict=True)]
+
+
+def _view_of_each(steps: Sequence[Step], views: Sequence[AnswerView]) -> AnswerView:
+    """Return the answers to a change of each of several items as one: the items as they are now, and what failed."""
+    pairs = list(zip(steps, views, strict=True))
+    done = [view for step, view in pairs if step.result is not None and step.result.ok]
+    operation = steps[0].call.tool.operation
+    failures = dict.fromkeys(
+        f"{step.call.label}: {view.text}" if step.outcome is Outcome.ANSWERED and step.call.label else view.text
+        for step, view in pairs
+        if view not in done
+    )
+    counted = f"{operation.summary.strip().rstrip('.') or operation.id}: {len(done)} of {len(steps)} done."
+    lines = [counted, *list(failures)[:_MAX_FAILURES]] if done or len(failures) > 1 else list(failures)
+    rows = tuple(row for view in done for row in view.rows)
+    columns = done[0].columns if done else ()
+    return AnswerView(text="\n".join(lines), rows=rows, columns=columns, operation=operation)
 
 
 def _without_ordinals(question: str, rounds: Sequence[Round]) -> str:
