@@ -317,9 +317,8 @@ def _chosen(each: EachItem, call: Call, whole: WholeList, today: date) -> ListQu
             raise UsageError(f"it is not said which field {condition.text!r} is about")
     _check_filters(call, listed.filtered.items)
     if each.count and each.count != len(listed.filtered.items):
-        raise UsageError(
-            f"{each.count} were listed, and now the list has {len(listed.filtered.items)}; list them again"
-        )
+        count = len(listed.filtered.items)
+        raise UsageError(f"{each.count} were shown, and the list has {count} now; list all of them, or name them")
     return listed
 
 
