@@ -27,11 +27,13 @@ from nlapi.agent.events import CallProposed, ConsentReply, TurnAnswered
 from nlapi.agent.loop import converse
 from nlapi.agent.policy import Policy
 from nlapi.client.message import Result
+from nlapi.english.words import split_words
 from nlapi.errors import ConsentError, NlapiError
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.planner import OfflinePlanner
 from nlapi.sandbox.server import running
 from nlapi.tools.answer_view import read_pages
+from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import ask
 from nlapi.tools.run import Target
 from nlapi.tools.tool import Call
@@ -82,16 +84,16 @@ def meant(row: Mapping[str, Any], spec: Spec, url: str) -> frozenset[tuple[str, 
 
 async def _rows(spec: Spec, operation: str, url: str) -> Sequence[Mapping[str, Any]]:
     """Return the entries of all pages of a list."""
-    (tool,) = (tool for tool in nlapi.tools(spec) if tool.operation.id == operation)
+    tool = compile_tool(spec.operation(operation))
 
     async def send(call: Call) -> Result:
-        return await nlapi.aio.call(tool, call.arguments, base_url=url)
+        return await nlapi.aio.call(spec, operation, call.arguments, base_url=url)
 
     return (await read_pages(Call(tool=tool, arguments={}), send)).entries
 
 
 def _id_of(entry: Mapping[str, Any], parameter: str) -> object:
-    names = [parameter, "id", "_id", "key", "token", "name"]
+    names = [parameter, split_words(parameter)[-1], "id", "_id", "key", "token", "name"]
     return next(entry[name] for name in names if name in entry)
 
 

@@ -216,8 +216,9 @@ class OfflinePlanner:
 
 
 def _is_said(plan: Plan, call: Call) -> bool:
-    """Return whether a plan uses every word for a change, which nothing speaks against if it is of a single item."""
-    is_of_all = "{" not in call.tool.operation.path.rpartition("/")[2]
+    """Return whether a plan uses every word for a change, which nothing speaks against, or which takes away all."""
+    operation = call.tool.operation
+    is_of_all = operation.method == "DELETE" and "{" not in operation.path.rpartition("/")[2]
     uses_all = call.account is not None and not call.account.unused and not plan.missing
     return uses_all and (is_of_all or plan.confidence > DOUBTED)
 

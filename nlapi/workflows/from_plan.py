@@ -417,6 +417,11 @@ class _Planned:
 
     def _look_up(self, listing: Call, state: LookupState) -> str:
         """Add a look-up, and return the stand-in for its result."""
+        if state.each is not None:
+            raise UsageError(
+                f"{state.name!r} is each item of a list, for which a workflow has no step",
+                hint="ask without --plan: all changes are shown before the question about them",
+            )
         if not state.name:
             return self._look_up_caller(listing, state)
         part = answer_schemas(listing.tool.operation.spec).list_part(listing.tool.operation)

@@ -74,6 +74,12 @@ def test_an_item_that_only_its_place_tells_is_not_planned(tmp_path: Path) -> Non
     assert "cannot be written as a workflow" in err
 
 
+def test_a_change_of_each_of_several_items_is_no_workflow(tmp_path: Path) -> None:
+    code, out, err = plan("pause all active campaigns", "ads", "--plan")
+    assert (code, out) == (2, "")
+    assert "'all active campaigns' is each item of a list, for which a workflow has no step" in err
+
+
 def test_the_next_word_is_the_file_only_by_its_ending(tmp_path: Path) -> None:
     ran = run("ask", "--plan", "pause the Summer Sale campaign", "-a", "ads", "--planner", "offline")
     assert ran.code == 0

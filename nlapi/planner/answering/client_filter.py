@@ -182,6 +182,8 @@ def text_in_field_conditions(reading: QuestionReading) -> Iterator[Condition]:
             first += 1
         path, last = find_field(reading, first)
         part, start, _ = reading.part_at(at - 1)
+        if reading.tokens[at - 1].stem in reading.noun and not reading.is_quoted(start, at):
+            continue  # instances in the region us-east
         if path and first > at + 1 and (reading.is_quoted(start, at) or part.lower() not in STOPWORDS):
             reading.mark(start, last)
             yield _part(path, "contains", part, str.__contains__, denied=reading.is_negated(start))

@@ -10,12 +10,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import product
 
 from nlapi.changes.sentences import has_closed_values
 from nlapi.english import lexicon
 from nlapi.english.command_verbs import parse_command
 from nlapi.english.intents import STOPWORDS, VERBS, Intent
-from nlapi.english.words import plural, singular, split_words, stem, stems_of
+from nlapi.english.words import singular, split_words, stem, stems_of
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.answering.list_question import ListQuestion, read_list_question
@@ -62,12 +63,18 @@ class _Way:
     words: str
     start: int
     noun: str
-    described: str
+    adjective: str
+    rest: str
     after: str
 
-    def change_of(self, item: str) -> str:
-        """Return the sentence that changes one item."""
-        return " ".join(filter(None, (self.before, f"the {self.noun}", item, self.after)))
+    def changes(self) -> Iterator[tuple[str, str]]:
+        """Yield the ways to say the change of one item, each with what stands in for that."""
+        for item in _STAND_INS:
+            yield " ".join(filter(None, (self.before, f"the {self.noun}", item, self.after))), item
+
+    def listed(self, kind: str) -> str:
+        """Return the sentence that lists the items, which the API calls `kind`."""
+        return " ".join(filter(None, ("list", self.adjective, kind, self.rest)))
 
 
 def _ways(question: str, catalogue: Catalogue) -> Iterator[_Way]:
@@ -114,15 +121,17 @@ def _is_plural(word: str) -> bool:
 
 def _ways_at(question: str, start: int, after: int, nouns: Sequence[re.Match[str]]) -> Iterator[_Way]:
     last, text = nouns[-1], question.rstrip(" .!")
-    one = singular(last.group().lower())
     ends = [len(text), *(found.start() for found in reversed(list(_END.finditer(text, last.end()))))]
-    for end in ends[:_MAX_WAYS]:
+    # What stands before a noun describes the items, or is a part of the noun: active campaigns, ssh keys.
+    beginnings = dict.fromkeys((nouns[0].start(), after))
+    for end, first in product(ends[:_MAX_WAYS], beginnings):
         yield _Way(
             before=question[:start].rstrip(),
             words=text[start:end],
             start=start,
-            noun=f"{question[nouns[0].start() : last.start()]}{one}",
-            described=f"{question[after : last.start()]}{plural(one)}{text[last.end() : end]}",
+            noun=f"{question[first : last.start()]}{singular(last.group().lower())}",
+            adjective=question[after:first].strip(),
+            rest=text[last.end() : end].strip(),
             after=text[end:].strip(),
         )
 
@@ -130,8 +139,8 @@ def _ways_at(question: str, start: int, after: int, nouns: Sequence[re.Match[str
 def plan_each(question: str, catalogue: Catalogue, goal_of: GoalOf, known_values: Mapping[str, object]) -> Plan | None:
     """Return the first plan of a change of each of several items; None for any other sentence."""
     for way in _ways(" ".join(question.split()), catalogue):
-        for stand_in in _STAND_INS:
-            change = goal_of(way.change_of(stand_in), None)
+        for sentence, stand_in in way.changes():
+            change = goal_of(sentence, None)
             slot = _changed_slot(change, stand_in, catalogue)
             if change is None or slot is None:
                 continue
@@ -170,14 +179,15 @@ def plan_listed(
         words=f"the {kind}",
         start=match.start(),
         noun=singular_name(operation),
-        described="",
+        adjective="",
+        rest="",
         after=question[end:].strip(" .!"),
     )
     pages = page_arguments(listed.call.tool, sizes=True)
     values: Values = {(name,): value for name, value in listed.call.arguments.items() if name not in pages}
     listing = Goal(tool=listed.call.tool, values=values, confidence=1.0, question=listed.sentence)
-    for stand_in in _STAND_INS:
-        change = goal_of(way.change_of(stand_in), None)
+    for sentence, stand_in in way.changes():
+        change = goal_of(sentence, None)
         slot = _changed_slot(change, stand_in, catalogue)
         if change is None or slot is None or operation not in catalogue.list_operations(change.tool, slot):
             continue
@@ -203,11 +213,12 @@ def _changed_slot(change: Goal | None, stand_in: str, catalogue: Catalogue) -> S
 def _goal_for_each(change: Goal, slot: Slot, way: _Way, catalogue: Catalogue, goal_of: GoalOf) -> Goal | None:
     """Return the change of one item as that of all, where a list of the API has them."""
     for operation in catalogue.list_operations(change.tool, slot):
-        listing = goal_of(f"list {way.described}", operation)
+        described = way.listed(plural_name(operation))
+        listing = goal_of(described, operation)
         if listing is None or listing.tool.operation is not operation:
             continue
-        described, listing = f"list {way.described}", _surely_filtered(listing)
-        target = EachItem(name=way.words, list_operation=operation.id, listing=listing, sentence=described)
+        filtered = _surely_filtered(listing)
+        target = EachItem(name=way.words, list_operation=operation.id, listing=filtered, sentence=described)
         return _of_sentence(change, slot, way, target)
     return None
 
