@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import nlapi
 from nlapi.resources.identity import name_of
 from nlapi.tools.answer_view import AnswerView
 from tests.planner.kit import talk
@@ -304,3 +305,24 @@ def test_an_answer_that_leaves_out_a_condition_is_as_unsure_as_a_guess() -> None
 def test_an_answer_that_reports_a_failure_lists_nothing() -> None:
     text = "The API answered 200 and reports an error: channel_not_found."
     assert asked("list channels", "/channels", {"ok": False, "error": "channel_not_found"}).text == text
+
+
+# ---- lists whose description has the field ---------------------------------------------------------------------------
+
+
+@table(
+    ("question", "operation"),
+    [
+        ("list the campaigns that have a daily budget over 100 dollars", "listCampaigns"),
+        ("which campaigns have a budget over 100 dollars?", "listCampaigns"),
+        ("list ad sets with a bid above 2 dollars", "listAdSets"),
+    ],
+)
+def test_a_list_is_meant_whose_items_have_what_is_bounded(question: str, operation: str) -> None:
+    made = nlapi.plan(question, nlapi.load("ads"))
+    (call,) = made.calls
+    assert (call.operation_id, call.arguments, made.confidence >= 0.6) == (operation, {}, True)
+
+
+def test_what_no_item_has_is_not_bounded() -> None:
+    assert nlapi.plan("list campaigns with a bid above 2 dollars", nlapi.load("ads")).confidence < 0.4

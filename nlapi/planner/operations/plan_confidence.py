@@ -13,6 +13,7 @@ from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue, is_hypothetical, simulates
 from nlapi.planner.operations.operation_choice import is_about_caller, is_about_health
 from nlapi.planner.operations.sentence_coverage import (
+    answer_bounds,
     explains_all_words,
     explains_plainly,
     unexpressed_negations,
@@ -102,19 +103,20 @@ def _takes_live_name(best: OperationCandidate) -> bool:
 
 
 def without_answer_filters(best: OperationCandidate) -> OperationCandidate:
-    """Return a list candidate without unused names and codes, by which its answer is filtered.
+    """Return a list candidate without unused names, codes and bounds, by which its answer is filtered.
 
     The N of `the latest N` is removed too, as the answer is cut to N.
     """
     listed = best.tool.effect is Effect.READ and collection_index(best.operation.spec).is_list(best.operation)
     if not listed or best.assignment.missing:
         return best
-    cut = read_intent(best.context.sentence.text).spans
+    cut, bounds = read_intent(best.context.sentence.text).spans, answer_bounds(best)
     unread = [
         span
         for span in best.assignment.unused
         if span.kind not in (MentionKind.NAME, MentionKind.LITERAL, MentionKind.QUOTED)
         and not any(start <= span.start < end for start, end in cut)
+        and not any(bound.start <= span.start < bound.end for bound in bounds)
     ]
     row = {**best.row, "unused": float(len(unread)), "unused_names": 0.0}
     return replace(best, assignment=replace(best.assignment, unused=tuple(unread)), row=row)

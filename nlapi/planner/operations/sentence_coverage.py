@@ -11,6 +11,7 @@ from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems, words
 from nlapi.english.words import singular, stem, stems_of
 from nlapi.openapi.spec import Effect
+from nlapi.planner.answering.row_fields import field_stems
 from nlapi.planner.commands import command_verb, operation_verbs
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.slots.entities import POSITION_WORDS, SLUG, is_subject, operation_noun_stems
@@ -19,9 +20,10 @@ from nlapi.planner.slots.overrides import OVERRIDE_PROBABILITY
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.reading.clauses import ScopeKind, find_scopes
 from nlapi.reading.names import NO_NAMES
+from nlapi.reading.numbers import BOUND, find_numbers, is_bound
 from nlapi.reading.question_intent import read_intent
 from nlapi.reading.text import FILLER_STEMS, MentionKind, Sentence, Token, foreign_language
-from nlapi.resources.answers import answer_words
+from nlapi.resources.answers import answer_schemas, answer_words
 from nlapi.resources.collection_index import collection_index
 
 _HAVING = lexicon.stems("planner/operations/words", "having")
@@ -77,9 +79,50 @@ def _entry_nouns(best: OperationCandidate) -> tuple[tuple[str, ...], ...]:
     return collection_index(best.operation.spec).entry_nouns(best.operation)
 
 
+# Words between a bound and the field of the items that it is about.
+_NEAR = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerBound:
+    """Characters of a sentence that bound a number of the listed items, by which the answer is filtered: [over $100].
+
+    `stems` are those of the field.
+    """
+
+    start: int
+    end: int
+    stems: frozenset[str]
+
+
+def answer_bounds(best: OperationCandidate) -> tuple[AnswerBound, ...]:
+    """Return the bounds of a sentence that no argument of a list has, and a field of its items."""
+    return tuple(_answer_bounds(best)) if best.assignment.unused and _lists(best) else ()
+
+
+def _answer_bounds(best: OperationCandidate) -> Iterator[AnswerBound]:
+    sentence, schemas = best.context.sentence, answer_schemas(best.operation.spec)
+    properties = schemas.reader.properties(schemas.entry_schema(best.operation))
+    numeric = [name for name, schema in properties.items() if {"integer", "number"} & set(schemas.reader.types(schema))]
+    for number in find_numbers(sentence.text):
+        span = next((span for span in best.assignment.unused if number.start <= span.start < number.end), None)
+        if span is None or not is_bound(sentence.text, span.start, span.end):
+            continue
+        near = {token.stem for token in sentence.tokens[max(0, span.first - _NEAR) : span.last + _NEAR]}
+        field = next((stems for name in numeric if not near.isdisjoint(stems := field_stems(name))), None)
+        if field is not None:
+            before = BOUND.search(sentence.text[: number.start])
+            start = before.start() if before is not None else number.start
+            yield AnswerBound(start=start, end=number.end, stems=field)
+
+
 def _has_unexplained_value(best: OperationCandidate) -> bool:
     """Return whether an unused value is not a choice or value of a field of the listed items."""
-    return not all(_is_of_entry(best, span.first, span.last) for span in best.assignment.unused)
+    bounds = answer_bounds(best)
+    return not all(
+        _is_of_entry(best, span.first, span.last) or any(bound.start <= span.start < bound.end for bound in bounds)
+        for span in best.assignment.unused
+    )
 
 
 def _is_of_entry(best: OperationCandidate, first: int, last: int) -> bool:
@@ -104,7 +147,9 @@ def _is_in_value(best: OperationCandidate, token: Token) -> bool:
 
 def explains_all_words(best: OperationCandidate) -> bool:
     """Return whether every word but stopwords is in a value, or is a word of the operation or of its slots."""
-    vocabulary = best.context.operation_stems | best.context.description_stems
+    bounds = answer_bounds(best)
+    fields = frozenset().union(*(bound.stems for bound in bounds))
+    vocabulary = best.context.operation_stems | best.context.description_stems | fields
     reads = best.tool.effect is Effect.READ
     return all(
         token.stem in vocabulary
@@ -112,6 +157,7 @@ def explains_all_words(best: OperationCandidate) -> bool:
         or token.lower in STOPWORDS
         or (reads and token.stem in _HAVING)
         or _is_in_value(best, token)
+        or any(bound.start <= token.start < bound.end for bound in bounds)
         or (reads and _is_of_entry(best, at, at + 1))
         for at, token in enumerate(best.context.sentence.tokens)
         if token.word

@@ -117,7 +117,8 @@ def _is_no_page(context: SlotContext, slot: Slot, mention: ValueMention) -> bool
     if is_yes_no_question(context.sentence.text) and not set(slot.words) & context.sentence.stem_set:
         return True
     # That something is more or less than a number is a condition: those that cost more than 30.
-    if is_compared(context.sentence.text, mention.start) and not set(slot.words) & context.sentence.stem_set:
+    is_said = not page_size(slot) and set(slot.words) & context.sentence.stem_set
+    if is_compared(context.sentence.text, mention.start) and not is_said:
         return True
     unit = unit_of_mention(context.sentence, mention)
     is_time = unit is not None and unit.dimension == "time"
