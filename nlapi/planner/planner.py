@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from nlapi.changes.account import dropped_commands
 from nlapi.client.credential_texts import mask_credential_texts
 from nlapi.english import lexicon
+from nlapi.english.command_verbs import parse_command
+from nlapi.english.intents import VERBS, Intent
 from nlapi.english.words import stem
 from nlapi.local_zone import local_zone
 from nlapi.openapi.spec import Effect, Operation, Spec
@@ -216,11 +218,16 @@ class OfflinePlanner:
 
 
 def _is_said(plan: Plan, call: Call) -> bool:
-    """Return whether a plan uses every word for a change, which nothing speaks against, or which takes away all."""
-    operation = call.tool.operation
-    is_of_all = operation.method == "DELETE" and "{" not in operation.path.rpartition("/")[2]
+    """Return whether a plan uses every word for a change that nothing speaks against, or that is of no single item."""
     uses_all = call.account is not None and not call.account.unused and not plan.missing
-    return uses_all and (is_of_all or plan.confidence > DOUBTED)
+    return uses_all and (plan.confidence > DOUBTED or _is_of_all(call))
+
+
+def _is_of_all(call: Call) -> bool:
+    """Return whether a change is of a whole collection, as its sentence commands: delete all messages."""
+    operation, sentence = call.tool.operation, call.account.sentence if call.account is not None else ""
+    deletes = VERBS.get(parse_command(sentence[opening_length(sentence) :].lower().split())[0]) is Intent.DELETE
+    return "{" not in operation.path.rpartition("/")[2] and (not deletes or operation.effect is Effect.DESTROY)
 
 
 def _is_plain_change(plan: Plan) -> bool:

@@ -22,6 +22,7 @@ from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.answering.list_question import ListQuestion, read_list_question
 from nlapi.planner.answering.row_fields import count_phrase, field_stems, plural_name, singular_name
 from nlapi.planner.operations.catalogue import Catalogue
+from nlapi.planner.operations.id_resolution import all_flag
 from nlapi.planner.slots.entities import ID_WORDS
 from nlapi.planner.slots.preset_values import Values, argument_name, pending_lookup
 from nlapi.planner.slots.slot import Slot
@@ -217,14 +218,17 @@ def _goal_for_each(change: Goal, slot: Slot, way: _Way, catalogue: Catalogue, go
         listing = goal_of(described, operation)
         if listing is None or listing.tool.operation is not operation:
             continue
-        filtered = _surely_filtered(listing)
+        filtered = _surely_filtered(listing, all_flag(catalogue.slots(listing.tool)))
         target = EachItem(name=way.words, list_operation=operation.id, listing=filtered, sentence=described)
         return _of_sentence(change, slot, way, target)
     return None
 
 
-def _surely_filtered(listing: Goal) -> Goal:
-    """Return a list from its start and without unsure filters, whose words narrow its answer."""
+def _surely_filtered(listing: Goal, every: Slot | None) -> Goal:
+    """Return a list from its start and without unsure filters, whose words narrow its answer.
+
+    `every` is its flag for all items, where it leaves some out by default: Docker lists running containers only.
+    """
     pages = page_arguments(listing.tool, sizes=True)
     said = stems_of(listing.sentence)
     unsure = {
@@ -233,6 +237,7 @@ def _surely_filtered(listing: Goal) -> Goal:
         if source.argument in pages or not _is_sure_filter(listing, source, said)
     } - set(listing.tool.required)
     values = {path: value for path, value in listing.values.items() if ".".join(path) not in unsure}
+    values |= {every.path: True} if every is not None else {}
     sources = tuple(source for source in listing.sources if source.argument not in unsure)
     return replace(listing, values=values, sources=sources, note="", unused=())
 
