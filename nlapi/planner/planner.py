@@ -11,11 +11,12 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from nlapi.changes.account import dropped_commands
+from nlapi.changes.sentences import QUANTIFIERS
 from nlapi.client.credential_texts import mask_credential_texts
 from nlapi.english import lexicon
 from nlapi.english.command_verbs import parse_command
 from nlapi.english.intents import VERBS, Intent
-from nlapi.english.words import stem
+from nlapi.english.words import split_words, stem
 from nlapi.local_zone import local_zone
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.planner.commands import read_command
@@ -187,12 +188,15 @@ class OfflinePlanner:
         """Return the first plan for a single request: that of one call, or of one for each of several items."""
         plan = self._plan_single(question, known_values, chosen)
         call = plan.goal or (plan.calls[-1] if plan.calls else None)
-        if chosen is not None or (call is not None and (call.effect is Effect.READ or _is_said(plan, call))):
+        if chosen is not None or (call is not None and call.effect is Effect.READ):
+            return plan
+        is_whole = call is not None and _uses_all(plan, call)
+        if call is not None and is_whole and (plan.confidence > DOUBTED or _is_of_all(call)):
             return plan
         from nlapi.planner.steps.each import plan_each
 
         goal_of = partial(self._goal_of, known_values=known_values)
-        return plan_each(question, self.catalogue, goal_of, known_values) or plan
+        return plan_each(question, self.catalogue, goal_of, known_values, is_said=is_whole) or plan
 
     def _goal_of(self, sentence: str, chosen: Operation | None, known_values: Mapping[str, object]) -> Goal | None:
         catalogue = self.catalogue if chosen is None else self.catalogue.api_catalogue(chosen.spec)
@@ -217,17 +221,18 @@ class OfflinePlanner:
         )
 
 
-def _is_said(plan: Plan, call: Call) -> bool:
-    """Return whether a plan uses every word for a change that nothing speaks against, or that is of no single item."""
-    uses_all = call.account is not None and not call.account.unused and not plan.missing
-    return uses_all and (plan.confidence > DOUBTED or _is_of_all(call))
+def _uses_all(plan: Plan, call: Call) -> bool:
+    """Return whether a plan of a change lacks nothing and uses every word."""
+    return call.account is not None and not call.account.unused and not plan.missing
 
 
 def _is_of_all(call: Call) -> bool:
     """Return whether a change is of a whole collection, as its sentence commands: delete all messages."""
     operation, sentence = call.tool.operation, call.account.sentence if call.account is not None else ""
     deletes = VERBS.get(parse_command(sentence[opening_length(sentence) :].lower().split())[0]) is Intent.DELETE
-    return "{" not in operation.path.rpartition("/")[2] and (not deletes or operation.effect is Effect.DESTROY)
+    is_collection = "{" not in operation.path.rpartition("/")[2]
+    says_all = not QUANTIFIERS.isdisjoint(split_words(f"{operation.id} {operation.summary}"))
+    return (is_collection or says_all) and (not deletes or operation.effect is Effect.DESTROY)
 
 
 def _is_plain_change(plan: Plan) -> bool:

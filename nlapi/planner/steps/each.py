@@ -78,7 +78,7 @@ class _Way:
         return " ".join(filter(None, ("list", self.adjective, kind, self.rest)))
 
 
-def _ways(question: str, catalogue: Catalogue) -> Iterator[_Way]:
+def _ways(question: str, catalogue: Catalogue, *, is_said: bool) -> Iterator[_Way]:
     """Yield the ways to read a sentence that means several items, that with the longest words for them first."""
     start = opening_length(question)
     verb, length = parse_command(question[start:].lower().split())
@@ -93,7 +93,7 @@ def _ways(question: str, catalogue: Catalogue) -> Iterator[_Way]:
         (start + 1, start + 1, True),
     ):
         nouns = _nouns(question, after, catalogue)
-        if nouns and (not is_plural or _is_plural(nouns[-1].group())):
+        if nouns and (not is_plural or (_is_plural(nouns[-1].group()) and not is_said)):
             if not _has_other_items(question, nouns[-1].end(), catalogue):
                 yield from _ways_at(question, first, after, nouns)
             return
@@ -137,9 +137,14 @@ def _ways_at(question: str, start: int, after: int, nouns: Sequence[re.Match[str
         )
 
 
-def plan_each(question: str, catalogue: Catalogue, goal_of: GoalOf, known_values: Mapping[str, object]) -> Plan | None:
-    """Return the first plan of a change of each of several items; None for any other sentence."""
-    for way in _ways(" ".join(question.split()), catalogue):
+def plan_each(
+    question: str, catalogue: Catalogue, goal_of: GoalOf, known_values: Mapping[str, object], *, is_said: bool
+) -> Plan | None:
+    """Return the first plan of a change of each of several items; None for any other sentence.
+
+    With `is_said` a word for many has to say so, as a plural may be a value.
+    """
+    for way in _ways(" ".join(question.split()), catalogue, is_said=is_said):
         for sentence, stand_in in way.changes():
             change = goal_of(sentence, None)
             slot = _changed_slot(change, stand_in, catalogue)
