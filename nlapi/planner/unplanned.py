@@ -27,7 +27,7 @@ from nlapi.tools.plan import Plan
 from nlapi.tools.state_reads import updates_item
 from nlapi.tools.tool import Call
 
-NEEDS_CLAUDE = "this needs Claude: "
+NEEDS_MODEL = "this needs a model: "
 ALTERNATIVES = 3
 
 
@@ -50,7 +50,7 @@ def unmatched_plan(catalogue: Catalogue, candidates: Sequence[OperationCandidate
     title = ", ".join(spec.title for spec in catalogue.specs)
     can = abilities(catalogue)
     if language:
-        text = f"{NEEDS_CLAUDE}the question is not in English but, it seems, in {language}. {can}"
+        text = f"{NEEDS_MODEL}the question is not in English but, it seems, in {language}. {can}"
     else:
         text = f"Nothing in {title or 'this API'} matches that. {can}"
     return empty_plan(text.strip(), candidates, 0.05)

@@ -60,8 +60,8 @@ def _never(model: str) -> Scripted:
     ("plan", "why"),
     [
         (
-            Plan(text="this needs Claude: it is hard. More.", confidence=0.1),
-            "has no plan (this needs Claude: it is hard)",
+            Plan(text="this needs a model: it is hard. More.", confidence=0.1),
+            "has no plan (this needs a model: it is hard)",
         ),
         ("unsure", "is only 20% sure"),
         ("likely", "is 69% sure of a read, which is left to it from 70% on"),

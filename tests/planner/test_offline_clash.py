@@ -55,7 +55,7 @@ def test_a_number_that_no_argument_takes_is_named() -> None:
 def test_a_question_in_another_language_is_said_to_be_one(question: str, language: str) -> None:
     made = planned(question)
     assert made.calls == ()
-    assert made.text.startswith("this needs Claude: the question is not in English")
+    assert made.text.startswith("this needs a model: the question is not in English")
     assert language in made.text
 
 

@@ -84,9 +84,8 @@ def issue_json(issue: Issue) -> dict[str, Any]:
 def unknown_object(kind: str, name: str, known_names: Iterable[str]) -> GatewayProblem:
     """Return the 404 for a missing object of a `kind` ("objective"); the hint is the nearest of the `known_names`."""
     names = sorted(known_names)
-    listing = (
-        f"there are {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}" if names else f"there is no {kind} yet"
-    )
+    first = f"there {'is' if len(names) == 1 else 'are'} {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}"
+    listing = first if names else f"there is no {kind} yet"
     return GatewayProblem(
         404,
         f"there is no {kind} {name[:80]!r}",
