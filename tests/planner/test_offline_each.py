@@ -135,7 +135,7 @@ def test_more_items_than_a_person_reads_are_not_asked_about() -> None:
     rows = [{**CAMPAIGNS[0], "id": f"n{number}", "name": f"Campaign {number}"} for number in range(230)]
     held = Held("pause all active campaigns", rows=rows)
     assert (held.changed, held.consents) == ([], [])
-    assert "230 calls, and 200 are the most of one plan" in held.text
+    assert "for 230 of 230 campaigns where status active: 200 calls are the most of one plan" in held.text
 
 
 def test_a_pronoun_stands_for_what_was_listed() -> None:

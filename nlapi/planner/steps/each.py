@@ -73,9 +73,11 @@ class _Way:
         for item in _STAND_INS:
             yield " ".join(filter(None, (self.before, f"the {self.noun}", item, self.after))), item
 
-    def listed(self, kind: str) -> str:
-        """Return the sentence that lists the items, which the API calls `kind`."""
-        return " ".join(filter(None, ("list", self.adjective, kind, self.rest)))
+    def lists(self, kind: str) -> Iterator[str]:
+        """Yield the sentences that may list the items, which the API calls `kind`."""
+        yield " ".join(filter(None, ("list", self.adjective, kind, self.rest)))
+        if self.after:  # close all issues [of the project X], which the list takes too
+            yield " ".join(filter(None, ("list", self.adjective, kind, self.rest, self.after)))
 
 
 def _ways(question: str, catalogue: Catalogue, *, is_said: bool) -> Iterator[_Way]:
@@ -219,13 +221,12 @@ def _changed_slot(change: Goal | None, stand_in: str, catalogue: Catalogue) -> S
 def _goal_for_each(change: Goal, slot: Slot, way: _Way, catalogue: Catalogue, goal_of: GoalOf) -> Goal | None:
     """Return the change of one item as that of all, where a list of the API has them."""
     for operation in catalogue.list_operations(change.tool, slot):
-        described = way.listed(plural_name(operation))
-        listing = goal_of(described, operation)
-        if listing is None or listing.tool.operation is not operation:
-            continue
-        filtered = _surely_filtered(listing, all_flag(catalogue.slots(listing.tool)))
-        target = EachItem(name=way.words, list_operation=operation.id, listing=filtered, sentence=described)
-        return _of_sentence(change, slot, way, target)
+        for described in way.lists(plural_name(operation)):
+            listing = goal_of(described, operation)
+            if listing is not None and listing.tool.operation is operation:
+                filtered = _surely_filtered(listing, all_flag(catalogue.slots(listing.tool)))
+                target = EachItem(name=way.words, list_operation=operation.id, listing=filtered, sentence=described)
+                return _of_sentence(change, slot, way, target)
     return None
 
 
@@ -313,7 +314,7 @@ def plan_after_list(
         if whole.following is not None:
             call = replace(whole.following, id="lookup", reason="to have all of them")
             return Plan(calls=(call,), goal=goal.final_call, confidence=goal.confidence, raw=state)
-        listed = _chosen(each, pages[-1].call, whole, today)
+        listed = _chosen(each, pages[0].call, whole, today)
         return _changes(listed, state, goal, slot, catalogue, known_values)
     except UsageError as error:
         return Plan(text=f"Nothing was changed: {error}.", failure=str(error))
@@ -382,6 +383,8 @@ def _changes(
     summary = f"{goal.tool.operation.id} for {len(items):,} of {whole}"
     if not items:
         return Plan(text=f"Nothing was changed: none fits ({summary}).")
+    if len(items) > MAX_CALLS:
+        raise UsageError(f"{summary}: {MAX_CALLS} calls are the most of one plan")
     calls: dict[str, Call] = {}
     for item in score_items(state, slot, items):
         if item.id is None:
@@ -391,8 +394,6 @@ def _changes(
             return plan
         call = replace(plan.calls[0], id=f"{EACH_ID}{len(calls) + 1}", label=item.name)
         calls.setdefault(str(item.id), replace(call, account=_from_list(call, argument_name(slot))))
-    if len(calls) > MAX_CALLS:
-        raise UsageError(f"{summary}: {len(calls):,} calls, and {MAX_CALLS} are the most of one plan")
     return Plan(
         calls=tuple(calls.values()),
         understood=summary,
