@@ -49,8 +49,8 @@ _LONGEST_CODE = 5
 # The forests are trained on these names: a change needs `python -m training`.
 FIT_FEATURES = (
     *("named", "told", "role", "against", "example", "money", "place", "object", "renamed", "sought", "paged"),
-    *("order", "counts", "common", "verb", "city", "left", "right", "rival_left", "rival_right", "inside", "shape"),
-    *("called", "clear", "scaled", "spaced", "coded", "clock_wanted", "clock_said", "in_turn", "counted"),
+    *("order", "common", "verb", "city", "left", "right", "rival_left", "rival_right", "inside", "shape"),
+    *("called", "scaled", "spaced", "coded", "clock_wanted", "clock_said", "in_turn"),
     *("measured", "world", "kin", "kin_samples", "kin_beside", "code_asked", "addressed", "parts"),
 )
 
@@ -75,7 +75,6 @@ def fit_features(context: SlotContext, mention: ValueMention, slot: Slot) -> lis
         float(asks.query and context.operation.method == "GET"),
         _paged(context, mention, slot) if number else 0.0,
         context.numeric_order(mention, slot),
-        float(number and slot.family is Family.ID and bool(behind) and behind[0][0] not in slot.words),
         common,
         float(bool(inner) and inner[0] in VERBS),
         _city(context, mention, slot) if mention.form == "place" else 0.0,
@@ -83,13 +82,11 @@ def fit_features(context: SlotContext, mention: ValueMention, slot: Slot) -> lis
         sum(word in words for word in inner) / max(1, len(inner)),
         shape_likeness(mention.text, slot.samples),
         float(mention.kind is MentionKind.TITLE) * (1.0 if asks.name else 0.8 if asks.query else -0.6),
-        float(number and slot.unit != ""),
         takes_fraction(slot) if mention.form == "percent" else 0.0,
         float(slot.family is Family.ID and " " in mention.text),
         float(is_coded(slot)),
         *_clock(context, mention, slot),
         context.turn_distance(mention, slot),
-        float(number and is_item_count(context, mention)),
         unit_similarity(unit_of_mention(context.sentence, mention), slot_unit(slot)) if number else 0.0,
         world_fit(mention, slot),
         context.similar_to_name(slot).get(last, 0.0),
@@ -313,10 +310,7 @@ def _pair_weight(context: SlotContext, slot: Slot) -> float:
     return -1.5 if any(not parts.isdisjoint(rival.words) for rival in context.slots) else 1.0
 
 
-_FORMS = (
-    *("money", "percent", "spelt", "counted", "url", "email", "uuid", "id", "path", "tag", "host"),
-    *("place", "joined", "numbered", "whole", "clause", "all", "address", "part"),
-)
+_FORMS = ("percent", "url", "uuid", "numbered", "whole", "clause", "part")
 _CLASSES = """
 of|for|in at near|to into|from|by with using|about on|is are = equals as|and or &|, ;|: "|the a an my
 |called named titled|( [|per each every|over above than least|under below most until
@@ -333,9 +327,9 @@ MENTION_FEATURES = (
 SLOT_FEATURES = (
     *(f"for_{family}" for family in Family),
     *("many", "integer", "required", "default", "depth", "place", "slots", "needed", "same_family", "same_needed"),
-    *("choices", "samples", "formatted", "in_path", "in_query", "name_length", "mentioned", "spoken"),
-    *("glossary", "first_of_family", "unit", "opens", "closes", "pages", "sizes", "named", "sought"),
-    *("numberlike", "samples_named", "samples_figures", "ordinal", "samples_in_us"),
+    *("choices", "formatted", "in_path", "in_query", "name_length", "mentioned", "spoken"),
+    *("first_of_family", "opens", "closes", "sizes", "named", "sought", "numberlike", "samples_named"),
+    "samples_in_us",
 )
 
 
@@ -404,7 +398,6 @@ def slot_features(context: SlotContext, slot: Slot) -> list[float]:
         *_shape_features(slot),
         sum(word in stems for word in weights) / max(1, len(weights)),
         sum(word in stems for word in slot.prose) / max(1, len(slot.prose)),
-        float(bool(slot.glossary)),
         float(nth),
         *_name_features(slot),
     ]
@@ -426,7 +419,6 @@ def _type_features(slot: Slot) -> tuple[float, ...]:
 def _shape_features(slot: Slot) -> tuple[float, ...]:
     return (
         float(len(slot.choices)),
-        float(bool(slot.samples)),
         float("format" in slot.description.lower()),
         float(slot.location == "path"),
         float(slot.location == "query"),
@@ -439,16 +431,12 @@ def _name_features(slot: Slot) -> tuple[float, ...]:
     """Return the features of the name of a slot and of the samples in its description."""
     words, samples = set(slot.words), slot.samples[:6]
     return (
-        float(bool(slot.unit)),
         float(bool(OPENING & words)),
         float(bool(CLOSING & words)),
-        float(page_number(slot)),
         float(page_size(slot)),
         float(bool(NAMELIKE & words)),
         float(bool(QUERYLIKE & words)),
         float(bool(_NUMBERLIKE & words)),
         sum(any(stem(word.lower()) in words for word in sample.split()) for sample in samples) / max(1, len(samples)),
-        sum(any(map(str.isdigit, sample)) for sample in samples) / max(1, len(samples)),
-        float(slot.name[-1]) if slot.name[-1:].isdigit() else 0.0,
         float(any(sample.rpartition(", ")[2] in _STATES for sample in slot.samples)),
     )

@@ -26,16 +26,7 @@ from nlapi.reading.text import MentionKind, Sentence, ValueMention
 RERANKED_PER_SLOT = 5
 # Candidates less probable than this after the first forest are left out.
 MIN_PROBABILITY = 0.02
-_KINDS = (
-    MentionKind.QUOTED,
-    MentionKind.NUMBER,
-    MentionKind.DATE,
-    MentionKind.LITERAL,
-    MentionKind.NAME,
-    MentionKind.PHRASE,
-    MentionKind.CHOICE,
-    MentionKind.FLAG,
-)
+_KINDS = (MentionKind.QUOTED, MentionKind.DATE, MentionKind.NAME, MentionKind.PHRASE, MentionKind.CHOICE)
 # Names of the features of a row for the second forest.
 RERANK_FEATURES = (
     *("none", "rank", "sure", "ahead", "second", "rest", "count", "copies"),
@@ -43,7 +34,7 @@ RERANK_FEATURES = (
     *("required", "default", "is_default", "many", "slots", "needed", "said_of_others", "spoken"),
     *(f"for_{family}" for family in Family),
     *(f"is_{kind}" for kind in _KINDS),
-    *("made", "tokens", "yes"),
+    *("made", "tokens"),
 )
 
 
@@ -152,7 +143,6 @@ def _row(
         *(float(kind is option_kind) for option_kind in _KINDS),
         float(bool(first.conversion)),
         float(first.mention.last - first.mention.first) if first.mention is not None else 0.0,
-        float(first.value is True or first.value == "True"),
     ]
 
 
