@@ -19,7 +19,6 @@ from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import stated_verbs
 from nlapi.planner.commands import command_verb, command_words, operation_verbs
 from nlapi.planner.slots.context import SlotContext
-from nlapi.planner.slots.entities import operation_noun_stems
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
 from nlapi.reading.gazetteer import COUNTRIES, CURRENCY_NAMES, LANGUAGES, SYNONYMS
 from nlapi.reading.text import MentionKind, Sentence, ValueMention
@@ -35,12 +34,9 @@ _FALLING = lazy_pattern(r"[\s_:.-]?desc(?:ending)?$|(?<=[a-z])Desc$", re.IGNOREC
 _RISING = lazy_pattern(r"[\s_:.-]?asc(?:ending)?$|(?<=[a-z])Asc$", re.IGNORECASE)
 _DESCENDING = SYNONYMS["desc"] | stem_set("planner/slots/words", "descending")
 # Names of the figures in the evidence of a candidate: for a choice, and from "yes" on for a flag.
-EVIDENCE = (
-    *("worth", "exact", "covered", "likeness", "beside_noun", "better", "as_good", "hits"),
-    *("yes", "agrees", "name_said", "prose_said"),
-)
+EVIDENCE = ("worth", "exact", "covered", "likeness", "better", "as_good", "yes", "agrees", "name_said", "prose_said")
 _NO_FLAG = (0.0,) * 4
-_NO_CHOICE = (0.0,) * 8
+_NO_CHOICE = (0.0,) * 6
 # Least ratio of difflib.SequenceMatcher at which a word is a misspelling of a choice.
 MIN_SPELLING_RATIO = 0.82
 _IDENTIFYING = (MentionKind.NUMBER, MentionKind.LITERAL, MentionKind.QUOTED, MentionKind.NAME)
@@ -110,10 +106,9 @@ def _choice_candidate(
     context: SlotContext, slot: Slot, hit: ChoiceMatch, value: object, rivals: Sequence[ChoiceMatch]
 ) -> SlotCandidate:
     evidence = (
-        *(hit.worth, float(hit.exact), hit.covered, hit.likeness, _describes(context, hit.first, hit.last)),
+        *(hit.worth, float(hit.exact), hit.covered, hit.likeness),
         float(sum(rival.worth > hit.worth for rival in rivals)),
         float(sum(rival.worth == hit.worth for rival in rivals)),
-        float(len(rivals)),
         *_NO_FLAG,
     )
     mention = mention_of_tokens(context.sentence, MentionKind.CHOICE, hit.first, hit.last)
@@ -237,16 +232,6 @@ def _in_part(context: SlotContext, content: Sequence[str], positions: Sequence[i
     return ChoiceMatch(
         first=strong[0], last=strong[0] + 1, worth=0.55, covered=len(strong) / len(content), likeness=0.9
     )
-
-
-def _describes(context: SlotContext, first: int, last: int) -> float:
-    """Return more for words beside the noun (active campaigns) or that are the command itself (pause ...)."""
-    nouns = set(operation_noun_stems(context.operation))
-    beside = context.sentence.stems[max(0, first - 2) : last + 2]
-    if nouns & set(beside):
-        return 0.35
-    commanded = first == 0 and updates_item(context.operation)
-    return 0.45 if commanded and context.sentence.stems[first] in VERBS else 0.0
 
 
 _NOT = word_set("planner/slots/words", "denials")

@@ -188,7 +188,7 @@ FEATURES = (
     *(f"how_{how}" for how in CONVERSIONS),
     *(f"{FIT_FEATURES[at]}_over_slots" for at in COMPARED),
     *(f"{FIT_FEATURES[at]}_over_spans" for at in COMPARED),
-    *("end_fits", "run", "is_default", "rivals", "slots_for_span", "spans_for_slot"),
+    *("end_fits", "run", "rivals", "slots_for_span", "spans_for_slot"),
 )
 
 
@@ -252,7 +252,6 @@ class _RowParts:
             *of_slot.over(pair),
             _end_fits(candidate),
             float(len(candidate.mentions)),
-            float(slot.has_default and candidate.value == slot.schema["default"]),
             float(self.counts[slot]),
             float(of_span.count),
             float(of_slot.count),
