@@ -38,7 +38,6 @@ _DAY = lazy_pattern(r"\d{4}-\d\d-\d\d")
 # Words about a day that an argument takes: the due [date].
 _DAY_WORDS = lexicon.words("changes/words", "day_words")
 _PERIODS = lexicon.table("changes/words", "periods")
-_MOST = lazy_pattern(r"\b(?:most|max\w*|limit)\b", re.IGNORECASE)
 # Words that change nothing in the meaning of a command.
 _FILLER = lexicon.words("changes/words", "filler")
 
@@ -162,12 +161,12 @@ def left_words(call: Call, account: Account) -> tuple[str, ...]:
 
 
 def _measured_argument(case: Case, word: CommandWord) -> str | None:
-    """Return the argument whose number has a word as its unit, its period or its bound; None for no such word."""
+    """Return the argument whose number has a word as its unit or its period; None for no such word."""
     if word.is_used:
         return None
     if _is_period(case, word):
         return ""
-    amounts = (entry for entry in _amounts(case) if _is_counted(case, word, entry) or _is_bound(case, word, entry))
+    amounts = (entry for entry in _amounts(case) if _is_counted(case, word, entry))
     return next((source.argument for source in amounts), None)
 
 
@@ -205,15 +204,6 @@ def _is_counted(case: Case, word: CommandWord, source: ValueSource) -> bool:
         if entry is word:
             return True
     return False
-
-
-def _is_bound(case: Case, word: CommandWord, source: ValueSource) -> bool:
-    """Return whether a word says that a number is the most, and its argument takes that: at [most] 8."""
-    return (
-        word.lower == "most"
-        and case.text[word.end : source.start].strip() == ""
-        and _MOST.search(description_of(case.call, source.argument)) is not None
-    )
 
 
 def unused_values(

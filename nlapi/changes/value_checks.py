@@ -454,7 +454,7 @@ def _is_name_as_id(case: Case, source: ValueSource) -> bool:
         return False
     if not isinstance(source.value, str) or has_closed_values(case.call, source.argument):
         return False
-    if _is_new_key(case, source) or _is_keyword(case, source):
+    if _is_keyword(case, source):
         return False
     description = str(schema_of(case.call, source.argument).get("description", ""))
     *noun, last = split_words(source.argument.rpartition(".")[2]) or [""]
@@ -471,19 +471,11 @@ def _is_keyword(case: Case, source: ValueSource) -> bool:
     return re.search(rf"[\"'`“]{re.escape(source.words)}[\"'`”]", text) is not None
 
 
-def _is_new_key(case: Case, source: ValueSource) -> bool:
-    """Return whether a value is the key of an item that is created: PUT /groups/{id} for a group called teachers."""
-    path, name = case.operation.path.rstrip("/"), case.call.tool.places.get(source.argument, ("", ""))[1]
-    # What is added to something may be there already.
-    creates = case.command in CREATE_VERBS - {"add"} and case.operation.method == "PUT"
-    return creates and path.endswith(f"{{{name}}}")
-
-
 def _is_name_of_item(case: Case, source: ValueSource) -> bool:
     """Return whether the name of an item is a value of an id, or of several: the card [named] Fix it as its labels."""
     previous = case.text[: max(0, source.start)].rstrip("\"'“‘ ").split()
     is_after_called = bool(previous) and previous[-1].lower() in _CALLED
-    if source.origin is not Origin.WORDS or not is_after_called or _is_new_key(case, source):
+    if source.origin is not Origin.WORDS or not is_after_called:
         return False
     last = (split_words(source.argument) or ("",))[-1]
     takes_several = case.location(source) != "path" and singular(last) != last

@@ -162,13 +162,13 @@ DOMAIN_CANDIDATES = 3
 FEW_OPERATIONS = 6
 _LAST_LATIN = "\u02af"
 ROW_FEATURES = tuple(
-    """values said told_near heard heard_prose heard_near unheard words deed number required filled sum mean weakest
-    clear extra guessed doubt unused unused_names slots index_ahead heard_ahead""".split()
+    """values told_near heard heard_near unheard words deed number filled sum mean weakest guessed doubt unused
+    unused_names slots index_ahead""".split()
 )
 FEATURES = (*ROW_FEATURES, "chance", "ahead", "missing", "rivals", "length")
 IN_DOMAIN_FEATURES = tuple(
     """values said told said_near told_near heard heard_prose heard_name heard_near heard_told_near unheard words verb
-    deed number required filled sum mean weakest missing clear guessed unused unused_names""".split()
+    deed number required filled sum mean weakest clear guessed unused""".split()
 )
 
 

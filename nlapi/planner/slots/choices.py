@@ -19,7 +19,6 @@ from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import stated_verbs
 from nlapi.planner.commands import command_verb, command_words, operation_verbs
 from nlapi.planner.slots.context import SlotContext
-from nlapi.planner.slots.entities import operation_noun_stems
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
 from nlapi.reading.gazetteer import COUNTRIES, CURRENCY_NAMES, LANGUAGES, SYNONYMS
 from nlapi.reading.text import MentionKind, Sentence, ValueMention
@@ -34,25 +33,10 @@ _REASONS = stem_set("planner/slots/words", "why")
 _FALLING = lazy_pattern(r"[\s_:.-]?desc(?:ending)?$|(?<=[a-z])Desc$", re.IGNORECASE)
 _RISING = lazy_pattern(r"[\s_:.-]?asc(?:ending)?$|(?<=[a-z])Asc$", re.IGNORECASE)
 _DESCENDING = SYNONYMS["desc"] | stem_set("planner/slots/words", "descending")
-# Names of the figures in the evidence of a candidate: for a choice, and from "yes" to "nay_name" for a flag.
-EVIDENCE = (
-    *(
-        "worth",
-        "exact",
-        "covered",
-        "likeness",
-        "about",
-        "beside_noun",
-        "stranger",
-        "dated",
-        "better",
-        "as_good",
-        "hits",
-    ),
-    *("yes", "agrees", "denied", "name_said", "name_spread", "prose_said", "own", "nay_name", "figures"),
-)
-_NO_FLAG = (0.0,) * 8
-_NO_CHOICE = (0.0,) * 11
+# Names of the figures in the evidence of a candidate: for a choice, and from "yes" on for a flag.
+EVIDENCE = ("worth", "exact", "covered", "likeness", "better", "as_good", "yes", "agrees", "name_said", "prose_said")
+_NO_FLAG = (0.0,) * 4
+_NO_CHOICE = (0.0,) * 6
 # Least ratio of difflib.SequenceMatcher at which a word is a misspelling of a choice.
 MIN_SPELLING_RATIO = 0.82
 _IDENTIFYING = (MentionKind.NUMBER, MentionKind.LITERAL, MentionKind.QUOTED, MentionKind.NAME)
@@ -121,15 +105,11 @@ def _names_rival_slot(context: SlotContext, slot: Slot, hit: ChoiceMatch, value:
 def _choice_candidate(
     context: SlotContext, slot: Slot, hit: ChoiceMatch, value: object, rivals: Sequence[ChoiceMatch]
 ) -> SlotCandidate:
-    near, beside, stranger = _about(context, slot, hit.first, hit.last)
     evidence = (
-        *(hit.worth, float(hit.exact), hit.covered, hit.likeness, near, beside, stranger),
-        float(hit.first in context.sentence.date_positions),
+        *(hit.worth, float(hit.exact), hit.covered, hit.likeness),
         float(sum(rival.worth > hit.worth for rival in rivals)),
         float(sum(rival.worth == hit.worth for rival in rivals)),
-        float(len(rivals)),
         *_NO_FLAG,
-        float(context.sentence.tokens[hit.first].text.isdigit() and hit.first in context.sentence.value_positions),
     )
     mention = mention_of_tokens(context.sentence, MentionKind.CHOICE, hit.first, hit.last)
     return SlotCandidate(
@@ -254,33 +234,6 @@ def _in_part(context: SlotContext, content: Sequence[str], positions: Sequence[i
     )
 
 
-def _about(context: SlotContext, slot: Slot, first: int, last: int) -> tuple[float, float, float]:
-    """Return how near the words of the slot are to tokens `first` to `last`, how well those describe the noun or the
-    command, and whether the slot is named after something that the sentence does not mention.
-    """
-    weights = context.name_weights[slot]
-    total = sum(weights.values()) or 1.0
-    stems = context.sentence.stems
-    near = 0.0
-    for at in range(max(0, first - 4), min(len(stems), last + 4)):
-        if stems[at] in weights and not first <= at < last:
-            distance = first - at if at < first else at - last + 1
-            near += weights[stems[at]] * (1.0 - 0.2 * (distance - 1))
-    strangers = [word for word in slot.words[:-1] if word not in context.sentence.stem_set and word not in STOPWORDS]
-    strange = bool(strangers) and len(slot.path) == 1 and slot.words[0] in strangers and not slot.required
-    return near / total, _describes(context, first, last), float(strange)
-
-
-def _describes(context: SlotContext, first: int, last: int) -> float:
-    """Return more for words beside the noun (active campaigns) or that are the command itself (pause ...)."""
-    nouns = set(operation_noun_stems(context.operation))
-    beside = context.sentence.stems[max(0, first - 2) : last + 2]
-    if nouns & set(beside):
-        return 0.35
-    commanded = first == 0 and updates_item(context.operation)
-    return 0.45 if commanded and context.sentence.stems[first] in VERBS else 0.0
-
-
 _NOT = word_set("planner/slots/words", "denials")
 _OPPOSING = word_set("planner/slots/words", "opposing")
 _AUXILIARY = stem_set("planner/slots/words", "flag_auxiliaries")
@@ -339,20 +292,14 @@ def flag_candidates(context: SlotContext, slot: Slot) -> Iterator[SlotCandidate]
     first, last = min(places), max(places) + 1
     denied = _is_denied(context, slot, first) if command is None else not command[1]
     negative = any(word in _NEGATIVE or word.startswith(("exclud", "disabl")) for word in slot.words[:1])
-    only_operation = name_share > 0 and set(words) <= context.operation_stems - set(slot.words)
     mention = mention_of_tokens(context.sentence, MentionKind.FLAG, first, min(last, first + len(words) + 3))
     for yes in (True, False):
         evidence = (
             *_NO_CHOICE,
             float(yes),
             float(yes is (negative or not denied)),
-            float(denied),
             name_share,
-            float(last - first),
             sum(context.prose_weight(word) for word in prose),
-            float(only_operation),
-            float(negative),
-            0.0,
         )
         value = _as_typed(slot, yes)
         yield SlotCandidate(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import time
 from functools import lru_cache
 
 from nlapi.english import lexicon
@@ -19,16 +18,12 @@ from nlapi.openapi.spec import Effect
 from nlapi.planner.slots.context import LEADING_PREPOSITIONS, ROLES, SlotContext, WeightedStems, world_fit
 from nlapi.planner.slots.entities import RENAMES
 from nlapi.planner.slots.slot import Family, Slot
-from nlapi.planner.slots.values import CLOSING, OPENING, is_coded, slot_unit, takes_fraction, wants_clock
-from nlapi.reading.gazetteer import STATES
+from nlapi.planner.slots.values import CLOSING, is_coded, slot_unit, takes_fraction
 from nlapi.reading.numbers import unit_of_mention, unit_similarity
 from nlapi.reading.question_intent import is_yes_no_question
 from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention
 
-_PLACES = lexicon.words("planner/slots/words", "place_words")
-
 _SIZES = stem_set("planner/slots/words", "limits")
-_PAIRED = frozenset().union(*(ROLES[word] for word in ("from", "to", "over", "under")))
 _SKIP = stem("skip")
 _PICKS = word_set("planner/slots/words", "picks")
 NAMELIKE = stem_set("planner/slots/words", "namelike")
@@ -36,8 +31,6 @@ QUERYLIKE = stem_set("planner/slots/words", "querylike")
 MONEYLIKE = stem_set("planner/slots/words", "moneylike")
 _NUMBERLIKE = stem_set("planner/slots/words", "numberlike")
 _PLACELIKE = stem_set("planner/slots/words", "placelike")
-_STATES = frozenset(STATES.values())
-_CITY = lexicon.pattern("planner/slots/words", "city", re.IGNORECASE)
 _ADDRESS = lazy_pattern(r"address|street", re.IGNORECASE)
 _CODE = lexicon.pattern("planner/slots/words", "code")
 # The number of items to return, by a description.
@@ -48,10 +41,10 @@ _LONGEST_CODE = 5
 # Names of the features of a mention and a slot, in the order of `match`. They are about 0 to 1, distances in tokens.
 # The forests are trained on these names: a change needs `python -m training`.
 FIT_FEATURES = (
-    *("named", "told", "role", "against", "example", "money", "place", "object", "renamed", "sought", "paged"),
-    *("order", "counts", "common", "verb", "city", "left", "right", "rival_left", "rival_right", "inside", "shape"),
-    *("called", "clear", "scaled", "spaced", "coded", "clock_wanted", "clock_said", "in_turn", "counted"),
-    *("measured", "world", "kin", "kin_samples", "kin_beside", "code_asked", "addressed", "parts"),
+    *("named", "told", "role", "example", "money", "place", "object", "renamed", "sought", "paged", "order"),
+    *("common", "verb", "left", "right", "rival_left", "rival_right", "inside", "shape", "called", "scaled"),
+    *("spaced", "coded", "in_turn", "measured", "world", "kin", "kin_samples", "kin_beside", "code_asked"),
+    *("addressed", "parts"),
 )
 
 
@@ -60,13 +53,11 @@ def fit_features(context: SlotContext, mention: ValueMention, slot: Slot) -> lis
     before, behind, leader = context.surroundings(mention)
     asks, number = _kind(slot), mention.kind is MentionKind.NUMBER
     words = asks.words
-    role, against = _role(words, leader)
     inner, common, last = _inside(context, mention)
     return [
         _name_share(context, slot, before, behind),
         _prose_share(context, slot, before, behind),
-        role,
-        against,
+        float(not words.isdisjoint(ROLES.get(leader, ()))),
         1.0 if mention.text.lower() in slot.examples else 0.0,
         _money(mention, slot) if number else 0.0,
         float(mention.kind is MentionKind.NAME and asks.place),
@@ -75,21 +66,16 @@ def fit_features(context: SlotContext, mention: ValueMention, slot: Slot) -> lis
         float(asks.query and context.operation.method == "GET"),
         _paged(context, mention, slot) if number else 0.0,
         context.numeric_order(mention, slot),
-        float(number and slot.family is Family.ID and bool(behind) and behind[0][0] not in slot.words),
         common,
         float(bool(inner) and inner[0] in VERBS),
-        _city(context, mention, slot) if mention.form == "place" else 0.0,
         *context.distances(mention, slot),
         sum(word in words for word in inner) / max(1, len(inner)),
         shape_likeness(mention.text, slot.samples),
         float(mention.kind is MentionKind.TITLE) * (1.0 if asks.name else 0.8 if asks.query else -0.6),
-        float(number and slot.unit != ""),
         takes_fraction(slot) if mention.form == "percent" else 0.0,
         float(slot.family is Family.ID and " " in mention.text),
         float(is_coded(slot)),
-        *_clock(context, mention, slot),
         context.turn_distance(mention, slot),
-        float(number and is_item_count(context, mention)),
         unit_similarity(unit_of_mention(context.sentence, mention), slot_unit(slot)) if number else 0.0,
         world_fit(mention, slot),
         context.similar_to_name(slot).get(last, 0.0),
@@ -155,16 +141,6 @@ def _extra_parts(mention: ValueMention, slot: Slot) -> float:
     return float(mention.text.count(",") - max(sample.count(",") for sample in slot.samples))
 
 
-def _clock(context: SlotContext, slot_mention: ValueMention, slot: Slot) -> tuple[float, float]:
-    """Return whether a slot takes a time of day, and whether the sentence has one outside the mention."""
-    if slot.family not in (Family.DATE, Family.TIME):
-        return 0.0, 0.0
-    hours = any(
-        isinstance(mention.value, time) and mention is not slot_mention for mention in context.sentence.mentions
-    )
-    return float(wants_clock(slot)), float(hours)
-
-
 def _money(mention: ValueMention, slot: Slot) -> float:
     if mention.form != "money" and not slot.unit:
         return 0.0
@@ -178,12 +154,6 @@ def _common(context: SlotContext, stems: Sequence[str]) -> float:
     return sum(
         1.0 if word in context.operation_stems else 0.5 * (word in context.description_stems) for word in stems
     ) / len(stems)
-
-
-def _city(context: SlotContext, mention: ValueMention, slot: Slot) -> float:
-    if any("," in sample for sample in slot.examples) or _CITY.search(slot.description):
-        return 2.0
-    return _pair_weight(context, slot)
 
 
 def shape_likeness(text: str, samples: Sequence[str]) -> float:
@@ -298,25 +268,7 @@ def _prose_share(context: SlotContext, slot: Slot, before: WeightedStems, behind
     return min(1.0, sum(near * context.prose_weight(word) for word, near in words.items() if word not in STOPWORDS))
 
 
-def _role(words: frozenset[str], leader: str) -> tuple[float, float]:
-    roles = ROLES.get(leader)
-    if not roles:
-        return 0.0, 0.0
-    if words & roles:
-        return 1.0, 0.0
-    return 0.0, float(bool(words & _PAIRED and roles & _PAIRED))
-
-
-def _pair_weight(context: SlotContext, slot: Slot) -> float:
-    """Return more for a pair (Rome, Italy) as one value, unless a country or a state is asked for beside it."""
-    parts = _PLACES
-    return -1.5 if any(not parts.isdisjoint(rival.words) for rival in context.slots) else 1.0
-
-
-_FORMS = (
-    *("money", "percent", "spelt", "counted", "url", "email", "uuid", "id", "path", "tag", "host"),
-    *("place", "joined", "numbered", "whole", "clause", "all", "address", "part"),
-)
+_FORMS = ("percent", "url", "uuid", "numbered", "whole", "clause", "part")
 _CLASSES = """
 of|for|in at near|to into|from|by with using|about on|is are = equals as|and or &|, ;|: "|the a an my
 |called named titled|( [|per each every|over above than least|under below most until
@@ -328,14 +280,13 @@ MENTION_FEATURES = (
     *(f"is_{kind}" for kind in MentionKind),
     *(f"as_{form}" for form in _FORMS),
     *("tokens", "length", "capital", "digits", "at_end", "before", "before_that", "after", "little_words"),
-    *("verbs", "within", "in_address", "alike", "nth", "then", "verb_before", "starts_at", "rarity", "spelt_elsewhere"),
+    *("verbs", "within", "in_address", "alike", "nth", "then", "starts_at", "rarity"),
 )
 SLOT_FEATURES = (
     *(f"for_{family}" for family in Family),
     *("many", "integer", "required", "default", "depth", "place", "slots", "needed", "same_family", "same_needed"),
-    *("choices", "samples", "formatted", "in_path", "in_query", "name_length", "mentioned", "spoken"),
-    *("glossary", "first_of_family", "unit", "opens", "closes", "pages", "sizes", "named", "sought"),
-    *("numberlike", "samples_named", "samples_figures", "ordinal", "samples_in_us"),
+    *("choices", "formatted", "in_path", "in_query", "name_length", "mentioned", "spoken"),
+    *("first_of_family", "closes", "named", "sought", "numberlike"),
 )
 
 
@@ -369,10 +320,8 @@ def mention_features(sentence: Sentence, slot_mention: ValueMention) -> list[flo
         float(len(same)),
         float(sum(mention.start < slot_mention.start for mention in same)),
         _BEFORE.get(tokens[slot_mention.last].lower, 1.0) if slot_mention.last < len(tokens) else 0.0,
-        float(slot_mention.first > 0 and tokens[slot_mention.first - 1].stem in VERBS),
         slot_mention.first / max(1, len(tokens)),
         max((rarity(token.stem) for token in inside if token.text.isalpha()), default=0.0),
-        float(slot_mention.form != "spelt" and sum(mention.form == "spelt" for mention in same)),
     ]
 
 
@@ -404,7 +353,6 @@ def slot_features(context: SlotContext, slot: Slot) -> list[float]:
         *_shape_features(slot),
         sum(word in stems for word in weights) / max(1, len(weights)),
         sum(word in stems for word in slot.prose) / max(1, len(slot.prose)),
-        float(bool(slot.glossary)),
         float(nth),
         *_name_features(slot),
     ]
@@ -426,7 +374,6 @@ def _type_features(slot: Slot) -> tuple[float, ...]:
 def _shape_features(slot: Slot) -> tuple[float, ...]:
     return (
         float(len(slot.choices)),
-        float(bool(slot.samples)),
         float("format" in slot.description.lower()),
         float(slot.location == "path"),
         float(slot.location == "query"),
@@ -436,19 +383,11 @@ def _shape_features(slot: Slot) -> tuple[float, ...]:
 
 @lru_cache(maxsize=4096)
 def _name_features(slot: Slot) -> tuple[float, ...]:
-    """Return the features of the name of a slot and of the samples in its description."""
-    words, samples = set(slot.words), slot.samples[:6]
+    """Return the features of the name of a slot."""
+    words = set(slot.words)
     return (
-        float(bool(slot.unit)),
-        float(bool(OPENING & words)),
         float(bool(CLOSING & words)),
-        float(page_number(slot)),
-        float(page_size(slot)),
         float(bool(NAMELIKE & words)),
         float(bool(QUERYLIKE & words)),
         float(bool(_NUMBERLIKE & words)),
-        sum(any(stem(word.lower()) in words for word in sample.split()) for sample in samples) / max(1, len(samples)),
-        sum(any(map(str.isdigit, sample)) for sample in samples) / max(1, len(samples)),
-        float(slot.name[-1]) if slot.name[-1:].isdigit() else 0.0,
-        float(any(sample.rpartition(", ")[2] in _STATES for sample in slot.samples)),
     )

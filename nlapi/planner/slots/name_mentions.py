@@ -11,8 +11,7 @@ from nlapi.english import lexicon
 from nlapi.english.intents import STOPWORDS, VERBS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
-from nlapi.english.units import find_unit
-from nlapi.english.words import singular, split_words, stem, stems_of
+from nlapi.english.words import singular, stem, stems_of
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation, Spec, as_map, read_hints, stated_verbs
 from nlapi.planner.commands import command_words
@@ -45,7 +44,6 @@ from nlapi.reading.numbers import find_ordinals, is_bound, is_compared, unit_of_
 from nlapi.reading.question_intent import is_yes_no_question
 from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, Token, ValueMention
 from nlapi.resources.answers import answer_words
-from nlapi.resources.nouns import noun_of
 from nlapi.resources.paths import segments
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.tool import Call, Tool
@@ -108,7 +106,7 @@ def _is_no_page(context: SlotContext, slot: Slot, mention: ValueMention) -> bool
     if context.operation.effect is not Effect.READ and slot.location == "body":
         return False  # what an item has at most: its credit limit
     if mention.kind is not MentionKind.NUMBER or not (
-        page_number(slot) or (page_size(slot) and set(slot.words) & _SIZES and not _is_rate(slot))
+        page_number(slot) or (page_size(slot) and set(slot.words) & _SIZES)
     ):
         return False
     if page_number(slot) and stem("page") not in context.sentence.stem_set:
@@ -137,11 +135,6 @@ def _is_no_reason(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
     if _WHY.isdisjoint(slot.words) or mention.kind is MentionKind.QUOTED or mention.form == "reason":
         return False
     return not mention.first or context.sentence.tokens[mention.first - 1].lower not in _BEFORE_REASON
-
-
-def _is_rate(slot: Slot) -> bool:
-    """Return whether a slot takes how much of something there is in a time: tokens_per_day."""
-    return len(slot.words) > 1 and slot.words[-2] == "per" and find_unit(split_words(slot.name)[-1]) is not None
 
 
 def _is_other_name(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
@@ -176,12 +169,6 @@ def is_about_call(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
         and context.sentence.stems[mention.first : mention.last] == context.noun
     ):
         return True  # create a silence
-    if (
-        mention.kind is MentionKind.LITERAL
-        and takes_id(slot)
-        and mention.text.lower() == "".join(noun_of(context.operation))
-    ):
-        return True  # decode the [base64] text
     if mention.kind in (MentionKind.PHRASE, MentionKind.NAME) and takes_id(slot):
         words = {token.stem for token in context.sentence.tokens[mention.first : mention.last] if token.word}
         return words <= _NO_IDS or (mention.kind is MentionKind.NAME and words <= context.operation_stems)

@@ -26,16 +26,7 @@ from nlapi.reading.text import MentionKind, Sentence, ValueMention
 RERANKED_PER_SLOT = 5
 # Candidates less probable than this after the first forest are left out.
 MIN_PROBABILITY = 0.02
-_KINDS = (
-    MentionKind.QUOTED,
-    MentionKind.NUMBER,
-    MentionKind.DATE,
-    MentionKind.LITERAL,
-    MentionKind.NAME,
-    MentionKind.PHRASE,
-    MentionKind.CHOICE,
-    MentionKind.FLAG,
-)
+_KINDS = (MentionKind.QUOTED, MentionKind.DATE, MentionKind.NAME, MentionKind.PHRASE, MentionKind.CHOICE)
 # Names of the features of a row for the second forest.
 RERANK_FEATURES = (
     *("none", "rank", "sure", "ahead", "second", "rest", "count", "copies"),
@@ -43,7 +34,7 @@ RERANK_FEATURES = (
     *("required", "default", "is_default", "many", "slots", "needed", "said_of_others", "spoken"),
     *(f"for_{family}" for family in Family),
     *(f"is_{kind}" for kind in _KINDS),
-    *("made", "tokens", "yes"),
+    *("made", "tokens"),
 )
 
 
@@ -152,7 +143,6 @@ def _row(
         *(float(kind is option_kind) for option_kind in _KINDS),
         float(bool(first.conversion)),
         float(first.mention.last - first.mention.first) if first.mention is not None else 0.0,
-        float(first.value is True or first.value == "True"),
     ]
 
 
@@ -198,7 +188,7 @@ FEATURES = (
     *(f"how_{how}" for how in CONVERSIONS),
     *(f"{FIT_FEATURES[at]}_over_slots" for at in COMPARED),
     *(f"{FIT_FEATURES[at]}_over_spans" for at in COMPARED),
-    *("end_fits", "run", "is_default", "rivals", "slots_for_span", "spans_for_slot"),
+    *("end_fits", "run", "rivals", "slots_for_span", "spans_for_slot"),
 )
 
 
@@ -262,7 +252,6 @@ class _RowParts:
             *of_slot.over(pair),
             _end_fits(candidate),
             float(len(candidate.mentions)),
-            float(slot.has_default and candidate.value == slot.schema["default"]),
             float(self.counts[slot]),
             float(of_span.count),
             float(of_slot.count),

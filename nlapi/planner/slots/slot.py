@@ -464,11 +464,6 @@ class SlotCandidate:
     probability: float = 0.0
 
     @property
-    def score(self) -> float:
-        """The probability on the scale of the scores of operations: likely from 1 on, unlikely below 0.5."""
-        return LOW_SCORE + (HIGH_SCORE - LOW_SCORE) * self.probability
-
-    @property
     def narrows(self) -> bool:
         """Whether the request is narrower with it: a flag that is set as by default narrows nothing."""
         return not (self.value is True and self.slot.schema.get("default") is True)
