@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 from nlapi.english import lexicon
-from nlapi.english.intents import ARTICLES
+from nlapi.english.intents import ARTICLES, STOPWORDS
 from nlapi.english.words import stem
 from nlapi.lazy_pattern import lazy_pattern
 
@@ -19,6 +19,8 @@ _MAX_WORDS = 12
 _MAX_BETWEEN = 3
 # Words of the API that replace an expression. Of 96 `plain words` 87 find their operation in five with 3, 83 with 1.
 _MAX_API_WORDS = 3
+_PRONOUNS = lexicon.words(_FILE, "pronouns")
+_FORMS = lexicon.by_word(_FILE, "forms")
 _QUESTION_WORDS = lexicon.words(_FILE, "question_words")
 
 
@@ -55,13 +57,18 @@ def _expressions() -> Mapping[str, Sequence[tuple[Sequence[str], Sequence[str]]]
     by_first: dict[str, list[tuple[Sequence[str], Sequence[str]]]] = defaultdict(list)
     for phrase, api_words in lexicon.by_phrase(_FILE, "expressions").items():
         # An expression has its article for the reader: put my phone down is put the phone down.
-        expression = tuple(_stem(word) for word in phrase.split() if word not in ARTICLES)
+        words = [word for word in phrase.split() if word not in ARTICLES]
+        others = [word for word in words if word not in _PRONOUNS]
+        has_content = len(others) > 1 and not STOPWORDS.issuperset(others)
+        expression = tuple(map(_stem, others if has_content else words))
         by_first[expression[0]].append((expression, api_words.split()))
     return by_first
 
 
 def _stem(word: str) -> str:
-    return stem(word.lower().replace("’", "'").removesuffix("'s").replace("'", ""))
+    """Return what a word is compared by: sent is a form of send, and don't one of not."""
+    word = word.lower().replace("’", "'")
+    return stem(_FORMS.get(word) or word.removesuffix("'s").replace("'", ""))
 
 
 def _places(stems: Sequence[str], start: int, expression: Sequence[str]) -> Sequence[int]:
