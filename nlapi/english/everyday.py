@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 from nlapi.english import lexicon
-from nlapi.english.intents import ARTICLES, STOPWORDS
+from nlapi.english.intents import ARTICLES, STOPWORDS, Mood
 from nlapi.english.words import stem
 from nlapi.lazy_pattern import lazy_pattern
 
@@ -15,24 +15,37 @@ _FILE = "english/everyday"
 _WORD = lazy_pattern(r"[^\W_]+(?:['’][^\W_]+)*")
 # Words of a text up to which expressions are looked for: a longer one has words of the API.
 _MAX_WORDS = 12
+_MAX_CHARS = _MAX_WORDS * 40
+# Words of a lead: I would like to know.
+_MAX_LEAD = 5
 # Words that may stand between two of an expression: put [the blue phone] down.
 _MAX_BETWEEN = 3
 # Words of the API that replace an expression. Of 96 `plain words` 87 find their operation in five with 3, 83 with 1.
 _MAX_API_WORDS = 3
 _PRONOUNS = lexicon.words(_FILE, "pronouns")
 _FORMS = lexicon.by_word(_FILE, "forms")
-_QUESTION_WORDS = lexicon.words(_FILE, "question_words")
+_STOP_STEMS = frozenset(map(stem, STOPWORDS))
+_QUESTION_WORDS, _WISH_WORDS = lexicon.words(_FILE, "question_words"), lexicon.words(_FILE, "wish_words")
+_SUBJECTS = _PRONOUNS | lexicon.words(_FILE, "subjects")
+_QUESTION_LEADS, _COMMAND_LEADS = (
+    tuple(lexicon.text(_FILE, name).split("|")) for name in ("question_leads", "command_leads")
+)
 
 
-def is_question(text: str) -> bool:
-    """Return whether a text begins as a question does, which wants to see something."""
-    first = _WORD.search(text)
-    return first is not None and first.group().lower().replace("’", "'").partition("'")[0] in _QUESTION_WORDS
+def read_mood(text: str) -> Mood:
+    """Return what a text is, by its first words and by the words of wishes in it."""
+    words = [match.group().lower().replace("’", "'") for match in _WORD.finditer(text[:_MAX_CHARS])]
+    start = " ".join(words[:_MAX_LEAD])
+    if not words or start.startswith(_COMMAND_LEADS):
+        return Mood.COMMAND
+    if words[0].partition("'")[0] in _QUESTION_WORDS or start.startswith(_QUESTION_LEADS):
+        return Mood.QUESTION
+    return Mood.COMMAND if _WISH_WORDS.isdisjoint(words) and words[0] not in _SUBJECTS else Mood.WISH
 
 
 def in_api_words(text: str, has_word: Callable[[str], bool]) -> str:
     """Return a text with its everyday expressions in words of an API; `has_word` tells whether it has a stem."""
-    matches = list(_WORD.finditer(text[: _MAX_WORDS * 40]))
+    matches = list(_WORD.finditer(text[:_MAX_CHARS]))
     stems = [_stem(match.group()) for match in matches] if len(matches) <= _MAX_WORDS else []
     readings: list[tuple[Sequence[int], str]] = []
     for start, root in enumerate(stems):
@@ -58,9 +71,9 @@ def _expressions() -> Mapping[str, Sequence[tuple[Sequence[str], Sequence[str]]]
     for phrase, api_words in lexicon.by_phrase(_FILE, "expressions").items():
         # An expression has its article for the reader: put my phone down is put the phone down.
         words = [word for word in phrase.split() if word not in ARTICLES]
-        others = [word for word in words if word not in _PRONOUNS]
-        has_content = len(others) > 1 and not STOPWORDS.issuperset(others)
-        expression = tuple(map(_stem, others if has_content else words))
+        others = [_stem(word) for word in words if word not in _PRONOUNS]
+        has_content = len(others) > 1 and not _STOP_STEMS.issuperset(others)
+        expression = tuple(others if has_content else map(_stem, words))
         by_first[expression[0]].append((expression, api_words.split()))
     return by_first
 

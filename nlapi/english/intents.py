@@ -18,6 +18,16 @@ class Intent(StrEnum):
     DELETE = "delete"
 
 
+class Mood(StrEnum):
+    """What a text is, by its first words."""
+
+    QUESTION = "question"
+    WISH = "wish"
+    """says what somebody wants, or what has happened: she can't come on Monday"""
+    COMMAND = "command"
+    """any other"""
+
+
 METHODS: dict[Intent, tuple[str, ...]] = {
     Intent.READ: ("GET", "HEAD", "QUERY"),
     Intent.CREATE: ("POST",),
