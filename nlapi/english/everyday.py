@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 from nlapi.english import lexicon
-from nlapi.english.intents import ARTICLES, STOPWORDS, Mood
+from nlapi.english.intents import ARTICLES, IMPERATIVES, STOPWORDS, VERBS, Intent, Mood
 from nlapi.english.words import stem
 from nlapi.lazy_pattern import lazy_pattern
 
@@ -27,6 +27,9 @@ _FORMS = lexicon.by_word(_FILE, "forms")
 _STOP_STEMS = frozenset(map(stem, STOPWORDS))
 _QUESTION_WORDS, _WISH_WORDS = lexicon.words(_FILE, "question_words"), lexicon.words(_FILE, "wish_words")
 _SUBJECTS = _PRONOUNS | lexicon.words(_FILE, "subjects")
+_COMMAND_VERBS = (
+    IMPERATIVES | lexicon.stems(_FILE, "command_verbs") | {verb for verb, intent in VERBS.items() if intent != Intent.READ}
+)
 _QUESTION_LEADS, _COMMAND_LEADS = (
     tuple(lexicon.text(_FILE, name).split("|")) for name in ("question_leads", "command_leads")
 )
@@ -35,12 +38,14 @@ _QUESTION_LEADS, _COMMAND_LEADS = (
 def read_mood(text: str) -> Mood:
     """Return what a text is, by its first words and by the words of wishes in it."""
     words = [match.group().lower().replace("’", "'") for match in _WORD.finditer(text[:_MAX_CHARS])]
-    start = " ".join(words[:_MAX_LEAD])
-    if not words or start.startswith(_COMMAND_LEADS):
+    first, start = "".join(words[:1]), " ".join(words[:_MAX_LEAD])
+    if start.startswith(_COMMAND_LEADS):
         return Mood.COMMAND
-    if words[0].partition("'")[0] in _QUESTION_WORDS or start.startswith(_QUESTION_LEADS):
+    if first.partition("'")[0] in _QUESTION_WORDS or start.startswith(_QUESTION_LEADS):
         return Mood.QUESTION
-    return Mood.COMMAND if _WISH_WORDS.isdisjoint(words) and words[0] not in _SUBJECTS else Mood.WISH
+    if first in _SUBJECTS or not _WISH_WORDS.isdisjoint(words):
+        return Mood.WISH
+    return Mood.COMMAND if stem(first) in _COMMAND_VERBS else Mood.OTHER
 
 
 def in_api_words(text: str, has_word: Callable[[str], bool]) -> str:

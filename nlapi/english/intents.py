@@ -25,7 +25,8 @@ class Mood(StrEnum):
     WISH = "wish"
     """says what somebody wants, or what has happened: she can't come on Monday"""
     COMMAND = "command"
-    """any other"""
+    """begins with a verb of a change"""
+    OTHER = "other"
 
 
 METHODS: dict[Intent, tuple[str, ...]] = {
