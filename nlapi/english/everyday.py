@@ -73,7 +73,8 @@ def in_api_words(text: str, has_word: Callable[[str], bool]) -> str:
 def _expressions() -> Mapping[str, Sequence[tuple[Sequence[str], Sequence[str]]]]:
     """Return the expressions by their first stem, each with the words of APIs for it."""
     by_first: dict[str, list[tuple[Sequence[str], Sequence[str]]]] = defaultdict(list)
-    for phrase, api_words in lexicon.by_phrase(_FILE, "expressions").items():
+    meanings = ((key, text.split("|")) for key, text in lexicon.table(_FILE, "expressions").items())
+    for api_words, phrase in ((key, phrase) for key, phrases in meanings for phrase in phrases):
         # An expression has its article for the reader: put my phone down is put the phone down.
         words = [word for word in phrase.split() if word not in ARTICLES]
         others = [_stem(word) for word in words if word not in _PRONOUNS]
