@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 from nlapi.english import lexicon
-from nlapi.english.intents import ARTICLES, IMPERATIVES, STOPWORDS, VERBS, Intent, Mood
+from nlapi.english.intents import ARTICLES, IMPERATIVES, STOPWORDS, VERBS, Intent, SpeechAct
 from nlapi.english.words import stem
 from nlapi.lazy_pattern import lazy_pattern
 
@@ -26,26 +26,25 @@ _PRONOUNS = lexicon.words(_FILE, "pronouns")
 _FORMS = lexicon.by_word(_FILE, "forms")
 _STOP_STEMS = frozenset(map(stem, STOPWORDS))
 _QUESTION_WORDS, _WISH_WORDS = lexicon.words(_FILE, "question_words"), lexicon.words(_FILE, "wish_words")
-_SUBJECTS = _PRONOUNS | lexicon.words(_FILE, "subjects")
-_COMMAND_VERBS = (
-    IMPERATIVES | lexicon.stems(_FILE, "command_verbs") | {verb for verb, intent in VERBS.items() if intent != Intent.READ}
-)
+_SUBJECTS = lexicon.words(_FILE, "subjects")
+_CHANGES = frozenset(verb for verb, intent in VERBS.items() if intent is not Intent.READ)
+_COMMAND_VERBS = IMPERATIVES | _CHANGES | lexicon.stems(_FILE, "command_verbs")
 _QUESTION_LEADS, _COMMAND_LEADS = (
-    tuple(lexicon.text(_FILE, name).split("|")) for name in ("question_leads", "command_leads")
+    tuple(lexicon.text(_FILE, name).replace("\n", "").split("|")) for name in ("question_leads", "command_leads")
 )
 
 
-def read_mood(text: str) -> Mood:
+def read_speech_act(text: str) -> SpeechAct:
     """Return what a text is, by its first words and by the words of wishes in it."""
     words = [match.group().lower().replace("’", "'") for match in _WORD.finditer(text[:_MAX_CHARS])]
     first, start = "".join(words[:1]), " ".join(words[:_MAX_LEAD])
     if start.startswith(_COMMAND_LEADS):
-        return Mood.COMMAND
+        return SpeechAct.COMMAND
     if first.partition("'")[0] in _QUESTION_WORDS or start.startswith(_QUESTION_LEADS):
-        return Mood.QUESTION
+        return SpeechAct.QUESTION
     if first in _SUBJECTS or not _WISH_WORDS.isdisjoint(words):
-        return Mood.WISH
-    return Mood.COMMAND if stem(first) in _COMMAND_VERBS else Mood.OTHER
+        return SpeechAct.WISH
+    return SpeechAct.COMMAND if stem(first) in _COMMAND_VERBS else SpeechAct.OTHER
 
 
 def in_api_words(text: str, has_word: Callable[[str], bool]) -> str:

@@ -18,8 +18,8 @@ class Intent(StrEnum):
     DELETE = "delete"
 
 
-class Mood(StrEnum):
-    """What a text is, by its first words."""
+class SpeechAct(StrEnum):
+    """What a text does."""
 
     QUESTION = "question"
     WISH = "wish"

@@ -14,7 +14,7 @@ from operator import mul
 from typing import Any
 
 from nlapi.english import lexicon
-from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent, Mood
+from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent, SpeechAct
 from nlapi.english.word_similarity import SPELLINGS, SYNONYMS, has_vector, neighbours, similar_words
 from nlapi.english.words import name_words, singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
@@ -244,8 +244,9 @@ KIND_WEIGHTS = {
 }
 """SearchIntent -> the term that it adds for each ActionKind of operation, in the order of ActionKind."""
 _WEIGHTS = tuple(FEATURE_WEIGHTS.values())
-_MOOD_WEIGHTS = {
-    Mood(name): tuple(map(float, weights.split())) for name, weights in lexicon.table("tools/weights", "moods").items()
+_SPEECH_ACT_WEIGHTS = {
+    SpeechAct(name): tuple(map(float, weights.split()))
+    for name, weights in lexicon.table("tools/weights", "speech_acts").items()
 }
 
 
@@ -828,17 +829,18 @@ class Index:
         *,
         include_all: bool = False,
         is_near: bool = False,
-        mood: Mood | None = None,
+        speech_act: SpeechAct | None = None,
     ) -> list[tuple[Operation, float]]:
         """Return at most `limit` operations with their scores, best first; none when no word of `query` is known.
 
         With `include_all`, operations that share no word with `query` are included; with `is_near`, words that mean
-        nearly the same count too, where the operations have at most 4,000 words; a mood prefers some kinds of operations.
+        nearly the same count too, where the operations have at most 4,000 words; a speech act, as a question, prefers
+        some kinds of operations.
         """
         phrase = read_phrase(query, self.nouns)
         terms, score_of = PhraseTerms.of(phrase, self._postings), self._relevance.score
         candidates = self._candidates(phrase, limit, include_all=include_all, is_near=is_near)
-        kinds = _MOOD_WEIGHTS[mood] if mood is not None else _NO_KIND_WEIGHTS
+        kinds = _SPEECH_ACT_WEIGHTS[speech_act] if speech_act is not None else _NO_KIND_WEIGHTS
         ranked = [(score_of(terms, doc, bm25) + kinds[self._terms[doc].kind], doc) for doc, bm25 in candidates]
         ranked.sort(key=lambda pair: (-pair[0], pair[1]))
         return [(self.operations[doc], score) for score, doc in ranked[:limit]]

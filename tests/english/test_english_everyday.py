@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlapi.english.everyday import in_api_words, read_mood
-from nlapi.english.intents import Mood
+from nlapi.english.everyday import in_api_words, read_speech_act
+from nlapi.english.intents import SpeechAct
 from nlapi.english.words import stem
 
 
@@ -45,14 +45,14 @@ def test_a_text_without_known_words_is_unchanged(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["who is off", "What's due?", "is it up", "I want to know who is off"])
 def test_questions(text: str) -> None:
-    assert read_mood(text) is Mood.QUESTION
+    assert read_speech_act(text) is SpeechAct.QUESTION
 
 
 @pytest.mark.parametrize("text", ["she can't come", "somebody should fetch it", "The door is stuck.", "I need a desk"])
 def test_wishes(text: str) -> None:
-    assert read_mood(text) is Mood.WISH
+    assert read_speech_act(text) is SpeechAct.WISH
 
 
 @pytest.mark.parametrize("text", ["call off the visit", "", "whole list", "how do I delete a repo"])
 def test_no_questions(text: str) -> None:
-    assert read_mood(text) is not Mood.QUESTION
+    assert read_speech_act(text) is not SpeechAct.QUESTION
