@@ -4,10 +4,10 @@ Six sets. `words` are phrases as a user types them (`find.jsonl`) over GitHub, S
 written before any result was seen; a phrase may have several right operations. The causes of its failures were mended,
 so it is a development set. `more words` (`find_more.jsonl`) are over Gitea, Linode, Zoom, Harbor and Discord, written
 and measured after that. `people` (`find_people.jsonl`) is what people say who do not know the API's words, over six
-more; it was written before it was measured, and of it only the shares over all are read. `plain words` (`find_plain.jsonl`)
-are of that kind over twelve more, written before they were measured too; six are developed on, and six are checked on.
-`everyday words` (`find_everyday.jsonl`) are twenty more, of which six are checked on. The author of both wrote
-nlapi/english/everyday.toml after them, of which `people` alone is a blind check.
+more; it was written before it was measured, and of it only the shares over all are read. `plain words`
+(`find_plain.jsonl`) are of that kind over twelve more, written before they were measured too; six are developed on, and
+six are checked on. `everyday words` (`find_everyday.jsonl`) are twenty more, of which six are checked on. The author of
+both wrote nlapi/english/everyday.toml after them, of which `people` alone is a blind check.
 `steps` are the descriptions of the single steps of Arazzo workflows over 179 APIs, under ../shared; the operation of
 the step is the right one. Their APIs are divided by provider into a half that weights are tuned on and a half that they
 are checked on.
