@@ -1,8 +1,9 @@
-"""Learns the entry `question` of nlapi/tools/weights.toml: `python -m training.question_weights [--shared FOLDER]`.
+"""Learns the table `speech_acts` of nlapi/tools/weights.toml: `python -m training.question_weights [--shared FOLDER]`.
 
-What a question adds to the score of each kind of operation, beside the score that the search gives. It is trained on
-the phrases of `benchmarks/find.py` that are no check (`words`, `more words`, a half of `plain words`) and on
-the tuning half of the steps; `people` is not looked at. Needs the dependency group `train`.
+What each speech act, as a question or a wish, adds to the score of each kind of operation, beside the score that the
+search gives. It is trained on the phrases of `benchmarks/find.py` that are no check (`words`, `more words`, parts of
+`plain words` and `everyday words`) and on the tuning half of the steps; `people` is not looked at. Needs the
+dependency group `train`.
 """
 
 from __future__ import annotations
@@ -12,23 +13,26 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.find import SHARED, Case, step_cases, word_cases, word_spec, workflow_spec
-from nlapi.english.everyday import in_api_words, is_question
+from nlapi.english.everyday import in_api_words, read_speech_act
+from nlapi.english.intents import SpeechAct
 from nlapi.openapi.spec import Spec
 from nlapi.tools.index import MAX_CANDIDATES, ActionKind, Index, operation_terms
 from training.relevance import Example, fitted
 
-GROUPS = ("words", "more words", "plain words, develop", "steps, tune")
+GROUPS = ("words", "more words", "plain words, develop", "everyday words, develop", "steps, tune")
 
 
 def examples(cases: Sequence[tuple[Case, Spec]]) -> Iterator[Example]:
-    """Yield every phrase with the score of each candidate, and its kind where the phrase is a question."""
+    """Yield every phrase with the score of each candidate, and its kind for the speech act of the phrase."""
     indexes = {spec: Index(spec.operations) for spec in dict.fromkeys(spec for _, spec in cases)}
     for case, spec in cases:
         text = in_api_words(case.words, indexes[spec].has_word)
-        asks, rows, right = is_question(case.words), [], []
+        speech_act, rows, right = read_speech_act(case.words), [], []
         for operation, score in indexes[spec].search(text, MAX_CANDIDATES, is_near=True):
             kind = operation_terms(operation).kind
-            rows.append([score, *(float(asks and kind is one) for one in ActionKind)])
+            rows.append(
+                [score, *(float(speech_act is one and kind is other) for one in SpeechAct for other in ActionKind)]
+            )
             right.append(operation.id in case.right)
         yield Example(case=case, rows=rows, right=right)
 
@@ -42,7 +46,9 @@ def main() -> None:
     cases = [(case, spec) for case, spec in words if spec is not None]
     cases += [(case, workflow_spec(shared / "workflows" / case.api)) for case in steps]
     scale, *weights = fitted(list(examples(cases)))
-    print(f'question = "{" ".join(f"{weight / scale:.1f}" for weight in weights)}"')
+    for number, speech_act in enumerate(SpeechAct):
+        row = weights[number * len(ActionKind) : (number + 1) * len(ActionKind)]
+        print(f'{speech_act} = "{" ".join(f"{weight / scale:.1f}" for weight in row)}"')
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cached_property
 
-from nlapi.english.everyday import in_api_words, is_question
+from nlapi.english.everyday import in_api_words, read_speech_act
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.tools.index import Index, correct_spelling
 
@@ -32,9 +32,9 @@ class OperationSearch:
     def scored(self, words: str, limit: int) -> list[tuple[Operation, float]]:
         """Return at most `limit` operations that fit words, best first, with scores that only compare."""
         scores: dict[Operation, float] = {}
-        asks, words = is_question(words), in_api_words(words, self._index.has_word)
+        speech_act, words = read_speech_act(words), in_api_words(words, self._index.has_word)
         for text in dict.fromkeys((self._with_api_verb(words), words)):
-            for operation, score in self._index.search(text, limit, is_near=True, is_question=asks):
+            for operation, score in self._index.search(text, limit, is_near=True, speech_act=speech_act):
                 scores[operation] = max(score, scores.get(operation, score))
         return sorted(scores.items(), key=lambda pair: -pair[1])[:limit]
 

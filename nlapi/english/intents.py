@@ -18,6 +18,17 @@ class Intent(StrEnum):
     DELETE = "delete"
 
 
+class SpeechAct(StrEnum):
+    """What a text does."""
+
+    QUESTION = "question"
+    WISH = "wish"
+    """says what somebody wants, or what has happened: she can't come on Monday"""
+    COMMAND = "command"
+    """begins with a verb of a change"""
+    OTHER = "other"
+
+
 METHODS: dict[Intent, tuple[str, ...]] = {
     Intent.READ: ("GET", "HEAD", "QUERY"),
     Intent.CREATE: ("POST",),
