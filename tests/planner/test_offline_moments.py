@@ -252,3 +252,20 @@ def test_an_amount_of_money_is_no_moment_in_a_preview() -> None:
     fields = {"daily_budget_micros": number("Spend of one day in micros, from the timestamp of its start.")}
     call = planned("reserve connector 5 with a daily budget of $50", fields).calls[0]
     assert moment_notes(call, PARIS) == []
+
+
+@table(
+    ("question", "arguments"),
+    [
+        ("list the bookings on 5 May 2026", {"date": "2026-05-05"}),
+        ("list the bookings of the last 3 days", {}),
+        ("list the bookings per day in the last 3 days", {}),
+    ],
+)
+def test_several_days_are_not_one_day_nor_a_text(question: str, arguments: dict[str, Any]) -> None:
+    day = parameter("date", schema={"type": "string", "format": "date"}, description="Only bookings of this day.")
+    paths = {"/bookings": {"get": {"operationId": "listBookings", "summary": "List bookings",
+             "parameters": [day, parameter("room", schema={"type": "string"})],
+             "responses": {"200": {"description": "ok"}}}}}  # fmt: skip
+    (call,) = OfflinePlanner((spec(paths),), today=TODAY).plan(question).calls
+    assert call.arguments == arguments

@@ -1,4 +1,6 @@
-"""The directions of days in a read: `before Friday` is not a first day, and `on 3 May` is the first and the last."""
+"""The directions of days in a read: `before Friday` is not a first day, `on 3 May` is the first and the last, and `the
+last 3 days` are not one day.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 
+from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
 from nlapi.openapi.spec import Effect
 from nlapi.planner.slots.context import SlotContext
@@ -16,6 +19,7 @@ from nlapi.reading.text import MentionKind, ValueMention
 # Words before a day from which on, and up to which, something is.
 _FIRST_LEADS = word_set("reading/words", "first_day_leads")
 _LAST_LEADS = word_set("reading/words", "last_day_leads")
+_PERIODS = stem_set("planner/slots/words", "periods")
 # Probability of a day as both bounds; with 0.85 `who won the match yesterday` is about a report that needs two days.
 _BOTH = 0.8
 
@@ -34,10 +38,23 @@ def with_directions(context: SlotContext, offered: Sequence[SlotCandidate]) -> I
     if alone is not None and first is not None and last is not None and not is_other:
         yield from _both(context, alone, first, last)
         offered = [candidate for candidate in offered if candidate.slot not in bounds or candidate.mention is not alone]
+    # A period that no filter takes is not a text for the next one either: it is named as not used.
+    longer = [entry.mention for entry in offered if entry.mention is not None and _is_longer(entry.slot, entry.mention)]
     for candidate in offered:
         end, mention = bounds.get(candidate.slot), candidate.mention
+        is_period = any(period.start <= candidate.start < period.end for period in longer)
+        if is_period and (candidate.slot.family is not Family.DATE or mention in longer) and end is None:
+            continue
         if end is None or mention is None or led.get(mention, end) is end:
             yield candidate
+
+
+def _is_longer(slot: Slot, mention: ValueMention) -> bool:
+    """Return whether a mention is of several days, and a filter takes a single one."""
+    value, words = mention.value, frozenset(slot.words)
+    is_filter = slot.location == "query" and slot.family is Family.DATE and not slot.is_array
+    is_single = words.isdisjoint(OPENING | CLOSING | _PERIODS)
+    return is_filter and is_single and isinstance(value, tuple) and value[0] != value[1]
 
 
 def _is_end(slot: Slot) -> bool | None:
