@@ -469,6 +469,8 @@ class Agreement:
         for index, arguments in edited.items():
             call = drafts[index].prepared.call
             changed = replace(call, arguments=arguments, account=_edited_account(call, arguments))
+            if any(changed.values.get(place) != value for place, value in call.values.items() if place[0] == "path"):
+                changed = replace(changed, label="")  # it names another item
             item = self._build(changed, items[:index])
             if isinstance(item, Step):
                 note = f"your arguments were {item.message}"

@@ -166,7 +166,9 @@ class OfflinePlanner:
 
             goal_of = partial(self._goal_of, known_values=known_values)
             plan = plan_listed(question, listed, self.catalogue, goal_of, known_values)
-            return plan or self._plan_single(question, known_values)
+            return plan or Plan(
+                text="It is not plain which items that is. Describe them, or name them.", confidence=0.3
+            )
         plan_clause = cache(partial(self._plan_clause, known_values=known_values))
         ways = list(request_sentences(question, self.catalogue)) if chosen is None else []
         if not ways:
@@ -196,7 +198,7 @@ class OfflinePlanner:
         from nlapi.planner.steps.each import plan_each
 
         goal_of = partial(self._goal_of, known_values=known_values)
-        return plan_each(question, self.catalogue, goal_of, known_values, is_said=is_whole) or plan
+        return plan_each(question, self.catalogue, goal_of, known_values, needs_quantifier=is_whole) or plan
 
     def _goal_of(self, sentence: str, chosen: Operation | None, known_values: Mapping[str, object]) -> Goal | None:
         catalogue = self.catalogue if chosen is None else self.catalogue.api_catalogue(chosen.spec)

@@ -191,9 +191,9 @@ def test_a_change_is_reviewed_with_what_it_changes_and_sent_once(shop: Shop) -> 
 def test_a_change_of_every_item_is_one_review(shop: Shop) -> None:
     with console() as served:
         browser = served.paired()
-        assert "listItems" in plan(browser, "delete all items")
+        assert "then Delete an item for all items" in plan(browser, "delete all items")
         review = browser.press("Review and send…")
-        assert (shop.changes, "DELETE" in review, "Blue Vase" in review) == ([], True, True)
+        assert (shop.changes, "DELETE" in review, "“Blue Vase”" in review) == ([], True, True)
         browser.press("Send it")
         assert [(request.method, request.path) for request in shop.changes] == [("DELETE", "/items/item_7h2k9q4m")]
 

@@ -57,6 +57,7 @@ class Held:
             with suppress(ConsentError):
                 asyncio.run(hold())
             self.changed = [(e.method, e.target.rpartition("/")[2]) for e in api.received if e.method != "GET"]
+            self.bodies = [entry.json() for entry in api.received if entry.method == "PATCH"]
             self.reads = [entry.target for entry in api.received if entry.method == "GET"]
 
     @property
@@ -75,6 +76,9 @@ class Held:
         ("delete every campaign that ends before 1 February 2026", ["c0", "c9", "c18"]),
         ("set the status of every campaign that spent more than 230 to paused", ["c24"]),
         ("delete each campaign called Campaign 7", ["c7"]),
+        # a number that is the last page's, too
+        ("delete every campaign that spent more than 3", [f"c{number}" for number in range(1, 25)]),
+        ("pause all 7 active campaigns", [f"c{number}" for number in range(0, 25, 4)]),
     ],
 )
 def test_the_items_that_are_described_are_changed_and_no_other(question: str, ids: list[str]) -> None:
@@ -111,6 +115,11 @@ def test_one_that_fails_ends_none_of_the_others_and_is_named() -> None:
         "pause all campaigns and ads",
         "delete everything",
         "pause every campaign that spent more than 9000",
+        "pause all 3 active campaigns",
+        "pause all other campaigns",
+        "pause the rest of the campaigns",
+        "pause all campaigns that are active or spent more than 200",
+        "show the active campaigns then delete them",
     ],
 )
 def test_where_it_is_not_plain_which_items_nothing_is_asked_or_sent(question: str) -> None:
@@ -136,6 +145,40 @@ def test_more_items_than_a_person_reads_are_not_asked_about() -> None:
     held = Held("pause all active campaigns", rows=rows)
     assert (held.changed, held.consents) == ([], [])
     assert "for 230 of 230 campaigns where status active: 200 calls are the most of one plan" in held.text
+
+
+def test_words_for_the_items_are_no_value_of_the_change() -> None:
+    held = Held("set all active campaigns to paused")
+    assert held.ids == [f"c{number}" for number in range(0, 25, 4)]
+    assert {body["status"] for body in held.bodies} == {"PAUSED"}
+
+
+def test_a_change_that_two_clauses_say_is_sent_once() -> None:
+    held = Held("delete campaign c24 and delete every campaign that spent more than 220")
+    assert sorted(held.ids) == sorted(set(held.ids))
+
+
+def test_a_little_word_may_be_a_value() -> None:
+    rows = [{**CAMPAIGNS[0], "id": region, "name": region, "region": region} for region in ("eu", "us")]
+    assert Held("delete all campaigns in us", rows=rows).changed == []
+
+
+def test_amounts_in_several_currencies_are_not_compared() -> None:
+    rows = [{**CAMPAIGNS[9], "id": code, "name": code, "currency": code} for code in ("EUR", "USD")]
+    assert Held("delete every campaign that spent more than 10", rows=rows).changed == []
+
+
+@table(
+    ("first", "then", "ids"),
+    [
+        ("list the campaigns that spent more than 230", "delete them", ["c24"]),
+        ("list the campaigns that spent more than 900", "delete them", []),
+        ("list the campaigns that spent more than 200", "pause those with spent under 220", []),
+        ("list the campaigns that spent more than 200", "delete the others", []),
+    ],
+)
+def test_a_pronoun_is_for_no_more_than_was_shown(first: str, then: str, ids: list[str]) -> None:
+    assert Held(first, then).ids == ids
 
 
 def test_a_pronoun_stands_for_what_was_listed() -> None:

@@ -131,12 +131,24 @@ def test_what_is_asked_of_all_that_was_listed_lists_it_again(books: Chat, text: 
 def test_a_pronoun_is_not_for_items_on_pages_that_were_not_shown(books: Chat, text: str) -> None:
     listing, *_, last = books.say(text)
     assert only(listing) == ("listBooks", {})
-    assert last.text == "Nothing was changed: 3 were shown, and the list has 4 now; list all of them, or name them."
+    assert last.text == (
+        "Nothing was changed: 3 were shown, and the list has 4 or others now; list all of them, or name them."
+    )
 
 
 def test_the_plural_is_for_all_pages(books: Chat) -> None:
     *_, changes = books.say("delete the books")
     assert [call.arguments for call in changes.calls] == [{"book_id": id} for id in (1, 2, 3, 9)]
+
+
+def test_a_pronoun_after_several_changes_or_nothing_means_nothing(books: Chat) -> None:
+    books.say("delete these: 1")
+    assert not [call for call in books.say("delete them")[0].calls if call.effect != "read"]
+
+
+def test_a_pronoun_after_a_question_without_an_answer_is_for_the_list_before_it(books: Chat) -> None:
+    books.say("frobnicate the widgets")
+    assert only(books.say("delete them")[0]) == ("listBooks", {})
 
 
 def test_both_of_three_are_asked_about(books: Chat) -> None:

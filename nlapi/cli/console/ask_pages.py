@@ -208,7 +208,10 @@ def run_page(request: PageRequest, id: str, run: Run) -> PageAnswer:
             if isinstance(question, WorkflowProposed)
             else list(map(viewer.proposed, question))
         )
-        return render(request, "local/review.html", calls=calls, word=word_of(question), **common)
+        understood = viewer.mask(single_line(run.understood)) if len(calls) > 1 else ""
+        return render(
+            request, "local/review.html", calls=calls, understood=understood, word=word_of(question), **common
+        )
     views = run.answered.views if run.answered is not None else ()
     return render(
         request,

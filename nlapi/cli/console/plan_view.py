@@ -55,6 +55,8 @@ class CallView:
 
     operation: str
     summary: str
+    label: str
+    """what the API calls the item that it is about; "" where that is not known"""
     effect: Effect
     rows: tuple[ValueRow, ...]
     request: str
@@ -79,6 +81,7 @@ class PlanView:
     unused: tuple[str, ...]
     rivals: tuple[tuple[str, str], ...]
     following: tuple[str, ...]
+    understood: str
     text: str
     is_change: bool
     is_guess: bool
@@ -108,6 +111,7 @@ class CallViewer:
                 (call.operation_id, plain_text(call.tool.operation.summary)) for call in plan.alternatives[:4]
             ),
             following=tuple(map(preview.following, plan.following)),
+            understood=self.mask(single_line(plan.understood)) if plan.goal is not None else "",
             text=self.mask(plan.text),
             is_change=plan.effect is not Effect.READ,
             is_guess=plan.confidence < offer_below,
@@ -168,6 +172,7 @@ class CallViewer:
         return CallView(
             operation=single_line(call.operation_id),
             summary=plain_text(call.tool.operation.summary),
+            label=self.mask(single_line(reveal_control(call.label))),
             effect=effect,
             rows=tuple(self._rows(call, account.sources, marks)),
             request=request,

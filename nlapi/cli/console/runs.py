@@ -16,6 +16,7 @@ from nlapi.agent.events import (
     ConsentReply,
     Event,
     InputNeeded,
+    PlanCreated,
     StepFinished,
     TurnAnswered,
     WorkflowProposed,
@@ -57,6 +58,8 @@ class Run:
         self.question: Question | None = None
         self.number = 0
         self.steps: list[Step] = []
+        self.understood = ""
+        """what its last plan does, in words"""
         self.answered: TurnAnswered | None = None
         self.fault: NlapiError | None = None
         self.transcript = ""
@@ -157,6 +160,8 @@ class Run:
     def _note(self, event: Event) -> None:
         if isinstance(event, StepFinished):
             self.steps.append(event.step)
+        elif isinstance(event, PlanCreated):
+            self.understood = event.plan.understood
 
 
 class Runs:

@@ -175,6 +175,7 @@ BOUND_TESTS: dict[str, Callable[[float, float], bool]] = {
 }
 # The superlative whose implied fields a word of a bound compares.
 _COMPARED = lexicon.table("planner/answering/words", "compared")
+_CONJUNCTIONS = words("planner/answering/words", "conjunctions")
 _NEAR = 4  # tokens between a bound and its field
 
 _SINCE = lexicon.pattern("planner/answering/words", "since", re.IGNORECASE)
@@ -249,9 +250,13 @@ def _numeric_field(reading: QuestionReading, start: int, end: int, words: str) -
     first = reading.token_at(start)
     last = next((at for at in range(first, len(tokens)) if tokens[at].start >= end), len(tokens))
     reach = _NEAR if words else 1
-    near = [
-        (at, token.stem) for at, token in enumerate(tokens) if first - reach <= at < first or last <= at < last + reach
-    ]
+    while not words and first > 0 and tokens[first - 1].lower in _LINKS:
+        first -= 1  # a budget of 100
+    # Behind `and` begins another condition: a spend over 100 [and a budget over 400].
+    before = next((at + 1 for at in reversed(range(first)) if tokens[at].lower in _CONJUNCTIONS), 0)
+    behind = next((at for at in range(last, len(tokens)) if tokens[at].lower in _CONJUNCTIONS), len(tokens))
+    near = [(at, tokens[at].stem) for at in range(max(before, first - reach), min(behind, last + reach))]
+    near = [(at, word) for at, word in near if not first <= at < last]
     best, most = "", 0.0
     for path in numeric:
         stems = field_stems(path)

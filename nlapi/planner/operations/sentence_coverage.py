@@ -106,13 +106,17 @@ def _answer_bounds(best: OperationCandidate) -> Iterator[AnswerBound]:
     numeric = [name for name, schema in properties.items() if {"integer", "number"} & set(schemas.reader.types(schema))]
     for number in find_numbers(sentence.text):
         span = next((span for span in best.assignment.unused if number.start <= span.start < number.end), None)
-        if span is None or not is_bound(sentence.text, span.start, span.end):
+        if span is None:
             continue
-        near = {token.stem for token in sentence.tokens[max(0, span.first - _NEAR) : span.last + _NEAR]}
-        field = next((stems for name in numeric if not near.isdisjoint(stems := field_stems(name))), None)
+        is_bounded = is_bound(sentence.text, span.start, span.end)
+        first = max(0, span.first - _NEAR)
+        near = {token.stem for token in sentence.tokens[first : span.last + _NEAR if is_bounded else span.first]}
+        # Without a bound the whole name of the field has to stand there, as in the answer: a daily budget of 100.
+        named = (stems for stems in map(field_stems, numeric) if not stems.isdisjoint(near))
+        field = next((stems for stems in named if is_bounded or stems <= near), None)
         if field is not None:
-            before = BOUND.search(sentence.text[: number.start])
-            start = before.start() if before is not None else number.start
+            bound = BOUND.search(sentence.text[: number.start])
+            start = bound.start() if bound is not None else number.start
             yield AnswerBound(start=start, end=number.end, stems=field)
 
 

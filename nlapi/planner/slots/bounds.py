@@ -1,5 +1,6 @@
-"""The directions of days in a read: `before Friday` is not a first day, `on 3 May` is the first and the last, and `the
-last 3 days` are not one day.
+"""The directions of days in a read.
+
+`before Friday` is not a first day, `on 3 May` is the first and the last, and `the last 3 days` are not one day.
 """
 
 from __future__ import annotations

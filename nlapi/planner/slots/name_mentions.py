@@ -48,6 +48,7 @@ from nlapi.resources.paths import segments
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.tool import Call, Tool
 
+_LINKING = lexicon.words("planner/operations/words", "linking")
 _BEFORE_FIELD = lexicon.words("planner/slots/words", "before_field")
 
 _UNIX = lazy_pattern(r"\bunix\b|\bepoch\b|\btimestamp\b", re.IGNORECASE)
@@ -118,9 +119,19 @@ def _is_no_page(context: SlotContext, slot: Slot, mention: ValueMention) -> bool
     is_said = not page_size(slot) and set(slot.words) & context.sentence.stem_set
     if is_compared(context.sentence.text, mention.start) and not is_said:
         return True
+    # Nor is what an item has: a budget of 100.
+    if _follows_field(context, slot, mention):
+        return True
     unit = unit_of_mention(context.sentence, mention)
     is_time = unit is not None and unit.dimension == "time"
     return is_time or mention.form in ("money", "percent") or mention.value > MAX_PAGE
+
+
+def _follows_field(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
+    """Return whether a mention stands behind a word of a field of the answer that names neither item nor slot."""
+    before = [token for token in context.sentence.tokens[: mention.first] if token.lower not in _LINKING]
+    words = frozenset().union(*answer_words(context.operation).fields) - context.operation_stems - set(slot.words)
+    return bool(before) and before[-1].stem in words
 
 
 def is_month(context: SlotContext, mention: ValueMention) -> bool:

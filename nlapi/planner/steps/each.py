@@ -20,29 +20,39 @@ from nlapi.english.words import singular, split_words, stem, stems_of
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.answering.list_question import ListQuestion, read_list_question
-from nlapi.planner.answering.row_fields import count_phrase, field_stems, plural_name, singular_name
+from nlapi.planner.answering.row_fields import (
+    count_phrase,
+    field_stems,
+    field_words,
+    join_words,
+    plural_name,
+    singular_name,
+)
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.operations.id_resolution import all_flag
 from nlapi.planner.slots.entities import ID_WORDS
 from nlapi.planner.slots.preset_values import Values, argument_name, pending_lookup
 from nlapi.planner.slots.slot import Slot
 from nlapi.planner.steps.goal_plan import DOUBTED, describe_arguments, plan_goal
-from nlapi.planner.steps.item_match import score_items
+from nlapi.planner.steps.item_match import nested_field, score_items
 from nlapi.planner.steps.state import CallState, EachItem, Goal, LookupState
 from nlapi.planner.steps.turn_end import EACH_ID
 from nlapi.reading.clauses import opening_length
 from nlapi.reading.question_intent import IntentKind
-from nlapi.resources.identity import Item, is_empty
+from nlapi.resources.identity import Item, id_of, is_empty
 from nlapi.tools.answer_view import page_arguments
 from nlapi.tools.plan import Plan, Step
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
 from nlapi.tools.whole_list import MAX_CALLS, WholeList
 
 _EACH = lexicon.pattern("planner/steps/words", "each", re.IGNORECASE)
-_THE = lexicon.pattern("planner/steps/words", "each_known", re.IGNORECASE)
+_THE = lexicon.pattern("planner/steps/words", "each_definite", re.IGNORECASE)
 _LISTED = lexicon.pattern("planner/steps/words", "each_listed", re.IGNORECASE)
 _OTHERS = lexicon.pattern("planner/steps/words", "each_other", re.IGNORECASE)
+_REST = lexicon.pattern("planner/steps/words", "each_rest", re.IGNORECASE)
+_CONDITION = lexicon.pattern("planner/steps/words", "each_condition", re.IGNORECASE)
 _END = lexicon.pattern("planner/steps/words", "each_end", re.IGNORECASE)
+_OR = re.compile(r"\bor\b", re.IGNORECASE)
 _WORD = re.compile(r"[\w-]+")
 # Words between the one for many and the noun of the items: all [active] campaigns.
 _MAX_BEFORE_NOUN = 4
@@ -67,6 +77,8 @@ class _Way:
     adjective: str
     rest: str
     after: str
+    count: int = 0
+    """the number of items that the sentence says; 0 without one"""
 
     def changes(self) -> Iterator[tuple[str, str]]:
         """Yield the ways to say the change of one item, each with what stands in for that."""
@@ -80,7 +92,7 @@ class _Way:
             yield " ".join(filter(None, ("list", self.adjective, kind, self.rest, self.after)))
 
 
-def _ways(question: str, catalogue: Catalogue, *, is_said: bool) -> Iterator[_Way]:
+def _ways(question: str, catalogue: Catalogue, *, needs_quantifier: bool) -> Iterator[_Way]:
     """Yield the ways to read a sentence that means several items, that with the longest words for them first."""
     start = opening_length(question)
     verb, length = parse_command(question[start:].lower().split())
@@ -88,16 +100,18 @@ def _ways(question: str, catalogue: Catalogue, *, is_said: bool) -> Iterator[_Wa
     if not verbs or VERBS.get(verb) is Intent.READ:
         return
     start = verbs[-1].end()
+    each = list(_EACH.finditer(question, start))
     for first, after, is_plural in (
-        *((match.start(), match.end(), False) for match in _EACH.finditer(question, start)),
+        *((match.start(), match.end(), False) for match in each),
         # Without a word for many a plural means all that it describes: pause [the active campaigns], pause [campaigns].
         *((match.start(), match.end(), True) for match in _THE.finditer(question, start)),
         (start + 1, start + 1, True),
     ):
         nouns = _nouns(question, after, catalogue)
-        if nouns and (not is_plural or (_is_plural(nouns[-1].group()) and not is_said)):
-            if not _has_other_items(question, nouns[-1].end(), catalogue):
-                yield from _ways_at(question, first, after, nouns)
+        if nouns and (not is_plural or (_is_plural(nouns[-1].group()) and not needs_quantifier)):
+            if not (_has_other_items(question, nouns[-1].end(), catalogue) or _REST.search(question, start)):
+                count = next((int(match["count"]) for match in each if match.end() == after and match["count"]), 0)
+                yield from (replace(way, count=count) for way in _ways_at(question, first, after, nouns))
             return
 
 
@@ -124,7 +138,7 @@ def _is_plural(word: str) -> bool:
 
 def _ways_at(question: str, start: int, after: int, nouns: Sequence[re.Match[str]]) -> Iterator[_Way]:
     last, text = nouns[-1], question.rstrip(" .!")
-    ends = [len(text), *(found.start() for found in reversed(list(_END.finditer(text, last.end()))))]
+    ends = [len(text), *(boundary.start() for boundary in reversed(list(_END.finditer(text, last.end()))))]
     # What stands before a noun describes the items, or is a part of the noun: active campaigns, ssh keys.
     beginnings = dict.fromkeys((nouns[0].start(), after))
     for end, first in product(ends[:_MAX_WAYS], beginnings):
@@ -140,17 +154,17 @@ def _ways_at(question: str, start: int, after: int, nouns: Sequence[re.Match[str
 
 
 def plan_each(
-    question: str, catalogue: Catalogue, goal_of: GoalOf, known_values: Mapping[str, object], *, is_said: bool
+    question: str, catalogue: Catalogue, goal_of: GoalOf, known_values: Mapping[str, object], *, needs_quantifier: bool
 ) -> Plan | None:
     """Return the first plan of a change of each of several items; None for any other sentence.
 
-    With `is_said` a word for many has to say so, as a plural may be a value.
+    With `needs_quantifier` a plural alone is not enough, as it may be a value.
     """
-    for way in _ways(" ".join(question.split()), catalogue, is_said=is_said):
+    for way in _ways(" ".join(question.split()), catalogue, needs_quantifier=needs_quantifier):
         for sentence, stand_in in way.changes():
             change = goal_of(sentence, None)
             slot = _changed_slot(change, stand_in, catalogue)
-            if change is None or slot is None:
+            if change is None or slot is None or _uses_noun(change, slot, way):
                 continue
             if (goal := _goal_for_each(change, slot, way, catalogue, goal_of)) is not None:
                 return plan_goal(goal, catalogue, known_values)
@@ -163,12 +177,13 @@ class ListedItems:
 
     call: Call
     sentence: str
-    count: int
+    ids: frozenset[str]
 
-    def matches(self, question: str) -> bool:
-        """Return whether a command is about all of them: pause [them], delete [all of these]."""
+    def pronoun_in(self, question: str) -> re.Match[str] | None:
+        """Return the words of a command that are for all of them: pause [them], delete [all of these]."""
         match = _LISTED.search(question)
-        return match is not None and bool(question[: match.start()].strip()) and (not match["both"] or self.count == 2)
+        is_object = match is not None and bool(question[: match.start()].strip())
+        return match if match is not None and is_object and (not match["both"] or len(self.ids) == 2) else None
 
 
 def plan_listed(
@@ -176,8 +191,9 @@ def plan_listed(
 ) -> Plan | None:
     """Return the first plan of a change of each item that was listed; None where no operation changes one of them."""
     question, operation = " ".join(question.split()), listed.call.tool.operation
-    match = _LISTED.search(question)
-    if match is None:
+    match = listed.pronoun_in(question)
+    # What stands behind it may be a condition: archive those [with a spend under 100].
+    if match is None or _CONDITION.match(question, match.end()):
         return None
     kind = plural_name(operation)
     named = re.compile(rf"\s+{re.escape(kind)}\b", re.IGNORECASE).match(question, match.end())
@@ -204,7 +220,7 @@ def plan_listed(
             list_operation=operation.id,
             listing=listing,
             sentence=listed.sentence,
-            count=listed.count,
+            ids=tuple(sorted(listed.ids)),
         )
         return plan_goal(_of_sentence(change, slot, way, target), catalogue, known_values)
     return None
@@ -218,6 +234,14 @@ def _changed_slot(change: Goal | None, stand_in: str, catalogue: Catalogue) -> S
     return next((slot for slot in slots if _stands(change.values.get(slot.path), stand_in) and not slot.is_array), None)
 
 
+def _uses_noun(change: Goal, slot: Slot, way: _Way) -> bool:
+    """Return whether a change takes a value from the words for its items: mark all [open] invoices as paid."""
+    start = len(way.before) + bool(way.before)
+    end = start + len(f"the {way.noun}")
+    others = (source for source in change.sources if source.argument != argument_name(slot))
+    return any(start <= source.start < end for source in others)
+
+
 def _goal_for_each(change: Goal, slot: Slot, way: _Way, catalogue: Catalogue, goal_of: GoalOf) -> Goal | None:
     """Return the change of one item as that of all, where a list of the API has them."""
     for operation in catalogue.list_operations(change.tool, slot):
@@ -225,7 +249,13 @@ def _goal_for_each(change: Goal, slot: Slot, way: _Way, catalogue: Catalogue, go
             listing = goal_of(described, operation)
             if listing is not None and listing.tool.operation is operation:
                 filtered = _surely_filtered(listing, all_flag(catalogue.slots(listing.tool)))
-                target = EachItem(name=way.words, list_operation=operation.id, listing=filtered, sentence=described)
+                target = EachItem(
+                    name=way.words,
+                    list_operation=operation.id,
+                    listing=filtered,
+                    sentence=described,
+                    count=way.count,
+                )
                 return _of_sentence(change, slot, way, target)
     return None
 
@@ -254,8 +284,11 @@ def _is_sure_filter(listing: Goal, source: ValueSource, said: frozenset[str]) ->
     around = text[source.start], text[source.end + 1]
     is_whole = source.start < 0 or not any(mark.isalnum() or mark in "-_" for mark in around)
     is_closed = has_closed_values(Call(tool=listing.tool, arguments={}), source.argument)
+    # A bare verb is no state: those with a [start] date are not all that are active.
+    is_state = str(source.value).lower() == source.words.lower() or stem(source.words.lower()) not in VERBS
+    is_state = is_state or source.words.lower().endswith(("ed", "ing"))
     is_named = not said.isdisjoint(set(map(stem, split_words(source.argument))) - ID_WORDS)
-    return source.sure >= _SURE_FILTER and is_whole and (is_closed or is_named)
+    return source.sure >= _SURE_FILTER and is_whole and ((is_closed and is_state) or is_named)
 
 
 def _stands(value: object, stand_in: str) -> bool:
@@ -324,34 +357,56 @@ def _chosen(each: EachItem, call: Call, whole: WholeList, today: date) -> ListQu
     """Return the list with the items that the sentence means. UsageError where not every word of it tells which."""
     used = [source.words for source in each.listing.sources if source.words]
     listed = read_list_question(each.sentence, call, whole.rows, None, more=False, applied=used, today=today)
-    intent = listed.intent
-    if unread := listed.filtered.unapplied:
-        texts = ", ".join(map(repr, unread))
-        raise UsageError(f"neither the request nor the entries of {call.operation_id} tell what {texts} means")
-    if intent.kind is not IntentKind.SHOW or intent.is_superlative or intent.first or listed.groups or listed.order:
-        raise UsageError(f"{each.name!r} is not plain; say it by fields of the items of {call.operation_id}")
-    said = set(map(stem, split_words(each.sentence)))
-    for condition in listed.filtered.conditions:
-        is_guess = not condition.path or (
-            listed.fields.is_temporal(condition.path) and not field_stems(condition.path) & said
-        )
-        if is_guess:
-            raise UsageError(f"it is not said which field {condition.text!r} is about")
-    _check_filters(call, listed.filtered.items)
-    if each.count and each.count != len(listed.filtered.items):
-        count = len(listed.filtered.items)
-        raise UsageError(f"{each.count} were shown, and the list has {count} now; list all of them, or name them")
+    if fault := next(_unclear(each, listed), "") if whole.rows else "":
+        raise UsageError(fault)
+    items = listed.filtered.items
+    _check_filters(call, items)
+    if each.ids and set(each.ids) != {str(id_of(item)) for item in items}:
+        count = f"{len(each.ids)} were shown, and the list has {len(items)}"
+        raise UsageError(f"{count} or others now; list all of them, or name them")
+    if each.count and each.count != len(items):
+        raise UsageError(f"{each.name!r} are {each.count}, and {len(items)} fit")
     return listed
 
 
+def _unclear(each: EachItem, listed: ListQuestion) -> Iterator[str]:
+    """Yield what of a sentence does not tell which of the listed items it means."""
+    name, filtered, intent = listed.call.operation_id, listed.filtered, listed.intent
+    if filtered.unapplied:
+        texts = ", ".join(map(repr, filtered.unapplied))
+        yield f"neither the request nor the entries of {name} tell what {texts} means"
+    if intent.kind is not IntentKind.SHOW or intent.is_superlative or intent.first or listed.groups or listed.order:
+        yield f"{each.name!r} is not plain; say it by fields of the items of {name}"
+    if filtered.fields:
+        yield f"what {join_words(map(field_words, filtered.fields))} has to be is not said"
+    conditions = filtered.conditions
+    said = set(map(stem, split_words(each.sentence)))
+    for condition in conditions:
+        if not condition.path or (listed.fields.is_temporal(condition.path) and not field_stems(condition.path) & said):
+            yield f"it is not said which field {condition.text!r} is about"
+    paths = {condition.path for condition in conditions}
+    if len(paths) > 1 and _OR.search(each.sentence):
+        yield f"{each.name!r} may mean that both conditions hold, or one of them"
+    # A word without a meaning of its own may be a value: the videos in us.
+    little = {word for word in split_words(each.sentence) if word in STOPWORDS}
+    for path in set(listed.fields.paths) - paths:
+        if values := little & {text.lower() for texts in listed.fields.texts(path) for text in texts}:
+            yield f"{join_words(sorted(values))} may be a {field_words(path)}"
+    currencies = {text for path in listed.fields.paths if stem("currency") in field_stems(path) for texts in
+                  listed.fields.texts(path) for text in texts}  # fmt: skip
+    if len(currencies) > 1 and any(map(listed.fields.is_numeric, paths)):
+        yield f"the entries of {name} are in {join_words(sorted(currencies))}"
+
+
 def _check_filters(call: Call, items: Sequence[Item]) -> None:
-    """Refuse the answer of an API that ignores a filter of the request. UsageError."""
+    """Refuse the answer of an API that ignores a filter of the request, where its entries show it. UsageError."""
     for name, wanted in call.arguments.items():
         wire = call.tool.places.get(name, ("", name))[1]
         values = {str(value).lower() for value in (wanted if isinstance(wanted, list) else [wanted])}
         for item in items:
-            cell = item.get(wire)
-            if isinstance(cell, str | bool) and not is_empty(cell) and str(cell).lower() not in values:
+            cell = nested_field(item, wire)
+            cell = nested_field(item, wire.replace("_", ".")) if cell is None else cell
+            if isinstance(cell, str | bool | int) and not is_empty(cell) and str(cell).lower() not in values:
                 raise UsageError(f"{call.operation_id} was asked for {wire} {wanted}, and lists {cell!r} too")
 
 
@@ -392,8 +447,10 @@ def _changes(
         plan = plan_goal(goal.with_id(slot, item.id, item.name), catalogue, known_values)
         if plan.missing or len(plan.calls) != 1:
             return plan
+        if str(item.id) in calls:
+            raise UsageError(f"two entries of {operation.id} have the {argument_name(slot)} {item.id}")
         call = replace(plan.calls[0], id=f"{EACH_ID}{len(calls) + 1}", label=item.name)
-        calls.setdefault(str(item.id), replace(call, account=_from_list(call, argument_name(slot))))
+        calls[str(item.id)] = replace(call, account=_from_list(call, argument_name(slot)))
     return Plan(
         calls=tuple(calls.values()),
         understood=summary,

@@ -10,6 +10,7 @@ from itertools import takewhile
 from typing import Any
 
 from nlapi.english import lexicon
+from nlapi.english.command_verbs import parse_command
 from nlapi.english.intents import VERBS, Intent
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
@@ -25,6 +26,7 @@ from nlapi.planner.steps.each import ListedItems
 from nlapi.planner.steps.goal_plan import PlanFunction, plan_goal, plan_question
 from nlapi.planner.steps.state import CallState, Goal, LookupState, state_of
 from nlapi.planner.steps.steps import next_plan
+from nlapi.reading.clauses import opening_length
 from nlapi.reading.numbers import ORDINALS
 from nlapi.reading.question_intent import read_intent
 from nlapi.reading.reader import read_sentence
@@ -159,6 +161,10 @@ def resolve_references(question: str, before: Conversation) -> str:
     An ordinal is a position in the last listing, a pronoun the item of the last answer.
     """
     text = question
+    last = next((turn for turn in reversed(before.turns) if turn.steps), Turn(question=""))
+    changes = [step for step in last.steps if step.effect is not Effect.READ]
+    if len(changes) > 1 and _PLURAL.search(question) and _commands_change(question):
+        raise UnresolvedReference("Which ones? List them first, or describe them.")
     if (listed := References.of(before, listed=True)) is not None:
         text = _resolve_ordinal(question, listed)
     if text == question and (references := References.of(before)) is not None:
@@ -203,7 +209,21 @@ def _resolve_pronoun(question: str, references: References) -> str:
         elif pronoun == "it" and _EXPLETIVE.search(question):
             continue
         return f"{question[: match.start()]}{references.single}{noun_phrase.removeprefix(references.noun)}{tail}"
-    return _PLURAL.sub(f"the {plural_name(references.operation)}", question, count=1)
+    if _PLURAL.search(question) is None:
+        return question
+    kind = plural_name(references.operation)
+    if not _commands_change(question):
+        return _PLURAL.sub(f"the {kind}", question, count=1)
+    # A plural means all of its kind, and not those that were shown.
+    if len(references.items) == 1:
+        return _PLURAL.sub(references.single, question, count=1)
+    raise UnresolvedReference(f"Which {kind}? List them first, or describe them: all active {kind}.")
+
+
+def _commands_change(question: str) -> bool:
+    """Return whether a sentence begins with a verb that changes something."""
+    verb, _ = parse_command(question[opening_length(question) :].lower().split())
+    return VERBS.get(verb) is not Intent.READ
 
 
 def _is_noun(phrase: str, noun: str) -> bool:
@@ -251,7 +271,8 @@ class _FollowUp:
         is_about_all = self._is_about_all(self.question) and not has_ordinal(self.question)
         if is_about_all and (plan := self._repeat()) is not None:
             return plan
-        if (listed := self._listed_items()) is not None and listed.matches(self.question):
+        listed = self._listed_items()
+        if listed is not None and listed.pronoun_in(self.question) is not None:
             return self.plan(self.question, known=self.before.known_values, listed=listed)
         try:
             question = resolve_references(self.question, self.before)
@@ -262,15 +283,16 @@ class _FollowUp:
         return self.plan(question, known=self.before.known_values)
 
     def _listed_items(self) -> ListedItems | None:
-        """Return the items of the last answer, where it is a list of several and a change is commanded now."""
-        step, words = _last_read(self.before, listed=True), split_words(self.question)
-        is_read = not words or VERBS.get(stem(words[0])) is Intent.READ
-        if is_read or step is None or step is not self.before.steps[-1]:
+        """Return the items of the last answer, where it is a list and a change is commanded now."""
+        step = _last_read(self.before, listed=True)
+        if step is None or step is not self.before.steps[-1] or not _commands_change(self.question):
             return None
-        sentence, pages, listed = self.before.current.question, pages_of(self.before.current.steps), list_of_step(step)
-        assert listed is not None
-        shown = question_about_list(sentence, pages, listed, (), self.today).filtered.items
-        return ListedItems(call=pages[0].call, sentence=sentence, count=len(shown)) if len(shown) > 1 else None
+        turn = next(turn for turn in reversed(self.before.turns) if turn.steps)
+        pages, listed = pages_of(turn.steps), list_of_step(step)
+        shown = question_about_list(turn.question, pages, listed, (), self.today) if listed is not None else None
+        items = shown.filtered.items if shown is not None else ()
+        ids = frozenset(str(id_of(item)) for item in items)
+        return ListedItems(call=pages[0].call, sentence=turn.question, ids=ids) if items else None
 
     def _reply_plan(self) -> Plan | None:
         """Return the plan for a reply to the question of the turn before; None where this is not a reply."""

@@ -27,13 +27,18 @@ from nlapi.planner.steps.state import CallState, EachItem, Goal, LookupState, Ri
 from nlapi.tools.plan import Conversation, Plan
 from nlapi.tools.tool import Account, Call, Missing, Origin, Tool
 
+if TYPE_CHECKING:
+    from nlapi.planner.steps.each import ListedItems
+
 
 def call_plan(goal: Goal, missing: tuple[Slot, ...]) -> Plan:
     """Return the plan of the goal's own call; `missing` are the slots that the user has to fill."""
     outer = goal.outer
     id = "lookup" if outer is not None else "second try" if goal.second_try else "call"
     arguments, is_partial = nest_values(goal.values), keeps_rest(goal.tool, goal.values)
-    call = Call(tool=goal.tool, arguments=arguments, id=id, account=goal.account, keeps_rest=is_partial)
+    # The list of what a change is for is no request of its own.
+    account = goal.account if outer is None or outer.each is None else None
+    call = Call(tool=goal.tool, arguments=arguments, id=id, account=account, keeps_rest=is_partial)
     required = missing_arguments(goal.tool, missing)
     return Plan(
         calls=(call,),
@@ -149,9 +154,6 @@ def gone_plan(id: str) -> Plan:
     """Return the plan that ends a turn whose operation is not there any more."""
     return Plan(text=f"{id} is not among the operations any more.", confidence=0.0)
 
-
-if TYPE_CHECKING:
-    from nlapi.planner.steps.each import ListedItems
 
 # The least likelihood of a change that has nothing against it.
 _LIKELY = 0.5

@@ -240,7 +240,7 @@ def _advance(state: ClauseState, plan: PlanSentence) -> Plan:
             planned = plan(clause.sentence)
             if not _is_known(planned):
                 return _on_the_way(planned, state, index)
-            state = state.with_clause(index, _known(clause, planned))
+            state = state.with_clause(index, _known(clause, planned, state.clauses[:index]))
     return _send(state)
 
 
@@ -248,10 +248,11 @@ def _is_known(plan: Plan) -> bool:
     return bool(plan.calls) and not plan.missing and isinstance(plan.raw, CallState)
 
 
-def _known(clause: Clause, plan: Plan) -> Clause:
-    """Return a clause with the calls of its plan."""
-    state = state_of(plan)
-    calls = tuple(replace(call, id=clause.part or call.id) for call in plan.calls)
+def _known(clause: Clause, plan: Plan, before: Sequence[Clause]) -> Clause:
+    """Return a clause with the calls of its plan; of several, those that a clause before it has are left out."""
+    state, made = state_of(plan), [(call.operation_id, call.arguments) for entry in before for call in entry.calls]
+    new = [call for call in plan.calls if (call.operation_id, call.arguments) not in made]
+    calls = tuple(replace(call, id=clause.part or call.id) for call in (new or plan.calls))
     return replace(
         clause,
         calls=calls,
@@ -338,7 +339,7 @@ def next_request_plan(
         planned = next_plan(turn_of_request(turn, state, index))
         if not _is_known(planned):
             return _on_the_way(planned, state, index)
-        return _advance(state.with_clause(index, _known(state.clauses[index], planned)), plan)
+        return _advance(state.with_clause(index, _known(state.clauses[index], planned, state.clauses[:index])), plan)
     ended: list[Plan] = []
     for number in range(state.sent):
         sub_turn = turn_of_request(turn, state, number)
@@ -361,7 +362,7 @@ def next_request_plan(
         return end_of_turn([*views, AnswerView(text=planned.text)], note)
     if not _is_known(planned):
         return _on_the_way(planned, state, state.sent)
-    return _send(state.with_clause(state.sent, _agreed(waiting[0], _known(waiting[0], planned))))
+    return _send(state.with_clause(state.sent, _agreed(waiting[0], _known(waiting[0], planned, ()))))
 
 
 def _is_done(step: Step) -> bool:

@@ -264,11 +264,12 @@ class Goal:
 class EachItem(PendingLookup):
     """The place of an id in a change of each of several items, which `listing` lists and `sentence` describes.
 
-    `count` is their number where they were listed before; else 0.
+    `ids` are those of the items that were listed before, `count` is their number where the sentence says one.
     """
 
     listing: Goal
     sentence: str
+    ids: tuple[str, ...] = ()
     count: int = 0
 
 
