@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from nlapi.client.auth import alternatives
@@ -51,10 +51,11 @@ async def answer(
     limits: Limits | None = None,
     form: AnswerForm = PLAIN_FORM,
     ledger: Ledger | None = None,
+    settled: Callable[[Awaitable[Result]], Awaitable[Result]],
 ) -> str:
     """Make the call that a model asked for and return its result, or the reason for its failure, as text for the model.
 
-    `nlapi.answer` documents which errors are returned as text and which are raised.
+    `nlapi.answer` documents which errors are returned as text and which are raised. `settled` stores what came of it.
     """
     tools = tuple(tools)
     # The same scheme id may stand in two descriptions, so a credential given for one API could be sent to another.
@@ -69,7 +70,9 @@ async def answer(
         return error_for_model(f"not sent: {error}")
     if ledger is None:
         ledger = process_ledger(call.tool.operation.spec.source, base_url, auth)
-    outcome = await run_for_model(call, consent, base_url=base_url, auth=auth, limits=limits, ledger=ledger)
+    outcome = await run_for_model(
+        call, consent, base_url=base_url, auth=auth, limits=limits, ledger=ledger, settled=settled
+    )
     if isinstance(outcome, str):
         return outcome
     return model_view(outcome, read_contents(outcome, call.tool.operation), call=call, form=form)
@@ -83,15 +86,16 @@ async def run_for_model(
     base_url: str | None = None,
     auth: Auth = None,
     limits: Limits | None = None,
+    settled: Callable[[Awaitable[Result]], Awaitable[Result]],
 ) -> Result | str:
-    """Make a call and return its Result, or the text that tells a model why it is missing.
+    """Make a call and return its Result, or the text that tells a model why it is missing. `settled` is as in `answer`.
 
     Errors that only the caller can correct are raised: UsageError, and CredentialError for one that cannot be used.
     """
     operation = call.tool.operation
     try:
         target = registered_target(operation.spec, base_url=base_url, auth=auth, ledger=ledger)
-        return await run(call, target, consent, limits=limits, for_model=True)
+        return await settled(run(call, target, consent, limits=limits, for_model=True))
     except DeniedError as error:
         return f"not sent: {error.message}"
     except RepeatedReadError as error:
