@@ -63,16 +63,7 @@ async def answer(
     limits, form = call_limits(timeout), answer_form(answer_bytes, fields)
     consent = FunctionConsent(consent_of(yes), receipts=receipts and callable(yes))
     return await answer_call(
-        tools,
-        name,
-        arguments,
-        consent.ask,
-        base_url=base_url,
-        auth=auth,
-        limits=limits,
-        form=form,
-        ledger=ledger,
-        settled=consent.settled,
+        tools, name, arguments, consent, base_url=base_url, auth=auth, limits=limits, form=form, ledger=ledger
     )
 
 

@@ -221,8 +221,7 @@ def answer(
 
     `tools` are the tools of the model, `name` and `arguments` its call; the arguments may be JSON text. `base_url`,
     `auth`, `yes` and `receipts` are as in `call`. The text reports errors that the model or its user can correct: a
-    tool that is not in `tools`, arguments that do not fit, a missing credential, a change without `yes`, no complete
-    answer.
+    tool that is not in `tools`, arguments that do not fit, no credential, a change without `yes`, no complete answer.
     Errors that only the caller can correct are raised: UsageError, and CredentialError for a credential that cannot be
     used.
 
@@ -298,8 +297,7 @@ def toolset(
 
     The definitions take 700 tokens whatever the API, and long answers are stored and read in parts. `base_url`, `auth`,
     `yes` and `receipts` are as in `call`, `timeout`, `answer_bytes` and `fields` as in `answer`; what `fields` leave
-    out is read by the tool `result`. `include` and `exclude` select operations as in `nlapi.tools`, and no others can
-    be called.
+    out is read by the tool `result`. `include` and `exclude` select the operations that can be called, as in `tools`.
 
     A function `yes` gets one change at a time, also where calls come from several threads, and all changes of a plan
     before the first is sent: with one no, none is. An asynchronous one is for `Toolset.answer_async`. A change that
@@ -325,7 +323,6 @@ def toolset(
         form=answer_form(answer_bytes, fields),
         operations=chosen.operations,
         chains=deferred_chain,
-        # What was agreed to in advance asks nothing.
         receipts=receipts and callable(yes),
     )
 

@@ -173,13 +173,7 @@ class Toolset:
     async def _answer_call(self, call: Call) -> str:
         consent = FunctionConsent(self._consent, receipts=self._receipts)
         outcome = await run_for_model(
-            call,
-            consent.ask,
-            base_url=self._base_url,
-            auth=self._auth,
-            limits=self._limits,
-            ledger=self._ledger,
-            settled=consent.settled,
+            call, consent, base_url=self._base_url, auth=self._auth, limits=self._limits, ledger=self._ledger
         )
         if isinstance(outcome, str):
             return outcome

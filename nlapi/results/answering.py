@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Iterable, Mapping
+from typing import Any, Protocol
 
 from nlapi.client.auth import alternatives
 from nlapi.client.message import Limits, Result
@@ -25,7 +25,7 @@ from nlapi.results.contents import read_contents
 from nlapi.results.model_view import PLAIN_FORM, AnswerForm, model_view
 from nlapi.suggestions import suggestion
 from nlapi.tools.ledger import Ledger, process_ledger
-from nlapi.tools.run import Auth, Consent, registered_target, run
+from nlapi.tools.run import Auth, Prepared, registered_target, run
 from nlapi.tools.tool import Call, Tool
 
 REPETITION_NOTE = (
@@ -40,22 +40,29 @@ NOT_AGREED = (
 NOT_GIVEN = "The user has not given it. It is given to the program that makes this call"
 
 
+class CallConsent(Protocol):
+    """Whoever consents to one call of a model, and is told what came of it."""
+
+    async def ask(self, prepared: Prepared) -> bool: ...
+
+    async def settled(self, sent: Awaitable[Result]) -> Result: ...
+
+
 async def answer(
     tools: Iterable[Tool],
     name: str,
     arguments: Mapping[str, Any] | str | None,
-    consent: Consent,
+    consent: CallConsent,
     *,
     base_url: str | None = None,
     auth: Auth = None,
     limits: Limits | None = None,
     form: AnswerForm = PLAIN_FORM,
     ledger: Ledger | None = None,
-    settled: Callable[[Awaitable[Result]], Awaitable[Result]],
 ) -> str:
     """Make the call that a model asked for and return its result, or the reason for its failure, as text for the model.
 
-    `nlapi.answer` documents which errors are returned as text and which are raised. `settled` stores what came of it.
+    `nlapi.answer` documents which errors are returned as text and which are raised.
     """
     tools = tuple(tools)
     # The same scheme id may stand in two descriptions, so a credential given for one API could be sent to another.
@@ -70,9 +77,7 @@ async def answer(
         return error_for_model(f"not sent: {error}")
     if ledger is None:
         ledger = process_ledger(call.tool.operation.spec.source, base_url, auth)
-    outcome = await run_for_model(
-        call, consent, base_url=base_url, auth=auth, limits=limits, ledger=ledger, settled=settled
-    )
+    outcome = await run_for_model(call, consent, base_url=base_url, auth=auth, limits=limits, ledger=ledger)
     if isinstance(outcome, str):
         return outcome
     return model_view(outcome, read_contents(outcome, call.tool.operation), call=call, form=form)
@@ -80,22 +85,21 @@ async def answer(
 
 async def run_for_model(
     call: Call,
-    consent: Consent,
+    consent: CallConsent,
     *,
     ledger: Ledger,
     base_url: str | None = None,
     auth: Auth = None,
     limits: Limits | None = None,
-    settled: Callable[[Awaitable[Result]], Awaitable[Result]],
 ) -> Result | str:
-    """Make a call and return its Result, or the text that tells a model why it is missing. `settled` is as in `answer`.
+    """Make a call and return its Result, or the text that tells a model why it is missing.
 
     Errors that only the caller can correct are raised: UsageError, and CredentialError for one that cannot be used.
     """
     operation = call.tool.operation
     try:
         target = registered_target(operation.spec, base_url=base_url, auth=auth, ledger=ledger)
-        return await settled(run(call, target, consent, limits=limits, for_model=True))
+        return await consent.settled(run(call, target, consent.ask, limits=limits, for_model=True))
     except DeniedError as error:
         return f"not sent: {error.message}"
     except RepeatedReadError as error:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 MAX_LISTED = 20
 # The most that the gateway gives in one page.
 _PAGE = 200
-# The operation of a change of the whole state.
 REPLACE = "replaceConfiguration"
 # A key in the first column of YAML in block style is one of the document itself.
 _YAML_REVISION = re.compile(r"^revision:[ \t]*\d+", re.MULTILINE)
