@@ -25,8 +25,10 @@ async def call(
     yes: bool | Callable[[Prepared], bool | Awaitable[bool]] = False,
     timeout: float | None = None,  # noqa: ASYNC109 - it ends a stream, whose items are then the answer
     events: int | None = None,
+    receipts: bool = False,
 ) -> Result:
     """Call an operation and return its answer, as `nlapi.call` does. `yes` may be an asynchronous function too."""
+    from nlapi.agent.receipts import FunctionConsent
     from nlapi.client.message import call_limits
     from nlapi.tools.compile import compile_tool
     from nlapi.tools.run import registered_target, run
@@ -34,7 +36,8 @@ async def call(
 
     tool_call = Call(tool=compile_tool(spec.operation(operation)), arguments=dict(arguments or {}))
     target = registered_target(spec, base_url=base_url, auth=auth)
-    return await run(tool_call, target, consent_of(yes), limits=call_limits(timeout, events))
+    consent = FunctionConsent(consent_of(yes), receipts=receipts and callable(yes))
+    return await consent.settled(run(tool_call, target, consent.ask, limits=call_limits(timeout, events)))
 
 
 async def answer(
@@ -49,14 +52,16 @@ async def answer(
     answer_bytes: int = 16_000,
     fields: Iterable[str] = (),
     ledger: Ledger | None = None,
+    receipts: bool = False,
 ) -> str:
     """Return the text that answers a model's tool call, as `nlapi.answer` does."""
+    from nlapi.agent.receipts import FunctionConsent
     from nlapi.client.message import call_limits
     from nlapi.results.answering import answer as answer_call
     from nlapi.results.model_view import answer_form
 
     limits, form = call_limits(timeout), answer_form(answer_bytes, fields)
-    consent = consent_of(yes)
+    consent = FunctionConsent(consent_of(yes), receipts=receipts and callable(yes))
     return await answer_call(
         tools, name, arguments, consent, base_url=base_url, auth=auth, limits=limits, form=form, ledger=ledger
     )

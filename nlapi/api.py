@@ -159,6 +159,7 @@ def call(
     yes: bool | Callable[[Prepared], bool] = False,
     timeout: float | None = None,
     events: int | None = None,
+    receipts: bool = False,
 ) -> Result:
     """Call an operation and return its answer, whatever its status.
 
@@ -173,12 +174,25 @@ def call(
 
     `timeout` is the longest time in seconds, 30 by default. A streamed answer (events, a followed log) ends at that
     time or after `events` items: `Result.items` has the items, `Result.ended` the reason why reading stopped.
+
+    With `receipts` each question to a function `yes` leaves a receipt for `nlapi log consents`: the route and the
+    digest of the change, the answer and what came of it, without any value. By default nothing is written.
     """
     from nlapi import aio
     from nlapi.wait import wait
 
     return wait(
-        aio.call(spec, operation, arguments, base_url=base_url, auth=auth, yes=yes, timeout=timeout, events=events)
+        aio.call(
+            spec,
+            operation,
+            arguments,
+            base_url=base_url,
+            auth=auth,
+            yes=yes,
+            timeout=timeout,
+            events=events,
+            receipts=receipts,
+        )
     )
 
 
@@ -194,6 +208,7 @@ def answer(
     answer_bytes: int = 16_000,
     fields: Iterable[str] = (),
     ledger: Ledger | None = None,
+    receipts: bool = False,
 ) -> str:
     """Make the call that a model requested and return the text that answers it, at most `answer_bytes` bytes.
 
@@ -205,8 +220,8 @@ def answer(
     any. The reason of a failure is always whole.
 
     `tools` are the tools of the model, `name` and `arguments` its call; the arguments may be JSON text. `base_url`,
-    `auth` and `yes` are as in `call`. The text reports errors that the model or its user can correct: a tool that is
-    not in `tools`, arguments that do not fit, a missing credential, a change without `yes`, no complete answer.
+    `auth`, `yes` and `receipts` are as in `call`. The text reports errors that the model or its user can correct: a
+    tool that is not in `tools`, arguments that do not fit, no credential, a change without `yes`, no complete answer.
     Errors that only the caller can correct are raised: UsageError, and CredentialError for a credential that cannot be
     used.
 
@@ -231,6 +246,7 @@ def answer(
             answer_bytes=answer_bytes,
             fields=fields,
             ledger=ledger,
+            receipts=receipts,
         )
     )
 
@@ -275,12 +291,13 @@ def toolset(
     fields: Iterable[str] = (),
     include: Iterable[str] = (),
     exclude: Iterable[str] = (),
+    receipts: bool = False,
 ) -> Toolset:
     """Return the constant set of tools over an API: find, describe, read, change, result, plan; for one conversation.
 
-    The definitions take 700 tokens whatever the API, and long answers are stored and read in parts. `base_url`, `auth`
-    and `yes` are as in `call`, `timeout`, `answer_bytes` and `fields` as in `answer`; what `fields` leave out is read
-    by the tool `result`. `include` and `exclude` select operations as in `nlapi.tools`, and no others can be called.
+    The definitions take 700 tokens whatever the API, and long answers are stored and read in parts. `base_url`, `auth`,
+    `yes` and `receipts` are as in `call`, `timeout`, `answer_bytes` and `fields` as in `answer`; what `fields` leave
+    out is read by the tool `result`. `include` and `exclude` select the operations that can be called, as in `tools`.
 
     A function `yes` gets one change at a time, also where calls come from several threads, and all changes of a plan
     before the first is sent: with one no, none is. An asynchronous one is for `Toolset.answer_async`. A change that
@@ -306,6 +323,7 @@ def toolset(
         form=answer_form(answer_bytes, fields),
         operations=chosen.operations,
         chains=deferred_chain,
+        receipts=receipts and callable(yes),
     )
 
 

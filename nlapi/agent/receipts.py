@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -27,9 +27,10 @@ from nlapi.registry import log_folder
 
 if TYPE_CHECKING:
     from nlapi.agent.events import CallProposed, ConsentReply
+    from nlapi.client.message import Result
     from nlapi.openapi.spec import Spec
     from nlapi.tools.plan import Step
-    from nlapi.tools.run import Prepared
+    from nlapi.tools.run import Consent, Prepared
 
 EVENT = "consent"
 SUFFIX = ".ndjson"
@@ -51,6 +52,8 @@ class ConsentRung(StrEnum):
     """of `nlapi console`"""
     CLIENT = "client"
     """the client's own dialog, which a plugin's hook has it open"""
+    FUNCTION = "function"
+    """of a Python program, given as `yes`"""
 
 
 class ConsentAnswer(StrEnum):
@@ -63,7 +66,7 @@ class ConsentAnswer(StrEnum):
     WITHDRAWN = "withdrawn"
     """somebody without the right token tried to answer, or another way was named"""
     DISMISSED = "dismissed"
-    """the form was closed without an answer, which some clients do by themselves"""
+    """closed without an answer: a form, which some clients close by themselves, or a function that raised an error"""
 
 
 class ConsentOutcome(StrEnum):
@@ -100,7 +103,7 @@ class ReceiptCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentReceipt:
-    """One question about changes, and its answer. `face` is what asked: a command of nlapi, mcp or plugin.
+    """One question about changes, and its answer. `face` is what asked: a command of nlapi, mcp, plugin or python.
 
     `client` is the program or the person that an MCP server names, `reason` the words of the person who answered,
     `until` the time at which a question ends that waits.
@@ -206,6 +209,17 @@ def error_outcome(error: BaseException) -> ConsentOutcome:
     return ConsentOutcome.FAILED if is_known else ConsentOutcome.UNKNOWN
 
 
+async def settled(sent: Awaitable[Result], settle: Callable[[ConsentOutcome, int | None], None]) -> Result:
+    """Return the result of a call; `settle` gets what came of it first, an error too."""
+    try:
+        result = await sent
+    except BaseException as error:
+        settle(error_outcome(error), None)
+        raise
+    settle(ConsentOutcome.DONE, result.status)
+    return result
+
+
 def write_receipt(receipt: ConsentReceipt) -> str:
     """Write the receipt of what has no transcript; return why it cannot be written, or ""."""
     # Of the month of the question, whenever it is answered, so that its lines stand together.
@@ -247,3 +261,55 @@ class DialogReceipts:
         if fault := write_receipt(receipt.with_answer(ConsentAnswer.AGREED, ConsentRung.CLIENT)):
             self.report(fault)
         return ""
+
+
+class FunctionConsent:
+    """The consent of a function of a Python program to one call, or to the changes of one plan.
+
+    With `receipts` each question leaves one; where it cannot be written, the log of the program says so.
+    """
+
+    def __init__(self, consent: Consent, *, receipts: bool) -> None:
+        self._consent = consent
+        self._is_recorded = receipts
+        self._receipts: list[ConsentReceipt] = []
+
+    async def ask(self, prepared: Prepared) -> bool:
+        """Ask the function; its answer is written before anything is sent."""
+        if not self._is_recorded:
+            return await self._consent(prepared)
+        receipt, answer = begin_receipt("python", (prepared,)), ConsentAnswer.DISMISSED
+        try:
+            is_agreed = await self._consent(prepared)
+            answer = ConsentAnswer.AGREED if is_agreed else ConsentAnswer.DECLINED
+        finally:
+            self._receipts.append(receipt.with_answer(answer, ConsentRung.FUNCTION))
+            _write_or_log(self._receipts[-1])
+        return is_agreed
+
+    async def settled(self, sent: Awaitable[Result]) -> Result:
+        """Return the result of the call, after what came of it was written."""
+        return await settled(sent, self._settle)
+
+    def _settle(self, outcome: ConsentOutcome, status: int | None) -> None:
+        for receipt in self._agreed():
+            # The last question is about what was sent: another call sent the same during those before it.
+            is_sent = receipt is self._receipts[-1]
+            _write_or_log(receipt.with_outcome(*((outcome, status) if is_sent else (ConsentOutcome.REFUSED, None))))
+
+    def settle_plan(self, steps: Iterable[Step]) -> None:
+        """Write what came of each change of a plan. Nothing of it was sent unless every question got a yes."""
+        agreed = self._agreed()
+        sent = tuple(steps) if len(agreed) == len(self._receipts) else ()
+        for receipt in agreed:
+            _write_or_log(receipt.with_steps(sent))
+
+    def _agreed(self) -> list[ConsentReceipt]:
+        return [receipt for receipt in self._receipts if receipt.answer is ConsentAnswer.AGREED]
+
+
+def _write_or_log(receipt: ConsentReceipt) -> None:
+    if fault := write_receipt(receipt):
+        import logging
+
+        logging.getLogger(__name__).warning(fault)

@@ -21,6 +21,7 @@ from nlapi.agent.operation_tools import (
     OperationTools,
     words_of,
 )
+from nlapi.agent.receipts import FunctionConsent
 from nlapi.client.message import Limits
 from nlapi.client.safe_text import error_for_model
 from nlapi.client.truncate import dump_json
@@ -58,9 +59,11 @@ class Toolset:
         form: AnswerForm = PLAIN_FORM,
         operations: Sequence[Operation] | None = None,
         chains: ChainWriter,
+        receipts: bool = False,
     ) -> None:
         self._operations = OperationTools((spec,), operations=operations)
         self._consent = consent
+        self._receipts = receipts
         self._base_url = base_url
         self._auth = auth
         self._limits = limits
@@ -168,8 +171,9 @@ class Toolset:
         return text
 
     async def _answer_call(self, call: Call) -> str:
+        consent = FunctionConsent(self._consent, receipts=self._receipts)
         outcome = await run_for_model(
-            call, self._consent, base_url=self._base_url, auth=self._auth, limits=self._limits, ledger=self._ledger
+            call, consent, base_url=self._base_url, auth=self._auth, limits=self._limits, ledger=self._ledger
         )
         if isinstance(outcome, str):
             return outcome
@@ -191,9 +195,11 @@ class Toolset:
                 raise UsageError(f"{call.operation_id} is not among these tools")
             return target
 
+        function = FunctionConsent(self._consent, receipts=self._receipts)
+
         async def consent(proposed: tuple[CallProposed, ...]) -> ConsentReply:
             for item in proposed:
-                if item.asks and not await self._consent(proposed_change(item, target)):
+                if item.asks and not await function.ask(proposed_change(item, target)):
                     raise ConsentError(f"the plan makes {len(proposed)} calls, and {NOT_AGREED}")
             return ConsentReply(is_agreed=True)
 
@@ -204,4 +210,6 @@ class Toolset:
             return f"not sent: {error.message}"
         except MissingCredentialError as error:
             return f"not sent: {error.message}. {NOT_GIVEN}, and never in this conversation"
+        finally:
+            function.settle_plan(plan.steps)
         return dump_json(plan.record(self._form.limit))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Iterable, Mapping
+from typing import Any, Protocol
 
 from nlapi.client.auth import alternatives
 from nlapi.client.message import Limits, Result
@@ -25,7 +25,7 @@ from nlapi.results.contents import read_contents
 from nlapi.results.model_view import PLAIN_FORM, AnswerForm, model_view
 from nlapi.suggestions import suggestion
 from nlapi.tools.ledger import Ledger, process_ledger
-from nlapi.tools.run import Auth, Consent, registered_target, run
+from nlapi.tools.run import Auth, Prepared, registered_target, run
 from nlapi.tools.tool import Call, Tool
 
 REPETITION_NOTE = (
@@ -40,11 +40,19 @@ NOT_AGREED = (
 NOT_GIVEN = "The user has not given it. It is given to the program that makes this call"
 
 
+class CallConsent(Protocol):
+    """Whoever consents to one call of a model, and is told what came of it."""
+
+    async def ask(self, prepared: Prepared) -> bool: ...
+
+    async def settled(self, sent: Awaitable[Result]) -> Result: ...
+
+
 async def answer(
     tools: Iterable[Tool],
     name: str,
     arguments: Mapping[str, Any] | str | None,
-    consent: Consent,
+    consent: CallConsent,
     *,
     base_url: str | None = None,
     auth: Auth = None,
@@ -77,7 +85,7 @@ async def answer(
 
 async def run_for_model(
     call: Call,
-    consent: Consent,
+    consent: CallConsent,
     *,
     ledger: Ledger,
     base_url: str | None = None,
@@ -91,7 +99,7 @@ async def run_for_model(
     operation = call.tool.operation
     try:
         target = registered_target(operation.spec, base_url=base_url, auth=auth, ledger=ledger)
-        return await run(call, target, consent, limits=limits, for_model=True)
+        return await consent.settled(run(call, target, consent.ask, limits=limits, for_model=True))
     except DeniedError as error:
         return f"not sent: {error.message}"
     except RepeatedReadError as error:

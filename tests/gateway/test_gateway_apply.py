@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+import nlapi
+from nlapi import bundled
+from nlapi.client.message import digest
 from tests.cli.kit import Ran, dialogue, run
 from tests.gateway.kit import Talk
 
@@ -105,6 +108,49 @@ def test_nothing_is_changed_without_consent(talk: Talk, options: tuple[str, str]
             terminal.type(answer)
             assert terminal.end() == code, terminal.seen
     assert revision(talk) == 2
+
+
+def test_each_answer_leaves_a_receipt_of_what_is_sent_with_what_came_of_it(
+    talk: Talk, options: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NLAPI_STATE_DIR", str(tmp_path / "state"))
+    secret = "Zq81-never-in-a-receipt"
+    document = {**live(talk), "rules": [{**SPLIT, "name": secret}]}
+    file = write(tmp_path / "state.json", document)
+
+    def answer(text: str) -> str:
+        with dialogue("gateway", "apply", file, *options, "--why", secret) as terminal:
+            terminal.expect("Apply? [y/N]: ")
+            if text == "late":
+                talk.ok("PATCH", "/v1/objectives/recommend", {"owner": "somebody else"})
+            terminal.type("n\n" if text == "n" else "y\n")
+            terminal.end()
+        return terminal.seen
+
+    for text in ("n", "late", "y"):
+        answer(text)
+    write(tmp_path / "state.json", {**live(talk), "rules": []})
+    (tmp_path / "state" / "log").rename(tmp_path / "written")
+    (tmp_path / "state" / "log").write_text("a file where the folder belongs")
+    assert "the receipt of a consent cannot be written" in answer("y") and revision(talk) == 4
+    (tmp_path / "state" / "log").unlink()
+    assert apply(write(tmp_path / "state.json", document), options, "--yes").code == 0
+    assert not (tmp_path / "state" / "log").exists()
+
+    (tmp_path / "written").rename(tmp_path / "state" / "log")
+    listed = run("log", "consents", "-o", "json").json
+    assert [(row["face"], row["rung"], row["answer"], row["calls"][0]["outcome"]) for row in listed] == [
+        ("gateway apply", "terminal", "agreed", "done"),
+        ("gateway apply", "terminal", "agreed", "done"),
+        ("gateway apply", "terminal", "declined", ""),
+    ]
+    assert [row["calls"][0]["status"] for row in listed] == [200, 412, None]
+    gateway = nlapi.load("gateway", overlays=[bundled.folder("specs/overlays") / "gateway-state.yaml"])
+    arguments = {**document, "why": secret, "revision": 1}
+    request = nlapi.build(gateway, "replaceConfiguration", arguments, base_url=options[1])
+    assert listed[-1]["calls"][0]["request"] == f"PUT {options[1]}/v1/configuration"
+    assert listed[-1]["calls"][0]["digest"] == digest(request)
+    assert secret not in run("log", "consents", "-o", "json").out and talk.token not in str(listed)
 
 
 def test_a_revision_in_between_refuses_the_change(talk: Talk, options: tuple[str, str], tmp_path: Path) -> None:

@@ -212,25 +212,21 @@ class _Sender:
         return self.request.call.tool.operation
 
     async def _send(self, call: Call, watch: PieceListener | None = None) -> Result:
-        from nlapi.agent.receipts import ConsentOutcome, error_outcome
+        from nlapi.agent.receipts import settled
         from nlapi.cli.completion.collect import store_list
         from nlapi.tools.run import run
 
-        try:
-            result = await run(
-                call,
-                self.request.target,
-                self.consent,
-                limits=self.bounds,
-                watch=watch,
-                changes=self.request.changes,
-                on_request=show_request if self.shape.verbose else None,
-                on_work=self._end_work,
-            )
-        except BaseException as error:
-            self.consent.settle(error_outcome(error))
-            raise
-        self.consent.settle(ConsentOutcome.DONE, result.status)
+        sent = run(
+            call,
+            self.request.target,
+            self.consent,
+            limits=self.bounds,
+            watch=watch,
+            changes=self.request.changes,
+            on_request=show_request if self.shape.verbose else None,
+            on_work=self._end_work,
+        )
+        result = await settled(sent, self.consent.settle)
         if self.shape.verbose:
             show_headers(result, console.note)
         store_list(self.operation, result)
@@ -375,23 +371,17 @@ class _CallConsent:
             self.before_question()
             is_agreed = ask_consent(prepared)
             self.receipt = reply_of(begin_receipt("call", (prepared,)), ConsentReply(is_agreed=is_agreed))
-            self._write_receipt()
+            console.write_receipt(self.receipt)
             if not is_agreed:
                 raise ConsentError(f"you did not agree to {prepared.call.operation_id}; nothing was sent")
         self.may_be_sent = True
         return True
 
-    def settle(self, outcome: ConsentOutcome, status: int | None = None) -> None:
+    def settle(self, outcome: ConsentOutcome, status: int | None) -> None:
         """Write what came of a call that the person agreed to."""
         if self.receipt is not None and self.may_be_sent:
             self.receipt = self.receipt.with_outcome(outcome, status)
-            self._write_receipt()
-
-    def _write_receipt(self) -> None:
-        from nlapi.agent.receipts import write_receipt
-
-        if self.receipt is not None and (fault := write_receipt(self.receipt)):
-            console.note(f"note: {fault}")
+            console.write_receipt(self.receipt)
 
 
 def _note_truncation(result: Result, *, changed: bool) -> None:

@@ -6,12 +6,18 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from nlapi.cli import target
 from nlapi.cli.options import Auth, option, options_of
+from nlapi.cli.render import console
 from nlapi.client.transport import TlsFiles
 from nlapi.errors import CredentialError, NlapiError, SendError
+
+if TYPE_CHECKING:
+    from nlapi.agent.receipts import ConsentOutcome, ConsentReceipt
+    from nlapi.tools.run import Prepared
+    from nlapi.tools.tool import Call
 
 TOKEN = "NLAPI_GATEWAY_TOKEN"  # noqa: S105 - the name of a variable
 
@@ -71,12 +77,33 @@ class GatewayClient:
             opened = replace(opened, tls=tls)
         self._target = opened
 
-    def __call__(self, operation: str, arguments: Mapping[str, object], *, yes: bool = False) -> Any:
-        """Return the data of an answer; `yes` consents to a change. RefusedCallError or FailedCallError otherwise."""
+    def _call(self, operation: str, arguments: Mapping[str, object]) -> Call:
         from nlapi.tools.compile import compile_tool
-        from nlapi.tools.ledger import Ledger
-        from nlapi.tools.run import Prepared, run
         from nlapi.tools.tool import Call
+
+        return Call(tool=compile_tool(self._target.spec.operation(operation)), arguments=dict(arguments))
+
+    def prepare(self, operation: str, arguments: Mapping[str, object]) -> Prepared:
+        """Return the request of a call, which is not sent."""
+        from nlapi.tools.run import prepare
+
+        return prepare(self._call(operation, arguments), self._target)
+
+    def __call__(
+        self,
+        operation: str,
+        arguments: Mapping[str, object],
+        *,
+        yes: bool = False,
+        receipt: ConsentReceipt | None = None,
+    ) -> Any:
+        """Return the data of an answer; `yes` consents to a change. RefusedCallError or FailedCallError otherwise.
+
+        `receipt` is that of the consent, which gets what came of the call.
+        """
+        from nlapi.agent.receipts import settled
+        from nlapi.tools.ledger import Ledger
+        from nlapi.tools.run import run
         from nlapi.wait import wait
 
         if not self._target.credentials:
@@ -88,11 +115,14 @@ class GatewayClient:
         async def consent(prepared: Prepared) -> bool:
             return yes and not prepared.requires_question
 
-        tool = compile_tool(self._target.spec.operation(operation))
+        def settle(outcome: ConsentOutcome, status: int | None) -> None:
+            if receipt is not None:
+                console.write_receipt(receipt.with_outcome(outcome, status))
+
         try:
             # Each command of an operator is separate, and is sent however often the operator gives it.
             target = replace(self._target, ledger=Ledger())
-            result = wait(run(Call(tool=tool, arguments=dict(arguments)), target, consent))
+            result = wait(settled(run(self._call(operation, arguments), target, consent), settle))
         except SendError as error:
             # TLS 1.3 refuses a missing certificate after the handshake, which looks like a connection that breaks.
             if "https://" in error.message and not error.hint:

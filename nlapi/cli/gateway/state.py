@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,10 +19,14 @@ from nlapi.cli.render.table import is_json
 from nlapi.errors import ConsentError, NlapiError, UsageError, file_faults
 from nlapi.local_files import write_file, write_output
 
+if TYPE_CHECKING:
+    from nlapi.agent.receipts import ConsentReceipt
+
 # Revisions since the file's that are listed; the newest count.
 MAX_LISTED = 20
 # The most that the gateway gives in one page.
 _PAGE = 200
+REPLACE = "replaceConfiguration"
 # A key in the first column of YAML in block style is one of the document itself.
 _YAML_REVISION = re.compile(r"^revision:[ \t]*\d+", re.MULTILINE)
 _JSON_REVISION = re.compile(r'("revision"\s*:\s*)\d+')
@@ -167,12 +171,12 @@ def apply(
         staleness.check(file)
     if dry_run or not plan["differences"]:
         return
-    if not yes:
-        _ask(plan)
     # The revision that the plan was made for: a change in between answers with a 412.
     base = {"revision": plan["revision"]} if plan["revision"] else {}
     reason = {"why": why} if why else {}
-    revision = client("replaceConfiguration", {**document, **base, **reason}, yes=True)
+    arguments = {**document, **base, **reason}
+    receipt = None if yes else _ask(plan, client, arguments)
+    revision = client(REPLACE, arguments, yes=True, receipt=receipt)
     console.note(f"revision {revision['revision']} is current")
     write_revision(file, document, revision["revision"])
     console.write(console.format_json(revision))
@@ -298,13 +302,21 @@ def _check_issues(plan: Mapping[str, Any], file: Path) -> None:
         raise RefusedCallError(f"{file} has {faults}; nothing was changed", hint="fix the problems listed above")
 
 
-def _ask(plan: Mapping[str, Any]) -> None:
-    """Ask for consent to a plan. ConsentError without it."""
+def _ask(plan: Mapping[str, Any], client: GatewayClient, arguments: Mapping[str, Any]) -> ConsentReceipt:
+    """Ask for consent to a plan; return its receipt. ConsentError without it."""
+    from nlapi.agent.events import ConsentReply
+    from nlapi.agent.receipts import begin_receipt, reply_of
+
     count = console.count_noun(len(plan["differences"]), "change")
     if not is_interactive():
         raise ConsentError(f"{count} need consent, and nobody can be asked", hint="--yes consents in advance")
-    if read_answer(f"{count} as one revision. Apply? [y/N]: ").lower() not in YES:
+    receipt = begin_receipt("gateway apply", (client.prepare(REPLACE, arguments),))
+    is_agreed = read_answer(f"{count} as one revision. Apply? [y/N]: ").lower() in YES
+    receipt = reply_of(receipt, ConsentReply(is_agreed=is_agreed))
+    console.write_receipt(receipt)
+    if not is_agreed:
         raise ConsentError("you did not agree; nothing was changed")
+    return receipt
 
 
 def _yaml_text(document: Mapping[str, Any]) -> str:

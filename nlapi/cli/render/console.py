@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -20,6 +21,9 @@ from nlapi.client.safe_text import shorten as shorten
 from nlapi.client.safe_text import single_line, strip_control
 from nlapi.errors import NlapiError
 from nlapi.lazy_pattern import lazy_pattern
+
+if TYPE_CHECKING:
+    from nlapi.agent.receipts import ConsentReceipt
 
 _INLINE = "a|abbr|b|code|em|i|kbd|small|span|strong|sub|sup|tt|u"
 _BLOCK = "blockquote|br|dd|div|dl|dt|h[1-6]|hr|img|li|ol|p|pre|section|table|tbody|td|th|thead|tr|ul"
@@ -106,6 +110,14 @@ def note(text: str, *, is_question: bool = False) -> None:
     """Write a line to standard error; one that belongs to a question is written also where notes are silenced."""
     if is_question or not _silenced.get():
         print(strip_control(text), file=sys.stderr)
+
+
+def write_receipt(receipt: ConsentReceipt) -> None:
+    """Write a receipt of consent to its file; a note says why it cannot be written."""
+    from nlapi.agent import receipts
+
+    if fault := receipts.write_receipt(receipt):
+        note(f"note: {fault}")
 
 
 def dim(text: str) -> None:

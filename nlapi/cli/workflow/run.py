@@ -258,7 +258,7 @@ def _require_consent(
 ) -> ConsentReceipt | None:
     """Ask once about all changes of a run; return the receipt of the yes. ConsentError where nobody agrees."""
     from nlapi.agent.events import ConsentReply
-    from nlapi.agent.receipts import reply_of, run_receipt, write_receipt
+    from nlapi.agent.receipts import reply_of, run_receipt
     from nlapi.cli.ask.prompts import ask_for_run
     from nlapi.openapi.spec import Effect
     from nlapi.workflows.outline import question_rule
@@ -279,8 +279,8 @@ def _require_consent(
     spec = next((operation.spec for operation, _ in tree.operations_of_changes), next(iter(targets)))
     receipt = reply_of(run_receipt("workflow", spec, tree.workflow.id), ConsentReply(is_agreed=is_agreed))
     if not is_agreed:
-        if not options.no_log and (fault := write_receipt(receipt)):
-            console.note(f"note: {fault}")
+        if not options.no_log:
+            console.write_receipt(receipt)
         raise ConsentError("no consent was given; nothing was sent")
     return receipt
 
