@@ -57,6 +57,7 @@ from nlapi.planner.unplanned import (
     commanded_change,
     lacks_every_value,
     missing_values,
+    several_plan,
     sweeping_plan,
     unmatched_plan,
     unmet_command,
@@ -195,10 +196,13 @@ class OfflinePlanner:
         is_whole = call is not None and _uses_all(plan, call)
         if call is not None and is_whole and (plan.confidence > DOUBTED or _is_of_all(call)):
             return plan
-        from nlapi.planner.steps.each import plan_each
+        from nlapi.planner.steps.each import plan_each, words_for_many
 
         goal_of = partial(self._goal_of, known_values=known_values)
-        return plan_each(question, self.catalogue, goal_of, known_values, needs_quantifier=is_whole) or plan
+        each = plan_each(question, self.catalogue, goal_of, known_values, needs_quantifier=is_whole)
+        if each is not None or call is None or not (many := words_for_many(question, self.catalogue)):
+            return each or plan
+        return several_plan(many, call, plan)
 
     def _goal_of(self, sentence: str, chosen: Operation | None, known_values: Mapping[str, object]) -> Goal | None:
         catalogue = self.catalogue if chosen is None else self.catalogue.api_catalogue(chosen.spec)

@@ -139,6 +139,13 @@ def sweeping_plan(
     return empty_plan(text, rivals, 0.05) if word else None
 
 
+def several_plan(words: str, call: Call, plan: Plan) -> Plan:
+    """Return the plan where a sentence commands a change of all items of a kind, and the one found is of another."""
+    operation = call.tool.operation
+    text = f"{words!r} may be any number of items, and {operation.id} is one call: nothing is sent."
+    return Plan(text=f"{text} Name them, or list them first.", alternatives=plan.alternatives, confidence=0.05)
+
+
 def valueless_plan(best: OperationCandidate, rivals: Sequence[OperationCandidate]) -> Plan:
     """Return the plan of an update whose sentence names no field to set."""
     fields = [name for name, place in best.tool.places.items() if place[0] == "body"]

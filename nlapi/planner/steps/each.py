@@ -115,6 +115,14 @@ def _ways(question: str, catalogue: Catalogue, *, needs_quantifier: bool) -> Ite
             return
 
 
+def words_for_many(question: str, catalogue: Catalogue) -> str:
+    """Return the words for all items of a kind that a sentence has behind its first word; "" without any."""
+    for match in _EACH.finditer(question, len(question.split(maxsplit=1)[0]) if question.strip() else 0):
+        if nouns := _nouns(question, match.end(), catalogue):
+            return question[match.start() : nouns[-1].end()]
+    return ""
+
+
 def _nouns(question: str, start: int, catalogue: Catalogue) -> list[re.Match[str]]:
     """Return the first noun of the API in a noun phrase, of one or several words: active [ad sets]."""
     nouns: list[re.Match[str]] = []
