@@ -16,7 +16,7 @@ from nlapi.client.credential_texts import mask_credential_texts
 from nlapi.english import lexicon
 from nlapi.english.command_verbs import parse_command
 from nlapi.english.intents import VERBS, Intent
-from nlapi.english.words import split_words, stem
+from nlapi.english.words import singular, split_words, stem
 from nlapi.local_zone import local_zone
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.planner.commands import read_command
@@ -49,7 +49,7 @@ from nlapi.planner.steps.clauses import request_sentences
 from nlapi.planner.steps.goal_plan import DOUBTED, asked_by_rival, call_plan, plan_goal, plan_question, rated_change
 from nlapi.planner.steps.name_reads import names_plan, read_names
 from nlapi.planner.steps.name_rounds import without_name_rounds
-from nlapi.planner.steps.state import Goal, other_readings, rivals_of, sources_of
+from nlapi.planner.steps.state import Goal, account_of, other_readings, rivals_of, sources_of
 from nlapi.planner.unplanned import (
     ALTERNATIVES,
     abilities,
@@ -165,6 +165,8 @@ class OfflinePlanner:
         if listed is not None:
             from nlapi.planner.steps.each import plan_listed
 
+            # What the list is of is said: the issues of a project.
+            known_values = {**listed.parents, **known_values}
             goal_of = partial(self._goal_of, known_values=known_values)
             plan = plan_listed(question, listed, self.catalogue, goal_of, known_values)
             return plan or Plan(
@@ -193,14 +195,15 @@ class OfflinePlanner:
         call = plan.goal or (plan.calls[-1] if plan.calls else None)
         if chosen is not None or (call is not None and call.effect is Effect.READ):
             return plan
-        is_whole = call is not None and _uses_all(plan, call)
+        account = account_of(plan)
+        is_whole = account is not None and not account.unused and not plan.missing
         if call is not None and is_whole and (plan.confidence > DOUBTED or _is_of_all(call)):
             return plan
         from nlapi.planner.steps.each import plan_each, words_for_many
 
         goal_of = partial(self._goal_of, known_values=known_values)
         each = plan_each(question, self.catalogue, goal_of, known_values, needs_quantifier=is_whole)
-        if each is not None or call is None or not (many := words_for_many(question, self.catalogue)):
+        if each is not None or call is None or not (many := words_for_many(question, account, self.catalogue)):
             return each or plan
         return several_plan(many, call, plan)
 
@@ -227,16 +230,13 @@ class OfflinePlanner:
         )
 
 
-def _uses_all(plan: Plan, call: Call) -> bool:
-    """Return whether a plan of a change lacks nothing and uses every word."""
-    return call.account is not None and not call.account.unused and not plan.missing
-
-
 def _is_of_all(call: Call) -> bool:
     """Return whether a change is of a whole collection, as its sentence commands: delete all messages."""
     operation, sentence = call.tool.operation, call.account.sentence if call.account is not None else ""
     deletes = VERBS.get(parse_command(sentence[opening_length(sentence) :].lower().split())[0]) is Intent.DELETE
-    is_collection = "{" not in operation.path.rpartition("/")[2]
+    # An action is of the item before it: /issues/{number}/close, and not /rooms/{id}/messages.
+    *_, owner, last = ("", *operation.path.strip("/").split("/"))
+    is_collection = "{" not in last and ("{" not in owner or singular(last) != last)
     says_all = not QUANTIFIERS.isdisjoint(split_words(f"{operation.id} {operation.summary}"))
     return (is_collection or says_all) and (not deletes or operation.effect is Effect.DESTROY)
 

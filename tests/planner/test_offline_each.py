@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import date
 from functools import partial
@@ -15,14 +15,16 @@ from nlapi.agent.events import CallProposed, ConsentReply, TurnAnswered
 from nlapi.agent.loop import converse
 from nlapi.agent.policy import Policy
 from nlapi.errors import ConsentError
+from nlapi.openapi.spec import Spec
 from nlapi.planner import OfflinePlanner
 from nlapi.tools.plan import Conversation, ask
 from nlapi.tools.run import Target
 from nlapi.tools.tool import Origin
 from tests.campaign_pages import CAMPAIGNS, campaigns, described
+from tests.describe import parameter, spec
 from tests.planner.club import club
 from tests.planner.kit import planner, talk
-from tests.servers import Echo
+from tests.servers import Echo, Received, Reply
 from tests.tables import table
 
 TODAY = date(2026, 6, 1)
@@ -32,13 +34,20 @@ class Held:
     """The turns of a conversation: what was asked, what reached the API, and what was answered last."""
 
     def __init__(
-        self, *questions: str, agrees: bool = True, yes: bool = False, rows: Sequence[Any] = CAMPAIGNS, total: int = 0
+        self,
+        *questions: str,
+        agrees: bool = True,
+        yes: bool = False,
+        rows: Sequence[Any] = CAMPAIGNS,
+        total: int = 0,
+        api: tuple[Callable[[str], Spec], Callable[[Received], Reply]] | None = None,
     ) -> None:
         self.consents: list[tuple[CallProposed, ...]] = []
         self.text = ""
-        with Echo(partial(campaigns, rows, total)) as api:
-            ads = described(api.url)
-            targets = {ads: Target(spec=ads, base_url=api.url)}
+        describe, serve = api or (described, partial(campaigns, rows, total))
+        with Echo(serve) as server:
+            ads = describe(server.url)
+            targets = {ads: Target(spec=ads, base_url=server.url)}
 
             async def consent(proposed: tuple[CallProposed, ...]) -> ConsentReply:
                 self.consents.append(proposed)
@@ -56,9 +65,10 @@ class Held:
 
             with suppress(ConsentError):
                 asyncio.run(hold())
-            self.changed = [(e.method, e.target.rpartition("/")[2]) for e in api.received if e.method != "GET"]
-            self.bodies = [entry.json() for entry in api.received if entry.method == "PATCH"]
-            self.reads = [entry.target for entry in api.received if entry.method == "GET"]
+            self.changed = [(e.method, e.target.rpartition("/")[2]) for e in server.received if e.method != "GET"]
+            self.targets = [(e.method, e.target) for e in server.received if e.method != "GET"]
+            self.bodies = [entry.json() for entry in server.received if entry.method == "PATCH"]
+            self.reads = [entry.target for entry in server.received if entry.method == "GET"]
 
     @property
     def ids(self) -> list[str]:
@@ -204,3 +214,51 @@ def test_ids_of_a_list_are_an_answer_and_not_the_users_word(question: str, ids: 
 
 def test_an_operation_for_all_of_them_goes_before_one_for_each() -> None:
     assert planner(club()).plan("list all members").calls[0].operation_id == "listMembers"
+
+
+def issues(url: str) -> Spec:
+    """Issues of a project, by number; a list of them can be narrowed to an owner."""
+    project, number = parameter("project", "path"), parameter("number", "path", {"type": "integer"})
+    fields = {"number": {"type": "integer"}, "title": {"type": "string"}, "state": {"type": "string"}}
+    rows = {
+        "type": "object",
+        "properties": {"issues": {"type": "array", "items": {"type": "object", "properties": fields}}},
+    }
+    content = {"application/json": {"schema": rows}}
+    paths = {
+        "/projects/{project}/issues": {"get": {
+            "operationId": "listIssues", "summary": "List issues of a project",
+            "parameters": [project, parameter("owner_id", schema={"type": "integer"})],
+            "responses": {"200": {"description": "ok", "content": content}}}},
+        "/projects/{project}/issues/{number}": {"delete": {
+            "operationId": "deleteIssue", "summary": "Delete an issue", "parameters": [project, number],
+            "responses": {"204": {"description": "gone"}}}},
+        "/projects/{project}/issues/{number}/close": {"post": {
+            "operationId": "closeIssue", "summary": "Close an issue", "parameters": [project, number],
+            "responses": {"200": {"description": "ok"}}}},
+    }  # fmt: skip
+    return spec(paths, servers=[{"url": url}])
+
+
+def issue_rows(request: Received) -> Reply:
+    if request.method != "GET":
+        return Reply(200, {})
+    states = ("open", "closed", "open")
+    rows = [{"number": n, "title": f"T{n}", "state": state, "owner_id": n} for n, state in enumerate(states, 1)]
+    return Reply(200, {"issues": rows, "total": len(rows)})
+
+
+@table(
+    ("questions", "targets"),
+    [
+        (("close all issues in project web",), [f"/projects/web/issues/{n}/close" for n in (1, 2, 3)]),
+        (("close all open issues of project web",), [f"/projects/web/issues/{n}/close" for n in (1, 3)]),
+        (("list the issues in project web", "close them"), [f"/projects/web/issues/{n}/close" for n in (1, 2, 3)]),
+        # the API ignores the filter, an exception that is not kept, another kind of item
+        (("delete all issues of owner 2 in project web",), []),
+        (("close all issues in project web except issue 2",), []),
+        (("remove all labels from issue 3 in project web",), []),
+    ],
+)
+def test_items_of_something_are_changed_there(questions: tuple[str, ...], targets: list[str]) -> None:
+    assert [target for _, target in Held(*questions, api=(issues, issue_rows)).targets] == targets

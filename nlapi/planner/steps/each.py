@@ -33,7 +33,7 @@ from nlapi.planner.operations.id_resolution import all_flag
 from nlapi.planner.slots.entities import ID_WORDS
 from nlapi.planner.slots.preset_values import Values, argument_name, pending_lookup
 from nlapi.planner.slots.slot import Slot
-from nlapi.planner.steps.goal_plan import DOUBTED, describe_arguments, plan_goal
+from nlapi.planner.steps.goal_plan import DOUBTED, describe_arguments, describe_value, plan_goal
 from nlapi.planner.steps.item_match import nested_field, score_items
 from nlapi.planner.steps.state import CallState, EachItem, Goal, LookupState
 from nlapi.planner.steps.turn_end import EACH_ID
@@ -115,11 +115,14 @@ def _ways(question: str, catalogue: Catalogue, *, needs_quantifier: bool) -> Ite
             return
 
 
-def words_for_many(question: str, catalogue: Catalogue) -> str:
-    """Return the words for all items of a kind that a sentence has behind its first word; "" without any."""
-    for match in _EACH.finditer(question, len(question.split(maxsplit=1)[0]) if question.strip() else 0):
-        if nouns := _nouns(question, match.end(), catalogue):
-            return question[match.start() : nouns[-1].end()]
+def words_for_many(question: str, account: Account | None, catalogue: Catalogue) -> str:
+    """Return the words for all items of a kind that a sentence has, and no value of its plan; "" without any."""
+    values = [(source.start, source.end) for source in account.sources] if account is not None else []
+    for match in _EACH.finditer(question):
+        last = next(reversed(_nouns(question, match.end(), catalogue)), _WORD.match(question, match.end()))
+        is_value = any(start <= match.start() < end for start, end in values)
+        if last is not None and match.start() and not is_value and question.count('"', 0, match.start()) % 2 == 0:
+            return question[match.start() : last.end()]
     return ""
 
 
@@ -186,6 +189,12 @@ class ListedItems:
     call: Call
     sentence: str
     ids: frozenset[str]
+
+    @property
+    def parents(self) -> dict[str, object]:
+        """The arguments of the list in its path: the project that the issues are of."""
+        places = self.call.tool.places
+        return {name: value for name, value in self.call.arguments.items() if places.get(name, ("",))[0] == "path"}
 
     def pronoun_in(self, question: str) -> re.Match[str] | None:
         """Return the words of a command that are for all of them: pause [them], delete [all of these]."""
@@ -255,7 +264,7 @@ def _goal_for_each(change: Goal, slot: Slot, way: _Way, catalogue: Catalogue, go
     for operation in catalogue.list_operations(change.tool, slot):
         for described in way.lists(plural_name(operation)):
             listing = goal_of(described, operation)
-            if listing is not None and listing.tool.operation is operation:
+            if listing is not None and listing.tool.operation is operation and _is_of_same(listing, change):
                 filtered = _surely_filtered(listing, all_flag(catalogue.slots(listing.tool)))
                 target = EachItem(
                     name=way.words,
@@ -266,6 +275,16 @@ def _goal_for_each(change: Goal, slot: Slot, way: _Way, catalogue: Catalogue, go
                 )
                 return _of_sentence(change, slot, way, target)
     return None
+
+
+def _is_of_same(listing: Goal, change: Goal) -> bool:
+    """Return whether what a list is of, is what the change is of too: the issues of one project."""
+    shared = {argument for argument, place in listing.tool.places.items() if place[0] == "path"}
+    return all(
+        describe_value(value) == describe_value(change.values[path])
+        for path, value in listing.values.items()
+        if path[0] in shared and path in change.values
+    )
 
 
 def _surely_filtered(listing: Goal, every: Slot | None) -> Goal:
