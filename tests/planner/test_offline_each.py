@@ -254,10 +254,9 @@ def issue_rows(request: Received) -> Reply:
         (("close all issues in project web",), [f"/projects/web/issues/{n}/close" for n in (1, 2, 3)]),
         (("close all open issues of project web",), [f"/projects/web/issues/{n}/close" for n in (1, 3)]),
         (("list the issues in project web", "close them"), [f"/projects/web/issues/{n}/close" for n in (1, 2, 3)]),
-        # the API ignores the filter, an exception that is not kept, another kind of item
+        # the API ignores the filter, and an exception that is not kept
         (("delete all issues of owner 2 in project web",), []),
         (("close all issues in project web except issue 2",), []),
-        (("remove all labels from issue 3 in project web",), []),
     ],
 )
 def test_items_of_something_are_changed_there(questions: tuple[str, ...], targets: list[str]) -> None:

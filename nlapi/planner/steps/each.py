@@ -119,10 +119,10 @@ def words_for_many(question: str, account: Account | None, catalogue: Catalogue)
     """Return the words for all items of a kind that a sentence has, and no value of its plan; "" without any."""
     values = [(source.start, source.end) for source in account.sources] if account is not None else []
     for match in _EACH.finditer(question):
-        last = next(reversed(_nouns(question, match.end(), catalogue)), _WORD.match(question, match.end()))
+        nouns = _nouns(question, match.end(), catalogue)
         is_value = any(start <= match.start() < end for start, end in values)
-        if last is not None and match.start() and not is_value and question.count('"', 0, match.start()) % 2 == 0:
-            return question[match.start() : last.end()]
+        if nouns and match.start() and not is_value and question.count('"', 0, match.start()) % 2 == 0:
+            return question[match.start() : nouns[-1].end()]
     return ""
 
 
