@@ -13,11 +13,10 @@ from nlapi.changes.account import unused_values
 from nlapi.changes.sentences import SENTENCE_CHECKS, Mention, UserSentence, build_case, has_other_case
 from nlapi.changes.value_mentions import equals_number, find_choice, find_day, find_duration, find_numbers
 from nlapi.english import lexicon
-from nlapi.english.command_verbs import parse_command
-from nlapi.english.intents import VERBS, Intent
+from nlapi.english.intents import Intent
 from nlapi.english.words import name_key, split_words, stem, stems_of
 from nlapi.openapi.spec import SCALES, UPDATE_METHODS, Effect, Spec
-from nlapi.reading.clauses import opening_length, split_clauses
+from nlapi.reading.clauses import command_intent, split_clauses
 from nlapi.reading.numbers import CURRENCIES
 from nlapi.resources.answers import extract_item, extract_list
 from nlapi.resources.identity import FIELD_OBJECTS, IDS, NAMES, field_at, id_path, name_of, text_of
@@ -242,16 +241,12 @@ def _select_clause(call: Call, account: Account, text: str) -> Account:
         return full_account
     (number,) = clause_numbers
     start, end = clauses[number]
-    if number + 1 < len(clauses) and _is_read(text[start:end]):
+    if number + 1 < len(clauses) and command_intent(text[start:end]) is Intent.READ:
         following = text[slice(*clauses[number + 1])]
         if _POINTING_CLAUSE.fullmatch(following.strip()):
             start, end = clauses[number + 1]
     sources = tuple(_shift_sources(account.sources, start, end))
     return replace(account, sources=sources, sentence=text[start:end])
-
-
-def _is_read(clause: str) -> bool:
-    return VERBS.get(parse_command(clause[opening_length(clause) :].lower().split())[0]) is Intent.READ
 
 
 def _shift_sources(sources: Iterable[ValueSource], start: int, end: int) -> Iterable[ValueSource]:

@@ -14,8 +14,7 @@ from nlapi.changes.account import dropped_commands
 from nlapi.changes.sentences import QUANTIFIERS
 from nlapi.client.credential_texts import mask_credential_texts
 from nlapi.english import lexicon
-from nlapi.english.command_verbs import parse_command
-from nlapi.english.intents import VERBS, Intent
+from nlapi.english.intents import Intent
 from nlapi.english.words import singular, split_words, stem
 from nlapi.local_zone import local_zone
 from nlapi.openapi.spec import Effect, Operation, Spec
@@ -55,9 +54,10 @@ from nlapi.planner.unplanned import (
     abilities,
     candidate_call,
     commanded_change,
+    empty_plan,
     lacks_every_value,
     missing_values,
-    several_plan,
+    several_text,
     sweeping_plan,
     unmatched_plan,
     unmet_command,
@@ -65,7 +65,7 @@ from nlapi.planner.unplanned import (
     unsupported_plan,
     valueless_plan,
 )
-from nlapi.reading.clauses import opening_length
+from nlapi.reading.clauses import command_intent, opening_length
 from nlapi.reading.reader import read_sentence
 from nlapi.reading.text import Sentence, Token, foreign_language
 from nlapi.tools.index import find_misspelt
@@ -205,7 +205,7 @@ class OfflinePlanner:
         each = plan_each(question, self.catalogue, goal_of, known_values, needs_quantifier=is_whole)
         if each is not None or call is None or not (many := words_for_many(question, account, self.catalogue)):
             return each or plan
-        return several_plan(many, call, plan)
+        return replace(empty_plan(several_text(many, call.tool.operation), (), 0.05), alternatives=plan.alternatives)
 
     def _goal_of(self, sentence: str, chosen: Operation | None, known_values: Mapping[str, object]) -> Goal | None:
         catalogue = self.catalogue if chosen is None else self.catalogue.api_catalogue(chosen.spec)
@@ -233,7 +233,7 @@ class OfflinePlanner:
 def _is_of_all(call: Call) -> bool:
     """Return whether a change is of a whole collection, as its sentence commands: delete all messages."""
     operation, sentence = call.tool.operation, call.account.sentence if call.account is not None else ""
-    deletes = VERBS.get(parse_command(sentence[opening_length(sentence) :].lower().split())[0]) is Intent.DELETE
+    deletes = command_intent(sentence) is Intent.DELETE
     # An action is of the item before it: /issues/{number}/close, and not /rooms/{id}/messages.
     *_, owner, last = ("", *operation.path.strip("/").split("/"))
     is_collection = "{" not in last and ("{" not in owner or singular(last) != last)

@@ -134,16 +134,13 @@ def sweeping_plan(
     if best.tool.effect is Effect.READ or not is_item or best.assignment.candidates:
         return None
     word = next((token.text for token in best.context.sentence.tokens if token.lower in QUANTIFIERS), "")
-    effect = f"{best.operation.id} changes one {' '.join(singular_noun(best.operation)) or 'item'}"
-    text = f"{word!r} may be any number of items, and {effect}: nothing is sent. Name it, or list them first."
-    return empty_plan(text, rivals, 0.05) if word else None
+    return empty_plan(several_text(word, best.operation), rivals, 0.05) if word else None
 
 
-def several_plan(words: str, call: Call, plan: Plan) -> Plan:
-    """Return the plan where a sentence commands a change of all items of a kind, and the one found is of another."""
-    operation = call.tool.operation
-    text = f"{words!r} may be any number of items, and {operation.id} is one call: nothing is sent."
-    return Plan(text=f"{text} Name them, or list them first.", alternatives=plan.alternatives, confidence=0.05)
+def several_text(words: str, operation: Operation) -> str:
+    """Return the answer to a change of several items for which only an operation on one is there."""
+    effect = f"{operation.id} changes one {' '.join(singular_noun(operation)) or 'item'}"
+    return f"{words!r} may be any number of items, and {effect}: nothing is sent. Name it, or list them first."
 
 
 def valueless_plan(best: OperationCandidate, rivals: Sequence[OperationCandidate]) -> Plan:

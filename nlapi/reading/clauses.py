@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from nlapi.english import lexicon
 from nlapi.english.command_verbs import TEXT_VERBS, is_verb, parse_command
+from nlapi.english.intents import VERBS, Intent
 from nlapi.english.lexicon import table
 from nlapi.english.words import stem
 from nlapi.lazy_pattern import lazy_pattern
@@ -118,6 +119,11 @@ def opening_length(text: str) -> int:
     # `find and delete the file`: to look for it is not a separate command beside a change.
     search = _SEARCH_OPENING.match(text, end)
     return search.start("verb") if search is not None and is_verb(stem(search["verb"].lower())) else end
+
+
+def command_intent(text: str) -> Intent | None:
+    """Return the intent of the verb behind the opening of a sentence; None for a word that is no verb of requests."""
+    return VERBS.get(parse_command(text[opening_length(text) :].lower().split())[0])
 
 
 def commanded_length(text: str) -> int:

@@ -67,6 +67,7 @@ def test_pods_are_told_apart_by_nested_fields(question: str, shown: str, conditi
         ("campaigns with a budget between 15 and 60 dollars", "Summer Winter", "daily budget between 15 and 60"),
         ("campaigns with a budget of at least $80", "Spring Always", "daily budget at least $80"),
         ("campaigns with a daily budget over 30 dollars", "Summer Spring Always", "daily budget over 30"),
+        ("campaigns with a daily budget of 50 dollars", "Summer", "daily budget 50"),
         ("campaigns created this week", "Autumn", "created at this week"),
         ("campaigns created before May", "Winter Always", "created at before May"),
         ("campaigns from last year", "Always", "created at from last year"),
@@ -316,6 +317,8 @@ def test_an_answer_that_reports_a_failure_lists_nothing() -> None:
         ("list the campaigns that have a daily budget over 100 dollars", "listCampaigns"),
         ("which campaigns have a budget over 100 dollars?", "listCampaigns"),
         ("list ad sets with a bid above 2 dollars", "listAdSets"),
+        ("list campaigns with a daily budget of 65", "listCampaigns"),
+        ("list campaigns with a daily budget over 60 and a lifetime budget under 1500", "listCampaigns"),
     ],
 )
 def test_a_list_is_meant_whose_items_have_what_is_bounded(question: str, operation: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -244,33 +244,41 @@ def _on_field(
     )
 
 
+def tokens_near(tokens: Sequence[Token], first: int, last: int) -> list[int]:
+    """Return the tokens around a bound that may name its field.
+
+    Behind `and` begins another condition: a spend over 100 [and a budget over 400].
+    """
+    before = next((at + 1 for at in reversed(range(first)) if tokens[at].lower in _CONJUNCTIONS), 0)
+    behind = next((at for at in range(last, len(tokens)) if tokens[at].lower in _CONJUNCTIONS), len(tokens))
+    return [*range(max(before, first - _NEAR), first), *range(last, min(behind, last + _NEAR))]
+
+
+def named_field(paths: Iterable[str], tokens: Sequence[Token], positions: Collection[int]) -> str:
+    """Return the field of which the tokens at some positions name the most; "" for none."""
+    words = [tokens[at].stem for at in positions]
+    shares = {
+        path: sum(any(is_word_of(word, part) for word in words) for part in stems) / len(stems)
+        for path in paths
+        if (stems := field_stems(path))
+    }
+    best = max(shares, key=lambda path: shares[path], default="")
+    return best if best and shares[best] else ""
+
+
 def _numeric_field(reading: QuestionReading, start: int, end: int, words: str) -> str:
     fields, tokens = reading.fields, reading.tokens
     numeric = [path for path in fields.paths if fields.is_numeric(path) and not fields.is_temporal(path)]
     first = reading.token_at(start)
     last = next((at for at in range(first, len(tokens)) if tokens[at].start >= end), len(tokens))
-    reach = _NEAR if words else 1
-    while not words and first > 0 and tokens[first - 1].lower in _LINKS:
-        first -= 1  # a budget of 100
-    # Behind `and` begins another condition: a spend over 100 [and a budget over 400].
-    before = next((at + 1 for at in reversed(range(first)) if tokens[at].lower in _CONJUNCTIONS), 0)
-    behind = next((at for at in range(last, len(tokens)) if tokens[at].lower in _CONJUNCTIONS), len(tokens))
-    near = [(at, tokens[at].stem) for at in range(max(before, first - reach), min(behind, last + reach))]
-    near = [(at, word) for at, word in near if not first <= at < last]
-    best, most = "", 0.0
-    for path in numeric:
-        stems = field_stems(path)
-        positions = [at for at, word in near if any(is_word_of(word, field_stem) for field_stem in stems)]
-        share = sum(any(is_word_of(word, field_stem) for _, word in near) for field_stem in stems) / len(stems)
-        if share > most and (share == 1.0 or words):
-            best, most = path, share
-            best_positions = positions
-    if best:
-        for at in best_positions:
-            reading.mark(at, at + 1)
-        return best
     if not words:
-        return ""
+        return reading.field_beside(first, last, numeric)
+    near = tokens_near(tokens, first, last)
+    if path := named_field(numeric, tokens, near):
+        for at in near:
+            if any(is_word_of(tokens[at].stem, field_stem) for field_stem in field_stems(path)):
+                reading.mark(at, at + 1)
+        return path
     # Without a field that is named, the comparative implies one: cheaper than 20 is about a price.
     implied = IMPLIED_FIELDS.get(_COMPARED.get(words.lower().split()[0], ""), ())
     costs = IMPLIED_FIELDS["cheapest"] if any(token.stem == "cost" for token in tokens) else ()

@@ -11,6 +11,7 @@ from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems, words
 from nlapi.english.words import singular, stem, stems_of
 from nlapi.openapi.spec import Effect
+from nlapi.planner.answering.conditions import named_field, tokens_near
 from nlapi.planner.answering.row_fields import field_stems
 from nlapi.planner.commands import command_verb, operation_verbs
 from nlapi.planner.operations.candidates import OperationCandidate
@@ -79,10 +80,6 @@ def _entry_nouns(best: OperationCandidate) -> tuple[tuple[str, ...], ...]:
     return collection_index(best.operation.spec).entry_nouns(best.operation)
 
 
-# Words between a bound and the field of the items that it is about.
-_NEAR = 4
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerBound:
     """Characters of a sentence that bound a number of the listed items, by which the answer is filtered: [over $100].
@@ -108,13 +105,12 @@ def _answer_bounds(best: OperationCandidate) -> Iterator[AnswerBound]:
         span = next((span for span in best.assignment.unused if number.start <= span.start < number.end), None)
         if span is None:
             continue
-        is_bounded = is_bound(sentence.text, span.start, span.end)
-        first = max(0, span.first - _NEAR)
-        near = {token.stem for token in sentence.tokens[first : span.last + _NEAR if is_bounded else span.first]}
+        positions = tokens_near(sentence.tokens, span.first, span.last)
+        if not (is_bounded := is_bound(sentence.text, span.start, span.end)):
+            positions = [at for at in positions if at < span.first]
+        field = field_stems(named_field(numeric, sentence.tokens, positions))
         # Without a bound the whole name of the field has to stand there, as in the answer: a daily budget of 100.
-        named = (stems for stems in map(field_stems, numeric) if not stems.isdisjoint(near))
-        field = next((stems for stems in named if is_bounded or stems <= near), None)
-        if field is not None:
+        if field and (is_bounded or field <= {sentence.tokens[at].stem for at in positions}):
             bound = BOUND.search(sentence.text[: number.start])
             start = bound.start() if bound is not None else number.start
             yield AnswerBound(start=start, end=number.end, stems=field)

@@ -36,7 +36,6 @@ from nlapi.planner.slots.slot import Slot
 from nlapi.planner.steps.goal_plan import DOUBTED, describe_arguments, describe_value, plan_goal
 from nlapi.planner.steps.item_match import nested_field, score_items
 from nlapi.planner.steps.state import CallState, EachItem, Goal, LookupState
-from nlapi.planner.steps.turn_end import EACH_ID
 from nlapi.reading.clauses import opening_length
 from nlapi.reading.question_intent import IntentKind
 from nlapi.resources.identity import Item, id_of, is_empty
@@ -52,7 +51,7 @@ _OTHERS = lexicon.pattern("planner/steps/words", "each_other", re.IGNORECASE)
 _REST = lexicon.pattern("planner/steps/words", "each_rest", re.IGNORECASE)
 _CONDITION = lexicon.pattern("planner/steps/words", "each_condition", re.IGNORECASE)
 _END = lexicon.pattern("planner/steps/words", "each_end", re.IGNORECASE)
-_OR = re.compile(r"\bor\b", re.IGNORECASE)
+_OR = lexicon.pattern("planner/steps/words", "each_or", re.IGNORECASE)
 _WORD = re.compile(r"[\w-]+")
 # Words between the one for many and the noun of the items: all [active] campaigns.
 _MAX_BEFORE_NOUN = 4
@@ -293,11 +292,11 @@ def _surely_filtered(listing: Goal, every: Slot | None) -> Goal:
     `every` is its flag for all items, where it leaves some out by default: Docker lists running containers only.
     """
     pages = page_arguments(listing.tool, sizes=True)
-    said = stems_of(listing.sentence)
+    spoken = stems_of(listing.sentence)
     unsure = {
         source.argument
         for source in listing.sources
-        if source.argument in pages or not _is_sure_filter(listing, source, said)
+        if source.argument in pages or not _is_sure_filter(listing, source, spoken)
     } - set(listing.tool.required)
     values = {path: value for path, value in listing.values.items() if ".".join(path) not in unsure}
     values |= {every.path: True} if every is not None else {}
@@ -305,7 +304,7 @@ def _surely_filtered(listing: Goal, every: Slot | None) -> Goal:
     return replace(listing, values=values, sources=sources, note="", unused=())
 
 
-def _is_sure_filter(listing: Goal, source: ValueSource, said: frozenset[str]) -> bool:
+def _is_sure_filter(listing: Goal, source: ValueSource, spoken: frozenset[str]) -> bool:
     """Return whether whole words of a list surely are a filter: one of its choices, or beside the filter's own noun."""
     text = f" {listing.sentence} "
     around = text[source.start], text[source.end + 1]
@@ -314,7 +313,7 @@ def _is_sure_filter(listing: Goal, source: ValueSource, said: frozenset[str]) ->
     # A bare verb is no state: those with a [start] date are not all that are active.
     is_state = str(source.value).lower() == source.words.lower() or stem(source.words.lower()) not in VERBS
     is_state = is_state or source.words.lower().endswith(("ed", "ing"))
-    is_named = not said.isdisjoint(set(map(stem, split_words(source.argument))) - ID_WORDS)
+    is_named = not spoken.isdisjoint(set(map(stem, split_words(source.argument))) - ID_WORDS)
     return source.sure >= _SURE_FILTER and is_whole and ((is_closed and is_state) or is_named)
 
 
@@ -357,7 +356,6 @@ def _of_sentence(change: Goal, slot: Slot, way: _Way, target: EachItem) -> Goal:
 def plan_after_list(
     pages: Sequence[Step],
     state: LookupState,
-    each: EachItem,
     goal: Goal,
     slot: Slot,
     catalogue: Catalogue,
@@ -374,7 +372,8 @@ def plan_after_list(
         if whole.following is not None:
             call = replace(whole.following, id="lookup", reason="to have all of them")
             return Plan(calls=(call,), goal=goal.final_call, confidence=goal.confidence, raw=state)
-        listed = _chosen(each, pages[0].call, whole, today)
+        assert state.each is not None
+        listed = _chosen(state.each, pages[0].call, whole, today)
         return _changes(listed, state, goal, slot, catalogue, known_values)
     except UsageError as error:
         return Plan(text=f"Nothing was changed: {error}.", failure=str(error))
@@ -407,9 +406,11 @@ def _unclear(each: EachItem, listed: ListQuestion) -> Iterator[str]:
     if filtered.fields:
         yield f"what {join_words(map(field_words, filtered.fields))} has to be is not said"
     conditions = filtered.conditions
-    said = set(map(stem, split_words(each.sentence)))
+    spoken = set(map(stem, split_words(each.sentence)))
     for condition in conditions:
-        if not condition.path or (listed.fields.is_temporal(condition.path) and not field_stems(condition.path) & said):
+        if not condition.path or (
+            listed.fields.is_temporal(condition.path) and not field_stems(condition.path) & spoken
+        ):
             yield f"it is not said which field {condition.text!r} is about"
     paths = {condition.path for condition in conditions}
     if len(paths) > 1 and _OR.search(each.sentence):
@@ -476,7 +477,7 @@ def _changes(
             return plan
         if str(item.id) in calls:
             raise UsageError(f"two entries of {operation.id} have the {argument_name(slot)} {item.id}")
-        call = replace(plan.calls[0], id=f"{EACH_ID}{len(calls) + 1}", label=item.name)
+        call = replace(plan.calls[0], id=f"each-{len(calls) + 1}", label=item.name)
         calls[str(item.id)] = replace(call, account=_from_list(call, argument_name(slot)))
     return Plan(
         calls=tuple(calls.values()),

@@ -10,7 +10,6 @@ from itertools import takewhile
 from typing import Any
 
 from nlapi.english import lexicon
-from nlapi.english.command_verbs import parse_command
 from nlapi.english.intents import VERBS, Intent
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
@@ -26,7 +25,7 @@ from nlapi.planner.steps.each import ListedItems
 from nlapi.planner.steps.goal_plan import PlanFunction, plan_goal, plan_question
 from nlapi.planner.steps.state import CallState, Goal, LookupState, state_of
 from nlapi.planner.steps.steps import next_plan
-from nlapi.reading.clauses import opening_length
+from nlapi.reading.clauses import command_intent
 from nlapi.reading.numbers import ORDINALS
 from nlapi.reading.question_intent import read_intent
 from nlapi.reading.reader import read_sentence
@@ -163,7 +162,7 @@ def resolve_references(question: str, before: Conversation) -> str:
     text = question
     last = next((turn for turn in reversed(before.turns) if turn.steps), Turn(question=""))
     changes = [step for step in last.steps if step.effect is not Effect.READ]
-    if len(changes) > 1 and _PLURAL.search(question) and _commands_change(question):
+    if len(changes) > 1 and _PLURAL.search(question) and command_intent(question) is not Intent.READ:
         raise UnresolvedReference("Which ones? List them first, or describe them.")
     if (listed := References.of(before, listed=True)) is not None:
         text = _resolve_ordinal(question, listed)
@@ -212,18 +211,12 @@ def _resolve_pronoun(question: str, references: References) -> str:
     if _PLURAL.search(question) is None:
         return question
     kind = plural_name(references.operation)
-    if not _commands_change(question):
+    if command_intent(question) is Intent.READ:
         return _PLURAL.sub(f"the {kind}", question, count=1)
     # A plural means all of its kind, and not those that were shown.
     if len(references.items) == 1:
         return _PLURAL.sub(references.single, question, count=1)
     raise UnresolvedReference(f"Which {kind}? List them first, or describe them: all active {kind}.")
-
-
-def _commands_change(question: str) -> bool:
-    """Return whether a sentence begins with a verb that changes something."""
-    verb, _ = parse_command(question[opening_length(question) :].lower().split())
-    return VERBS.get(verb) is not Intent.READ
 
 
 def _is_noun(phrase: str, noun: str) -> bool:
@@ -285,7 +278,7 @@ class _FollowUp:
     def _listed_items(self) -> ListedItems | None:
         """Return the items of the last answer, where it is a list and a change is commanded now."""
         step = _last_read(self.before, listed=True)
-        if step is None or step is not self.before.steps[-1] or not _commands_change(self.question):
+        if step is None or step is not self.before.steps[-1] or command_intent(self.question) is Intent.READ:
             return None
         turn = next(turn for turn in reversed(self.before.turns) if turn.steps)
         pages, listed = pages_of(turn.steps), list_of_step(step)

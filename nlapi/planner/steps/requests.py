@@ -250,8 +250,8 @@ def _is_known(plan: Plan) -> bool:
 
 def _known(clause: Clause, plan: Plan, before: Sequence[Clause]) -> Clause:
     """Return a clause with the calls of its plan; of several, those that a clause before it has are left out."""
-    state, made = state_of(plan), [(call.operation_id, call.arguments) for entry in before for call in entry.calls]
-    new = [call for call in plan.calls if (call.operation_id, call.arguments) not in made]
+    state, earlier = state_of(plan), [(call.operation_id, call.arguments) for entry in before for call in entry.calls]
+    new = [call for call in plan.calls if (call.operation_id, call.arguments) not in earlier]
     calls = tuple(replace(call, id=clause.part or call.id) for call in (new or plan.calls))
     return replace(
         clause,

@@ -30,7 +30,7 @@ from nlapi.planner.steps.item_match import (
 )
 from nlapi.planner.steps.lookup import MAX_CHOICES, NOT_FOUND, choice_plan, page_plan
 from nlapi.planner.steps.second_try import attempts_of, is_answered, second_try, tried
-from nlapi.planner.steps.state import EachItem, Goal, LookupStage, LookupState, ScoredItem, state_of
+from nlapi.planner.steps.state import Goal, LookupStage, LookupState, ScoredItem, state_of
 from nlapi.planner.steps.turn_end import MAX_PAGES, answer_views, end_of_turn, next_page_plan, repeats_page
 from nlapi.reading.numbers import ORDINALS
 from nlapi.resources.answers import extract_item
@@ -139,7 +139,7 @@ class _Lookup:
 
     def next_plan(self) -> Plan:
         if self.state.each is not None:
-            return self._plan_each(self.state.each)
+            return self._plan_each()
         if self.state.stage is LookupStage.ITEM or not self.state.name:
             return self._plan_from_item()
         return self._plan_by_order() if self.state.place else self._plan_by_name()
@@ -165,11 +165,11 @@ class _Lookup:
     def _plan_with(self, goal: Goal, *, filtered: bool = True) -> Plan:
         return plan_goal(goal, self.catalogue, self.known_values, filtered=filtered)
 
-    def _plan_each(self, each: EachItem) -> Plan:
+    def _plan_each(self) -> Plan:
         from nlapi.planner.steps.each import plan_after_list
 
         pages, today = pages_of(self.turn.steps), self.today or date.today()
-        return plan_after_list(pages, self.state, each, self.goal, self.slot, self.catalogue, self.known_values, today)
+        return plan_after_list(pages, self.state, self.goal, self.slot, self.catalogue, self.known_values, today)
 
     def _plan_by_name(self) -> Plan:
         """Return the plan after a page of a listing: with the match, for the next page, or a question."""

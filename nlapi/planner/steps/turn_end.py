@@ -15,8 +15,6 @@ from nlapi.tools.plan import Outcome, Plan, Round, Step, Turn
 
 # Pages that are read for a look-up or an aggregate; with the calls around them they fit into one turn of the loop.
 MAX_PAGES = 8
-EACH_ID = "each-"
-"""what the ids of the calls of a change of each of several items begin with"""
 _MAX_FAILURES = 10
 # The confidence of an answer that leaves out a condition of the question.
 _UNCERTAIN = 0.3
@@ -34,7 +32,8 @@ def answer_views(question: str, rounds: Sequence[Round], *, several: bool, today
 
     With `several` APIs each begins with the title of its API.
     """
-    steps = next(round.steps for round in reversed(rounds) if round.steps)
+    last = next(round for round in reversed(rounds) if round.steps)
+    steps = last.steps
     together = len(steps) > 1
     groups = [[step] for step in steps] if together else [[step for round in rounds for step in round.steps]]
     applied = list(texts_used(round.plan for round in rounds))
@@ -42,9 +41,8 @@ def answer_views(question: str, rounds: Sequence[Round], *, several: bool, today
         applied += [value for step in steps for value in step.call.arguments.values() if isinstance(value, str)]
     text = _without_ordinals(question, rounds)
     views = [answer_question(text, group, applied=applied, today=today) for group in groups]
-    if together and all(step.call.id.startswith(EACH_ID) for step in steps):
-        views, steps = [_view_of_each(steps, views)], steps[:1]
-        groups = groups[:1]
+    if together and last.plan.independent:
+        views, groups = [_view_of_each(steps, views)], groups[:1]
     if not several:
         return views
     titles = [group[-1].call.tool.operation.spec.title for group in groups]
