@@ -11,7 +11,6 @@ from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems, words
 from nlapi.english.words import singular, stem, stems_of
 from nlapi.openapi.spec import Effect
-from nlapi.planner.answering.conditions import named_field, tokens_near
 from nlapi.planner.answering.row_fields import field_stems
 from nlapi.planner.commands import command_verb, operation_verbs
 from nlapi.planner.operations.candidates import OperationCandidate
@@ -98,6 +97,9 @@ def answer_bounds(best: OperationCandidate) -> tuple[AnswerBound, ...]:
 
 
 def _answer_bounds(best: OperationCandidate) -> Iterator[AnswerBound]:
+    # Few sentences have a number that no argument takes.
+    from nlapi.planner.answering.conditions import named_field, tokens_near
+
     sentence, schemas = best.context.sentence, answer_schemas(best.operation.spec)
     properties = schemas.reader.properties(schemas.entry_schema(best.operation))
     numeric = [name for name, schema in properties.items() if {"integer", "number"} & set(schemas.reader.types(schema))]
