@@ -27,15 +27,15 @@ from benchmarks.__main__ import line
 from benchmarks.descriptions import directory, github, shared, stripe
 from benchmarks.measure import Figure, cost
 from benchmarks.measure import nlapi as nlapi_command
-from nlapi.agent.endpoints import ModelEndpoint, find_endpoint
 from nlapi.agent.events import CallProposed, ConsentReply, Event, StepFinished
 from nlapi.agent.loop import converse
-from nlapi.agent.model_planner import ModelPlanner
-from nlapi.agent.operation_tools import OperationTools
+from nlapi.agent.models.endpoints import ModelEndpoint, find_endpoint
+from nlapi.agent.models.planner import ModelPlanner
+from nlapi.agent.operations.tools import OperationTools
 from nlapi.agent.policy import Policy
 from nlapi.sandbox import running
 from nlapi.tools.plan import ask
-from nlapi.tools.run import Target
+from nlapi.tools.sending.run import Target
 from nlapi.workflows.from_plan import write_chain
 from tests.messages_server import MessagesServer, results, say, use
 from tests.prompt_cache import PromptCache

@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks.__main__ import line
 from benchmarks.descriptions import shared
 from benchmarks.measure import Figure
-from nlapi.agent.models import MODELS, cost
+from nlapi.agent.models.spending import MODELS, cost
 from tests.agent.task_stage import ADS, MODEL_KEY, AdsVocabulary, Operation, Protocol, Stage, stage
 from tests.agent.tasks import TASKS, Task
 from tests.messages_server import MessagesServer, message, say, tool_use

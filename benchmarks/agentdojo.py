@@ -35,7 +35,7 @@ from nlapi.openapi.parse import parse_document
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Outcome, Plan, Round, Step, ask
-from nlapi.tools.run import Target, prepare
+from nlapi.tools.sending.run import Target, prepare
 from nlapi.tools.tool import Call, Tool
 
 PACKAGE = "agentdojo==0.1.35"

@@ -27,8 +27,8 @@ import mcp_types as types
 from benchmarks.consent_kills import CHANGE, CONSOLE, PATIENCE, SENTENCE, SlowCampaigns, over_http
 from benchmarks.consent_matrix import Browser
 from benchmarks.consoles.__main__ import in_terminal as in_console
-from nlapi.agent.receipts import ConsentAnswer
-from nlapi.agent.transcripts import recorded_consents
+from nlapi.agent.records.receipts import ConsentAnswer
+from nlapi.agent.records.transcripts import recorded_consents
 from nlapi.mcp.terminal_questions import TerminalQuestion, waiting_questions
 from nlapi.registry import log_folder
 from tests.mcp.kit import NLAPI, PANELS, Panel, started

@@ -36,8 +36,8 @@ from mcp.client.streamable_http import streamable_http_client
 import nlapi
 from benchmarks.consent_matrix import Browser
 from benchmarks.consoles.__main__ import in_terminal as in_console
-from nlapi.agent.receipts import ConsentAnswer, ConsentReceipt
-from nlapi.agent.transcripts import recorded_consents
+from nlapi.agent.records.receipts import ConsentAnswer, ConsentReceipt
+from nlapi.agent.records.transcripts import recorded_consents
 from nlapi.mcp.server import create_server
 from nlapi.mcp.terminal_questions import waiting_questions
 from nlapi.registry import log_folder

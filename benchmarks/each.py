@@ -32,10 +32,10 @@ from nlapi.errors import ConsentError, NlapiError
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.planner import OfflinePlanner
 from nlapi.sandbox.server import running
-from nlapi.tools.answer_view import read_pages
+from nlapi.tools.answers.view import read_pages
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import ask
-from nlapi.tools.run import Target
+from nlapi.tools.sending.run import Target
 from nlapi.tools.tool import Call
 
 FILE = Path(__file__).with_name("each.jsonl")

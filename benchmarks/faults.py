@@ -33,21 +33,21 @@ from typing import Any
 import nlapi
 from benchmarks.faults_api import FAULTS, CountingApi, Fault, described
 from benchmarks.faults_intentions import Arguments, Intention, intention_of
-from nlapi.agent.connections import ModelConnection, connect
-from nlapi.agent.endpoints import ModelEndpoint, find_endpoint
 from nlapi.agent.events import CallProposed, Event, PlanCreated
-from nlapi.agent.log import Log
-from nlapi.agent.model_planner import ModelPlanner
-from nlapi.agent.models import DEFAULT
+from nlapi.agent.models.connections import ModelConnection, connect
+from nlapi.agent.models.endpoints import ModelEndpoint, find_endpoint
+from nlapi.agent.models.planner import ModelPlanner
+from nlapi.agent.models.spending import DEFAULT
 from nlapi.agent.policy import Policy
-from nlapi.agent.transcripts import read_records, resume
+from nlapi.agent.records.log import Log
+from nlapi.agent.records.transcripts import read_records, resume
 from nlapi.cli.ask.session import ASK_BELOW, CHANGE_BELOW, OFFER_BELOW, Session
 from nlapi.client.message import Limits
 from nlapi.errors import NlapiError
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Conversation, ask
-from nlapi.tools.run import Target
+from nlapi.tools.sending.run import Target
 from tests.messages_server import MessagesServer, Step, broken, message, say, tool_use
 
 NLAPI = str(Path(sys.executable).with_name("nlapi"))

@@ -27,8 +27,8 @@ from pathlib import Path
 
 import nlapi
 from nlapi import registry
-from nlapi.agent.log import Log
-from nlapi.agent.transcripts import read_records
+from nlapi.agent.records.log import Log
+from nlapi.agent.records.transcripts import read_records
 from nlapi.gateway.routing_keys.key_ring import write_keys
 from nlapi.gateway.routing_keys.key_set import decode_set, generate_set
 from nlapi.local_files import write_file, write_new_file, write_output

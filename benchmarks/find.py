@@ -28,7 +28,7 @@ from urllib.parse import unquote
 
 import nlapi
 from benchmarks.descriptions import directory, github, stripe
-from nlapi.agent.operation_search import OperationSearch
+from nlapi.agent.operations.search import OperationSearch
 from nlapi.openapi.spec import Spec
 
 WORDS = {

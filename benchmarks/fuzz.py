@@ -50,11 +50,11 @@ from nlapi.results.contents import read_contents
 from nlapi.results.model_view import model_view
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.compile import tools as compile_tools
-from nlapi.tools.lint import lint
+from nlapi.tools.definitions.lint import lint
 from nlapi.tools.plan import ask
-from nlapi.tools.prompt_injection import find_injections
 from nlapi.tools.rules import parse_rules
-from nlapi.tools.run import Target, prepare
+from nlapi.tools.sending.run import Target, prepare
+from nlapi.tools.texts.prompt_injection import find_injections
 from nlapi.tools.tool import Call
 from nlapi.workflows.expressions import ExpressionError, embedded_expressions, parse_expression, unknown_expressions
 

@@ -41,7 +41,7 @@ def child(file: str) -> dict[str, float]:
     """CPU seconds of a build, of finding it again in a cache and of the average query, in this process."""
     import nlapi
     from nlapi.openapi.cache import Cache
-    from nlapi.tools.index import Index
+    from nlapi.tools.search.index import Index
 
     spec = nlapi.load(file)
     start = time.process_time()

@@ -12,7 +12,7 @@ import sys
 import orjson
 
 from benchmarks.descriptions import directory, github
-from nlapi.tools.prompt_injection import find_injections
+from nlapi.tools.texts.prompt_injection import find_injections
 
 
 def main() -> int:

@@ -29,7 +29,7 @@ AREAS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "rules": (("nlapi/tools/rules.py",), ("tests/tools/test_rules.py", "tests/tools/test_tools_rules.py")),
     "masks": (("nlapi/client/masking.py",), ("tests/client/test_client_masking.py",)),
     "ledger": (
-        ("nlapi/tools/ledger.py", "nlapi/tools/request_changes.py"),
+        ("nlapi/tools/repetition/ledger.py", "nlapi/tools/sending/request_changes.py"),
         ("tests/test_once.py", "tests/cli/test_cli_once.py"),
     ),
     "paging": (

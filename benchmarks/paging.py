@@ -23,7 +23,7 @@ from nlapi.client.message import Result
 from nlapi.errors import NlapiError
 from nlapi.openapi.spec import Operation
 from nlapi.resources.answers import extract_list
-from nlapi.tools.answer_view import next_call
+from nlapi.tools.answers.view import next_call
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.tool import Call
 

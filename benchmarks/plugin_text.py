@@ -33,9 +33,9 @@ from benchmarks.descriptions import directory, github, shared
 from benchmarks.measure import Figure
 from nlapi.openapi.spec import Spec
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.describe import operation_text
-from nlapi.tools.index import FIELD_WEIGHTS, TextIndex, build_postings, text_terms
-from nlapi.tools.phrase import read_phrase
+from nlapi.tools.definitions.describe import operation_text
+from nlapi.tools.search.index import FIELD_WEIGHTS, TextIndex, build_postings, text_terms
+from nlapi.tools.search.phrase import read_phrase
 
 REQUESTS = Path(__file__).with_name("plugin_requests.jsonl")
 HELD_OUT = Path(__file__).with_name("plugin_requests_held_out.jsonl")

@@ -25,11 +25,11 @@ from benchmarks.__main__ import line
 from benchmarks.measure import Figure
 from benchmarks.workflow_conversations import CONVERSATIONS, ScriptedConversation, described
 from nlapi.agent.events import CallProposed, ConsentReply, TurnAnswered
-from nlapi.agent.log import Log
 from nlapi.agent.loop import converse
-from nlapi.agent.messages import ModelState
+from nlapi.agent.models.messages import ModelState
 from nlapi.agent.policy import Policy
-from nlapi.agent.transcripts import read_records, resume
+from nlapi.agent.records.log import Log
+from nlapi.agent.records.transcripts import read_records, resume
 from nlapi.errors import NlapiError
 from nlapi.openapi import yaml
 from nlapi.openapi.spec import Spec
@@ -37,7 +37,7 @@ from nlapi.planner.planner import OfflinePlanner
 from nlapi.sandbox import running
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Conversation, Plan, ask
-from nlapi.tools.run import Target
+from nlapi.tools.sending.run import Target
 from nlapi.tools.tool import Call
 from nlapi.workflows.answer_values import CONSTANT
 from nlapi.workflows.check import check

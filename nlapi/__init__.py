@@ -8,15 +8,15 @@ from nlapi.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from nlapi import aio, testing
-    from nlapi.agent.toolset import Toolset
+    from nlapi.agent.toolset.toolset import Toolset
     from nlapi.api import answer, build, call, load, plan, search, tools, toolset
     from nlapi.client.message import Request, Result
     from nlapi.errors import ArgumentError, ConsentError, CredentialError, Issue, NlapiError, SendError, UsageError
     from nlapi.openapi.spec import Effect, Operation, Spec
-    from nlapi.tools.ledger import Ledger
-    from nlapi.tools.manifest import manifest
+    from nlapi.tools.definitions.manifest import manifest
     from nlapi.tools.plan import Plan
-    from nlapi.tools.run import Prepared
+    from nlapi.tools.repetition.ledger import Ledger
+    from nlapi.tools.sending.run import Prepared
     from nlapi.tools.tool import Call, Tool
 
 # A name's module is imported at its first use: `import nlapi` stays fast, and tests/cli check that help
@@ -30,11 +30,11 @@ _HOMES = {
         ("ArgumentError", "ConsentError", "CredentialError", "Issue", "NlapiError", "SendError", "UsageError"),
         "nlapi.errors",
     ),
-    "Ledger": "nlapi.tools.ledger",
-    "manifest": "nlapi.tools.manifest",
+    "Ledger": "nlapi.tools.repetition.ledger",
+    "manifest": "nlapi.tools.definitions.manifest",
     "Plan": "nlapi.tools.plan",
-    "Prepared": "nlapi.tools.run",
-    "Toolset": "nlapi.agent.toolset",
+    "Prepared": "nlapi.tools.sending.run",
+    "Toolset": "nlapi.agent.toolset.toolset",
 }
 _MODULES = ("aio", "testing", "tools")
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nlapi.client.message import Result
     from nlapi.openapi.spec import Spec
-    from nlapi.tools.ledger import Ledger
-    from nlapi.tools.run import Auth, Consent, Prepared
+    from nlapi.tools.repetition.ledger import Ledger
+    from nlapi.tools.sending.run import Auth, Consent, Prepared
     from nlapi.tools.tool import Tool
 
 
@@ -28,10 +28,10 @@ async def call(
     receipts: bool = False,
 ) -> Result:
     """Call an operation and return its answer, as `nlapi.call` does. `yes` may be an asynchronous function too."""
-    from nlapi.agent.receipts import FunctionConsent
+    from nlapi.agent.records.receipts import FunctionConsent
     from nlapi.client.message import call_limits
     from nlapi.tools.compile import compile_tool
-    from nlapi.tools.run import registered_target, run
+    from nlapi.tools.sending.run import registered_target, run
     from nlapi.tools.tool import Call
 
     tool_call = Call(tool=compile_tool(spec.operation(operation)), arguments=dict(arguments or {}))
@@ -55,7 +55,7 @@ async def answer(
     receipts: bool = False,
 ) -> str:
     """Return the text that answers a model's tool call, as `nlapi.answer` does."""
-    from nlapi.agent.receipts import FunctionConsent
+    from nlapi.agent.records.receipts import FunctionConsent
     from nlapi.client.message import call_limits
     from nlapi.results.answering import answer as answer_call
     from nlapi.results.model_view import answer_form

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nlapi.agent.toolset import Toolset
+    from nlapi.agent.toolset.toolset import Toolset
     from nlapi.client.message import Request, Result
     from nlapi.errors import Issue
     from nlapi.openapi.cache import Cache
     from nlapi.openapi.overlay import Overlay
     from nlapi.openapi.spec import Effect, Operation, Spec
     from nlapi.registry import Registration
-    from nlapi.tools.ledger import Ledger
     from nlapi.tools.plan import Plan
-    from nlapi.tools.run import Auth, Prepared
+    from nlapi.tools.repetition.ledger import Ledger
+    from nlapi.tools.sending.run import Auth, Prepared
     from nlapi.tools.tool import Tool
 
 
@@ -142,7 +142,7 @@ def build(spec: Spec, operation: str, arguments: Mapping[str, Any], *, base_url:
     `arguments` have the names of the tool's `input_schema`. ArgumentError when they do not fit it.
     """
     from nlapi.tools.compile import compile_tool
-    from nlapi.tools.run import prepare, registered_target
+    from nlapi.tools.sending.run import prepare, registered_target
     from nlapi.tools.tool import Call
 
     call = Call(tool=compile_tool(spec.operation(operation)), arguments=arguments)
@@ -304,7 +304,7 @@ def toolset(
     repeats another one of the toolset is sent only where a function says True to it: the change has a `repetition`
     then, the reason. `yes=True` does not cover it.
     """
-    from nlapi.agent.toolset import Toolset
+    from nlapi.agent.toolset.toolset import Toolset
     from nlapi.aio import consent_of
     from nlapi.client.message import call_limits
     from nlapi.openapi.selection import select_operations
@@ -329,7 +329,7 @@ def toolset(
 
 def search(spec: Spec, words: str, *, limit: int = 8) -> tuple[Operation, ...]:
     """Return the operations that fit the words best, at most `limit`, best first."""
-    from nlapi.agent.operation_search import OperationSearch
+    from nlapi.agent.operations.search import OperationSearch
 
     return tuple(OperationSearch.of(spec).search(words, limit))
 

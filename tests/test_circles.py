@@ -13,15 +13,15 @@ import pytest
 from mcp import Client
 
 import nlapi
-from nlapi.agent.endpoints import find_endpoint
 from nlapi.agent.events import Event, TurnAnswered
-from nlapi.agent.model_planner import ModelPlanner
+from nlapi.agent.models.endpoints import find_endpoint
+from nlapi.agent.models.planner import ModelPlanner
 from nlapi.cli.ask.session import exit_code
 from nlapi.errors import RepeatedReadError
 from nlapi.openapi.spec import Spec
 from nlapi.tools.compile import tools as tools_of
 from nlapi.tools.plan import Conversation
-from nlapi.tools.read_log import ReadLog
+from nlapi.tools.repetition.read_log import ReadLog
 from tests.agent.kit import boards, boards_api, events, yes
 from tests.mcp.kit import served, talk, text
 from tests.messages_server import MessagesServer, results, say, use

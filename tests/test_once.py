@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import nlapi
-from nlapi.tools.ledger import LONG_LIVED_S, Ledger
-from nlapi.tools.run import Target, prepare
+from nlapi.tools.repetition.ledger import LONG_LIVED_S, Ledger
+from nlapi.tools.sending.run import Target, prepare
 from nlapi.tools.tool import Call
 from tests.describe import body, parameter, spec
 from tests.servers import Echo, Received, Reply, Script

@@ -14,7 +14,7 @@ import pytest
 
 import nlapi
 from nlapi.errors import UsageError
-from nlapi.tools.prompt_injection import DESCRIPTION_NOTE
+from nlapi.tools.texts.prompt_injection import DESCRIPTION_NOTE
 from tests.describe import body, parameter, spec
 from tests.servers import Echo, Received, Reply, Script
 from tests.tables import table

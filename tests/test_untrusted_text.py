@@ -9,18 +9,18 @@ from typing import Any
 from mcp import Client
 
 import nlapi
-from nlapi.agent.model_planner import OFFER_HEAD
+from nlapi.agent.models.planner import OFFER_HEAD
 from nlapi.client.safe_text import ERROR_NOTE, MAX_ERROR
 from nlapi.openapi.spec import Spec
 from nlapi.tools.plan import ask
-from nlapi.tools.prompt_injection import (
+from nlapi.tools.texts.plain_text import safe_line
+from nlapi.tools.texts.prompt_injection import (
     DATA_MARK,
     DESCRIPTION_NOTE,
     find_injections,
     reads_like_instruction,
     search_texts,
 )
-from nlapi.tools.text import safe_line
 from tests.agent.test_agent_claude import KEY, plan, planner
 from tests.cli.conftest import home as home
 from tests.cli.kit import run

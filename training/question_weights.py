@@ -1,9 +1,9 @@
-"""Learns the table `speech_acts` of nlapi/tools/weights.toml: `python -m training.question_weights [--shared FOLDER]`.
+"""Learns the table `speech_acts` of nlapi/tools/search/weights.toml.
 
-What each speech act, as a question or a wish, adds to the score of each kind of operation, beside the score that the
-search gives. It is trained on the phrases of `benchmarks/find.py` that are no check (`words`, `more words`, parts of
-`plain words` and `everyday words`) and on the tuning half of the steps; `people` is not looked at. Needs the
-dependency group `train`.
+`python -m training.question_weights [--shared FOLDER]` prints what each speech act, as a question or a wish, adds to
+the score of each kind of operation, beside the score that the search gives. It is trained on the phrases of
+`benchmarks/find.py` that are no check (`words`, `more words`, parts of `plain words` and `everyday words`) and on the
+tuning half of the steps; `people` is not looked at. Needs the dependency group `train`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from benchmarks.find import SHARED, Case, step_cases, word_cases, word_spec, wor
 from nlapi.english.everyday import in_api_words, read_speech_act
 from nlapi.english.intents import SpeechAct
 from nlapi.openapi.spec import Spec
-from nlapi.tools.index import MAX_CANDIDATES, ActionKind, Index, operation_terms
+from nlapi.tools.search.index import MAX_CANDIDATES, ActionKind, Index, operation_terms
 from training.relevance import Example, fitted
 
 GROUPS = ("words", "more words", "plain words, develop", "everyday words, develop", "steps, tune")

@@ -16,7 +16,7 @@ from nlapi.planner.planner import read_question
 from nlapi.planner.slots.assignment import nest_values
 from nlapi.planner.slots.preset_values import complete_values, pending_lookup
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.index import Index
+from nlapi.tools.search.index import Index
 from training import forests
 from training.corpus import Corpus, load_document, today_of
 from training.invented_choices import choices

@@ -1,4 +1,4 @@
-"""Learns the weights of nlapi/tools/weights.toml (needs the dependency group `train`).
+"""Learns the weights of nlapi/tools/search/weights.toml (needs the dependency group `train`).
 
 `python -m training.relevance [--questions DIR]` prints the shares, then the tables as they stand there; DIR has
 `workflows/` and `specs/` beside it.
@@ -19,10 +19,10 @@ from typing import Any
 
 from benchmarks.find import Case, half, step_cases, word_cases, word_spec, workflow_spec
 from nlapi.openapi.spec import Spec
-from nlapi.tools.index import FEATURE_WEIGHTS as EVIDENCE
-from nlapi.tools.index import ActionKind as DeedKind
-from nlapi.tools.index import Index
-from nlapi.tools.phrase import SearchIntent, read_phrase
+from nlapi.tools.search.index import FEATURE_WEIGHTS as EVIDENCE
+from nlapi.tools.search.index import ActionKind as DeedKind
+from nlapi.tools.search.index import Index
+from nlapi.tools.search.phrase import SearchIntent, read_phrase
 from training.corpus import Corpus, add_questions
 from training.real import DATASET
 

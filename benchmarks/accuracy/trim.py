@@ -21,7 +21,7 @@ from benchmarks.changes.cases import Case
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.sandbox.problem import RequestProblem as Problem
 from nlapi.sandbox.routes import RouteTable as Routes
-from nlapi.tools.index import Index
+from nlapi.tools.search.index import Index
 
 NAMES = """
 amazonaws.com/s3control.json appwrite.io/server.json asana.com.json atlassian.com/jira.json box.com.json

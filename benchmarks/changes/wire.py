@@ -13,7 +13,7 @@ from nlapi.client.message import Request
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.sandbox.routes import RouteTable
 from nlapi.tools.arguments import coerce
-from nlapi.tools.run import Target, prepare
+from nlapi.tools.sending.run import Target, prepare
 from nlapi.tools.tool import Call, Tool
 
 

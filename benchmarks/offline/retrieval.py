@@ -17,7 +17,7 @@ from benchmarks.descriptions import github
 from benchmarks.npm import cache as downloads
 from nlapi.openapi.cache import Cache
 from nlapi.openapi.spec import Operation
-from nlapi.tools.index import Index
+from nlapi.tools.search.index import Index
 from training.corpus import Corpus, add_questions
 from training.scoring import Row
 

@@ -29,7 +29,7 @@ from nlapi.openapi.spec import Effect, Spec
 from nlapi.resources.effect import effect_of
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, Turn
-from nlapi.tools.run import Target, prepare
+from nlapi.tools.sending.run import Target, prepare
 from nlapi.tools.tool import Call, Tool
 
 SEED = 38

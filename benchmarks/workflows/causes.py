@@ -23,7 +23,7 @@ from nlapi.resources.answers import json_media
 from nlapi.resources.semantics import semantics_of
 from nlapi.sandbox.samples import SampleContext, Sampler
 from nlapi.sandbox.schemas import Schemas
-from nlapi.tools.run import locate_arguments
+from nlapi.tools.sending.run import locate_arguments
 from nlapi.workflows.bind import ABSENT, Scope, UnresolvedError
 from nlapi.workflows.expressions import Expression, ExpressionError, ExpressionPart, Root, parse_expression, split_name
 

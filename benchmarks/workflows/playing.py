@@ -15,7 +15,7 @@ from nlapi.cli.workflow.inputs import read_inputs
 from nlapi.client.message import Request, Result
 from nlapi.errors import NlapiError
 from nlapi.sandbox.validation import RawRequest
-from nlapi.tools.run import Target, authorize_call, prepare
+from nlapi.tools.sending.run import Target, authorize_call, prepare
 from nlapi.tools.tool import Call
 from nlapi.workflows.bind import Scope
 from nlapi.workflows.engine import RunState, WorkflowRun

@@ -17,13 +17,13 @@ from nlapi.client.safe_text import single_line
 from nlapi.errors import ArgumentError, ConsentError, MissingError, NlapiError
 from nlapi.openapi.spec import Effect
 from nlapi.resources.answers import extract_item
-from nlapi.tools.files import check_files, with_user_files
-from nlapi.tools.ledger import are_alike, without_invented_key
 from nlapi.tools.plan import Conversation, FollowingCall, Outcome, Plan, Step, receiver_of
-from nlapi.tools.request_changes import NO_CHANGES, RequestChanges
+from nlapi.tools.repetition.ledger import are_alike, without_invented_key
 from nlapi.tools.rules import Ruling, denial_message, is_denied
-from nlapi.tools.run import Prepared, authorize_call, build_partial, prepare, rule_of
-from nlapi.tools.state_reads import contents_read, precondition, state_read, updates_item
+from nlapi.tools.sending.files import check_files, with_user_files
+from nlapi.tools.sending.request_changes import NO_CHANGES, RequestChanges
+from nlapi.tools.sending.run import Prepared, authorize_call, build_partial, prepare, rule_of
+from nlapi.tools.sending.state_reads import contents_read, precondition, state_read, updates_item
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
 
 # Items that are read before a question about a plan: nobody compares more of them.
@@ -109,7 +109,7 @@ class Agreement:
         """Return an update that keeps the rest of its item with what that has, unless that changes in between."""
         if not call.keeps_rest or self.terms.dry_run:
             return call
-        from nlapi.tools.state_reads import hidden_field, with_current_fields
+        from nlapi.tools.sending.state_reads import hidden_field, with_current_fields
 
         read = state_read(call)
         current = await self._read_once(read) if read is not None else None

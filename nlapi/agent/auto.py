@@ -9,8 +9,8 @@ from importlib.resources import files
 from typing import Any
 
 from nlapi.agent.events import Planner, PlannerChosen
-from nlapi.agent.messages import model_state, request_state
-from nlapi.agent.models import CLAUDE_VERSIONS, DEFAULT, MODELS
+from nlapi.agent.models.messages import model_state, request_state
+from nlapi.agent.models.spending import CLAUDE_VERSIONS, DEFAULT, MODELS
 from nlapi.errors import Issue, Level, UsageError
 from nlapi.openapi.spec import Effect
 from nlapi.planner.steps.name_rounds import without_name_rounds

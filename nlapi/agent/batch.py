@@ -10,9 +10,9 @@ from enum import StrEnum
 from nlapi.agent.events import NOT_RUN, change_outcome
 from nlapi.client.message import digest
 from nlapi.errors import ArgumentError, NlapiError
-from nlapi.tools.ledger import OUTCOME_UNKNOWN, SentOutcome
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step
-from nlapi.tools.run import Prepared, Target, prepare
+from nlapi.tools.repetition.ledger import OUTCOME_UNKNOWN, SentOutcome
+from nlapi.tools.sending.run import Prepared, Target, prepare
 from nlapi.tools.tool import Call
 
 NAME = "batch"

@@ -15,11 +15,11 @@ from nlapi.resources.answers import extract_item, extract_list
 from nlapi.resources.identity import FieldRank, field_at, id_of, label_rank, name_of, name_path
 from nlapi.resources.nouns import singular_noun
 from nlapi.resources.paths import segments, shape
-from nlapi.tools.answer_view import lowercase_headers, next_arguments
-from nlapi.tools.ledger import Ledger
+from nlapi.tools.answers.view import lowercase_headers, next_arguments
 from nlapi.tools.plan import Step
-from nlapi.tools.run import Prepared, Target, perform, prepare
-from nlapi.tools.state_reads import matching_read, read_without_effect, state_read
+from nlapi.tools.repetition.ledger import Ledger
+from nlapi.tools.sending.run import Prepared, Target, perform, prepare
+from nlapi.tools.sending.state_reads import matching_read, read_without_effect, state_read
 from nlapi.tools.tool import Call, Origin
 
 # Sends a READ; None where that is not permitted, or no answer comes.

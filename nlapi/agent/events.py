@@ -15,12 +15,12 @@ from nlapi.resources.answers import extract_item
 from nlapi.resources.identity import field_at, fields_of, name_path
 from nlapi.resources.nouns import singular_noun
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step, WorkflowProposal
-from nlapi.tools.state_reads import updates_item
+from nlapi.tools.sending.state_reads import updates_item
 from nlapi.tools.tool import Call, Missing
 
 if TYPE_CHECKING:
     from nlapi.routing.model import Context, Decision
-    from nlapi.tools.answer_view import AnswerView
+    from nlapi.tools.answers.view import AnswerView
 
 # Beginning of the message of a Step whose call was not tried because something before it failed. It stands in
 # transcripts, and `change_outcome` and the log recognise such steps by it.

@@ -32,8 +32,8 @@ from nlapi.agent.events import (
     WorkflowConsent,
     WorkflowProposed,
 )
-from nlapi.agent.messages import model_state
-from nlapi.agent.models import NO_CAPS, Caps, TurnMeter
+from nlapi.agent.models.messages import model_state
+from nlapi.agent.models.spending import NO_CAPS, Caps, TurnMeter
 from nlapi.agent.policy import Policy, PolicyDecision, Verdict
 from nlapi.agent.progress import TurnProgress
 from nlapi.agent.sending import CallTerms, Targets, failed_step, send_all
@@ -42,10 +42,10 @@ from nlapi.client.message import Limits
 from nlapi.client.safe_text import count_noun, single_line
 from nlapi.errors import ConsentError, NlapiError, PlannerError
 from nlapi.openapi.spec import Effect
-from nlapi.tools.ledger import Ledger
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, WorkflowProposal
-from nlapi.tools.read_log import ReadLog
-from nlapi.tools.run import Prepared
+from nlapi.tools.repetition.ledger import Ledger
+from nlapi.tools.repetition.read_log import ReadLog
+from nlapi.tools.sending.run import Prepared
 from nlapi.tools.tool import Call
 
 if TYPE_CHECKING:

@@ -29,10 +29,10 @@ from nlapi.openapi.spec import Effect
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.command_verbs import leading_verbs
 from nlapi.tools.arguments import argument_schema
-from nlapi.tools.ledger import OUTCOME_UNKNOWN as OUTCOME_UNKNOWN
-from nlapi.tools.ledger import SentOutcome
 from nlapi.tools.plan import Conversation, Outcome, Receiver, Receivers, Step, Turn, WorkflowProposal, receiver_of
-from nlapi.tools.run import Prepared
+from nlapi.tools.repetition.ledger import OUTCOME_UNKNOWN as OUTCOME_UNKNOWN
+from nlapi.tools.repetition.ledger import SentOutcome
+from nlapi.tools.sending.run import Prepared
 from nlapi.tools.tool import TRUSTED_ORIGINS, Account, Call, Origin, ValueSource
 
 MIN_DATA_NUMBER = 10_000
@@ -467,8 +467,9 @@ class Policy:
     The answers of an API are untrusted, and a read is a channel as well as a write. So once one API has answered, a
     change to another API asks even under `yes`, and so does a READ there whose arguments the user did not give, or that
     comes after reads which could have carried READ_BITS (`nlapi.agent.policy`); `across` is consent to both in advance.
-    A change that the ledger calls a repetition (`nlapi.tools.ledger`) is never sent unasked. A call that carries one of
-    `secrets` (credentials, also in part or encoded), or a `${VARIABLE}` that something may expand, is never sent.
+    A change that the ledger calls a repetition (`nlapi.tools.repetition.ledger`) is never sent unasked. A call that
+    carries one of `secrets` (credentials, also in part or encoded), or a `${VARIABLE}` that something may expand, is
+    never sent.
 
     `agreed` are the ids of calls that the user agreed to as parts of a document that was shown (a workflow): they run
     unasked, once each. A further attempt of one asks as a repetition does, and so does one that may have been carried

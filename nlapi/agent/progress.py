@@ -10,7 +10,7 @@ from nlapi.client.message import digest
 from nlapi.client.safe_text import single_line
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import Conversation, Plan, Step, StoredState
-from nlapi.tools.read_log import ReadLog
+from nlapi.tools.repetition.read_log import ReadLog
 
 # Rounds in a row that bring nothing new.
 MAX_IDLE_ROUNDS = 4

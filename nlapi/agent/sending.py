@@ -13,9 +13,9 @@ from nlapi.client.message import EndReason, Limits, Request, Result
 from nlapi.errors import ConsentError, CredentialError, NlapiError, OutcomeUnknownError, SendError, UsageError
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.resources.long_running import WorkState
-from nlapi.tools.ledger import OUTCOME_UNKNOWN, Ledger
 from nlapi.tools.plan import Conversation, Outcome, Step
-from nlapi.tools.run import Prepared, Target, is_held, perform, prepare
+from nlapi.tools.repetition.ledger import OUTCOME_UNKNOWN, Ledger
+from nlapi.tools.sending.run import Prepared, Target, is_held, perform, prepare
 from nlapi.tools.tool import Call
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class CallTerms:
         """Return the end of the work that the answer to a change tells of; None without any to wait for."""
         if self.dry_run or step.result is None or step.effect is Effect.READ or step.message:
             return None
-        from nlapi.tools.waiting import AcceptedChange, await_work
+        from nlapi.tools.sending.waiting import AcceptedChange, await_work
 
         change, target = AcceptedChange(call=step.call, effect=step.effect, result=step.result), self.target(step.call)
         outcome = await await_work(change, target, limits=self.limits, client=self.client, for_model=for_model)

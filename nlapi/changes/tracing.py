@@ -22,11 +22,11 @@ from nlapi.resources.answers import extract_item, extract_list
 from nlapi.resources.identity import FIELD_OBJECTS, IDS, NAMES, field_at, id_path, name_of, text_of
 from nlapi.resources.nouns import is_id_argument, singular_noun, target_noun
 from nlapi.resources.paths import segments
-from nlapi.tools.answer_view import lowercase_headers
+from nlapi.tools.answers.view import lowercase_headers
 from nlapi.tools.arguments import argument_schema, property_schema
-from nlapi.tools.ledger import key_argument
 from nlapi.tools.plan import Conversation, Outcome, Step, is_of_same_receiver, is_remembered
 from nlapi.tools.quantities.unit_evidence import read_unit
+from nlapi.tools.repetition.ledger import key_argument
 from nlapi.tools.tool import TRUSTED_ORIGINS, Account, Call, Origin, ValueSource
 
 _REVISION_NAMES = lexicon.words("changes/words", "revision_names")

@@ -25,7 +25,7 @@ from nlapi.errors import NlapiError
 
 if TYPE_CHECKING:
     from nlapi.agent.events import CallProposed, ConsentReply, Planner
-    from nlapi.tools.run import Target
+    from nlapi.tools.sending.run import Target
 
 # The security scheme of the token in specs/gateway.yaml.
 ADMIN = "admin"
@@ -118,7 +118,7 @@ def _ads() -> int:
     """Ask a sandbox of the ads API, and return the worst exit code."""
     import nlapi
     from nlapi.sandbox import running
-    from nlapi.tools.run import Target
+    from nlapi.tools.sending.run import Target
 
     spec = nlapi.load("ads")
     console.note(f"{spec.title}: {len(spec.operations)} operations, from the description that ships as `ads`.")
@@ -133,7 +133,7 @@ def _ads() -> int:
 def _gateway() -> int:
     """Ask the gateway with its example objectives and traffic, and return the worst exit code."""
     import nlapi
-    from nlapi.tools.run import Target
+    from nlapi.tools.sending.run import Target
 
     typer.echo(err=True)
     spec = nlapi.load("gateway")

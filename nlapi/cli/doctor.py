@@ -23,7 +23,7 @@ from nlapi.version import __version__
 
 if TYPE_CHECKING:
     from nlapi.openapi.spec import Spec
-    from nlapi.tools.run import Target
+    from nlapi.tools.sending.run import Target
 
 EPILOG = """Nothing is sent to an API; a description at a URL may be read again.
 

@@ -24,8 +24,8 @@ from nlapi.registry import log_folder
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nlapi.agent.receipts import ConsentReceipt
-    from nlapi.agent.transcripts import DayUsage, Record, Savings
+    from nlapi.agent.records.receipts import ConsentReceipt
+    from nlapi.agent.records.transcripts import DayUsage, Record, Savings
     from nlapi.openapi.spec import Spec
     from nlapi.tools.tool import Tool
 
@@ -61,7 +61,7 @@ def search(
     output: ListOutput = None,
 ) -> None:
     """List the transcripts that mention some words, newest first."""
-    from nlapi.agent.transcripts import read_records
+    from nlapi.agent.records.transcripts import read_records
 
     texts = [word.lower() for phrase in words for word in phrase.split()]
     empty = f"no transcript mentions {' '.join(texts)}"
@@ -75,7 +75,7 @@ def has_words(records: Iterable[Record], words: Iterable[str]) -> bool:
 
 
 def _print_transcripts(limit: int, output: ListOutput, is_shown: Callable[[Path], bool], empty: str) -> None:
-    from nlapi.agent.transcripts import list_transcripts
+    from nlapi.agent.records.transcripts import list_transcripts
 
     matches = (entry for entry in list_transcripts(log_folder()) if is_shown(entry.path))
     transcripts = list(islice(matches, limit))
@@ -110,7 +110,7 @@ def show_(
     ] = None,
 ) -> None:
     """Show a transcript: every question, call, consent and answer."""
-    from nlapi.agent.transcripts import DAMAGED, read_transcript, with_interruptions
+    from nlapi.agent.records.transcripts import DAMAGED, read_transcript, with_interruptions
 
     path = find_transcript(id)
     transcript = read_transcript(path)
@@ -145,8 +145,8 @@ def costs(
     Only questions with a transcript count. For a model without a known price only tokens are shown. The last line says
     how many questions asked no model, and what that saved against asking the dearest one each time.
     """
-    from nlapi.agent.models import PRICE_MONTH, UsageTotal
-    from nlapi.agent.transcripts import savings, usage_by_day
+    from nlapi.agent.models.spending import PRICE_MONTH, UsageTotal
+    from nlapi.agent.records.transcripts import savings, usage_by_day
 
     days = usage_by_day(log_folder(), since_moment(since))
     rows = [_usage_row(usage) for usage in days]
@@ -199,8 +199,8 @@ def consents(
     The newest is first. A change that was agreed to in advance (`--yes`, a rule) had no question. In JSON each has its
     requests, with the digest, the outcome and the status of each.
     """
-    from nlapi.agent.receipts import ConsentAnswer
-    from nlapi.agent.transcripts import recorded_consents
+    from nlapi.agent.records.receipts import ConsentAnswer
+    from nlapi.agent.records.transcripts import recorded_consents
 
     names = {text.casefold() for name in apis or () for text in (name, _source_of(name))}
     matches = (
@@ -281,9 +281,9 @@ def resume(id: Id, words: Annotated[list[str], argument("QUESTION", "What to ask
 
     It goes to the same APIs at the same base URL. Give a credential again unless it was an env:NAME reference.
     """
-    from nlapi.agent.log import Log
-    from nlapi.agent.transcripts import read_transcript
-    from nlapi.agent.transcripts import resume as rebuild
+    from nlapi.agent.records.log import Log
+    from nlapi.agent.records.transcripts import read_transcript
+    from nlapi.agent.records.transcripts import resume as rebuild
     from nlapi.cli.ask.session import open_session
 
     question = question_of(words, 'nlapi log resume last "and the paused ones?"')
@@ -320,8 +320,8 @@ def save(
     Each successful call is a step. Ids from answers become expressions, and values you typed become inputs.
     `nlapi workflow run FILE` runs it.
     """
-    from nlapi.agent.transcripts import read_transcript
-    from nlapi.agent.transcripts import resume as rebuild
+    from nlapi.agent.records.transcripts import read_transcript
+    from nlapi.agent.records.transcripts import resume as rebuild
     from nlapi.cli.ask.plan import description_locations, write_document
     from nlapi.cli.target import load
     from nlapi.workflows.from_plan import workflow_of
@@ -395,7 +395,7 @@ def tool_finder(records: Iterable[Record], specs: tuple[Spec, ...]) -> Callable[
 
 
 def find_transcript(id: str) -> Path:
-    from nlapi.agent.transcripts import list_transcripts
+    from nlapi.agent.records.transcripts import list_transcripts
 
     transcripts = list_transcripts(log_folder())
     matches = transcripts[:1] if id == "last" else [entry for entry in transcripts if entry.id.startswith(id)]
@@ -458,8 +458,8 @@ _LINES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
 
 def _usage_line(raw: object) -> str:
     """Return the tokens and the cost of a plan of a model, or ""."""
-    from nlapi.agent.messages import ModelState
-    from nlapi.agent.model_planner import plans_usage
+    from nlapi.agent.models.messages import ModelState
+    from nlapi.agent.models.planner import plans_usage
 
     raw = raw.get("origin", raw) if isinstance(raw, dict) else raw  # of a workflow that a model called
     return plans_usage([ModelState.from_json(raw)]) if isinstance(raw, dict) and "usage" in raw else ""

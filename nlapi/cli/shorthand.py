@@ -31,7 +31,7 @@ def expand(words: Sequence[str]) -> list[str]:
 def _method_call(words: Sequence[str]) -> list[str]:
     """Return `GET URL ...` and a URL alone as a call; [] for other words."""
     from nlapi.openapi.urls import is_http_url
-    from nlapi.tools.direct_request import METHODS
+    from nlapi.tools.sending.direct_request import METHODS
 
     if is_http_url(words[0]):
         words = ["GET", *words]
@@ -69,7 +69,7 @@ def _api_at(url: str) -> str:
     from nlapi import registry
     from nlapi.cli.target import load
     from nlapi.openapi.urls import parse_url
-    from nlapi.tools.direct_request import base_urls
+    from nlapi.tools.sending.direct_request import base_urls
 
     entries = registry.read_registrations()
     for name, entry in sorted(entries.items(), key=lambda item: item[1].base_url is None):

@@ -15,7 +15,7 @@ from nlapi.cli.options import parse_pairs
 from nlapi.cli.render import console
 from nlapi.errors import ConsentError, DescriptionError, UsageError
 from nlapi.registry import Registration
-from nlapi.tools.request_changes import parse_headers, split_headers
+from nlapi.tools.sending.request_changes import parse_headers, split_headers
 
 if TYPE_CHECKING:
     from nlapi.cli.options import SendOptions
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nlapi.errors import Issue
     from nlapi.openapi.spec import Operation, Spec
     from nlapi.tools.rules import PolicyRule
-    from nlapi.tools.run import Target
+    from nlapi.tools.sending.run import Target
 
 
 GATEWAY = "gateway"
@@ -118,7 +118,7 @@ def injections(spec: Spec) -> tuple[Issue, ...]:
 
 
 def _find_injections(spec: Spec) -> tuple[Issue, ...]:
-    from nlapi.tools.prompt_injection import find_injections
+    from nlapi.tools.texts.prompt_injection import find_injections
 
     return tuple(find_injections(spec.document))
 
@@ -148,7 +148,7 @@ def open_target(
     """Return the Target of a source and its registered values; the user's options override the registration."""
     from nlapi.accounts.credentials import open_credentials
     from nlapi.tools.rules import read_field_rules
-    from nlapi.tools.run import Target
+    from nlapi.tools.sending.run import Target
 
     entry = registry.find_registration(source)
     registered = entry or Registration(source=source)

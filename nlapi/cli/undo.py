@@ -16,7 +16,7 @@ from nlapi.openapi.spec import Effect, Spec
 
 if TYPE_CHECKING:
     from nlapi.tools.plan import Conversation, Step
-    from nlapi.tools.run import Target
+    from nlapi.tools.sending.run import Target
 
 EPILOG = """nlapi undo
 nlapi undo --dry-run
@@ -33,9 +33,9 @@ def undo(
     What was created is deleted, the fields of an update are set back, an action is followed by its opposite. It is
     shown and asked about like every change. If the API has no way back, it says so.
     """
-    from nlapi.agent.log import Log
-    from nlapi.agent.transcripts import read_transcript, resume
-    from nlapi.agent.undo import UndoPlanner, changes_seen, inverse_of
+    from nlapi.agent.records.log import Log
+    from nlapi.agent.records.transcripts import read_transcript, resume
+    from nlapi.agent.records.undo import UndoPlanner, changes_seen, inverse_of
     from nlapi.cli.ask.session import open_session
 
     path = find_transcript(id)
@@ -59,7 +59,7 @@ def undo(
 
 def _check_place(step: Step, targets: Mapping[Spec, Target]) -> None:
     """Raise UsageError where the API runs at another address than the change was sent to: its ids mean others there."""
-    from nlapi.tools.run import build_partial
+    from nlapi.tools.sending.run import build_partial
 
     sent = step.request.url if step.request is not None else step.result.url if step.result is not None else ""
     now = build_partial(step.call, targets[step.call.tool.operation.spec]).url

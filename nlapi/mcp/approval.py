@@ -19,7 +19,7 @@ import mcp_types as types
 from mcp.server.apps import APP_MIME_TYPE, EXTENSION_ID, client_supports_apps
 
 from nlapi.agent.events import FieldState
-from nlapi.agent.receipts import ConsentRung
+from nlapi.agent.records.receipts import ConsentRung
 from nlapi.client.safe_text import json_line, single_line
 from nlapi.mcp.answers import AnswerOwner
 from nlapi.mcp.consent import OUTCOME, Context, can_elicit, is_local, terminal_way

@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from nlapi.client.answer_fields import FieldFilter
 from nlapi.client.masking import MASK, secret_mask
 from nlapi.errors import ConsentError, UsageError, file_faults
-from nlapi.tools.run import Prepared
+from nlapi.tools.sending.run import Prepared
 from nlapi.tools.tool import Tool
 
 if TYPE_CHECKING:

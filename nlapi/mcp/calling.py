@@ -20,9 +20,9 @@ import mcp_types as types
 from nlapi.agent.current_state import current_changes
 from nlapi.agent.events import CallProposed, ConsentReply, FieldChange, StepFinished, WorkEnded
 from nlapi.agent.loop import converse
-from nlapi.agent.operation_tools import CHANGE, DESCRIBE, FIND, PLAN_TOOL, READ, OperationTools, words_of
+from nlapi.agent.operations.tools import CHANGE, DESCRIBE, FIND, PLAN_TOOL, READ, OperationTools, words_of
 from nlapi.agent.policy import Policy, Verdict
-from nlapi.agent.receipts import ConsentOutcome, run_receipt
+from nlapi.agent.records.receipts import ConsentOutcome, run_receipt
 from nlapi.client.masking import redact
 from nlapi.client.message import Result
 from nlapi.client.safe_text import count_noun, error_for_model, single_line, strip_all, strip_control
@@ -41,14 +41,14 @@ from nlapi.mcp.tool_listing import SEARCH_TOOLS, offered_tools, registered_argum
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.resources.long_running import WorkState
 from nlapi.results.query import QUERY_TOOL
-from nlapi.tools.ledger import Ledger
 from nlapi.tools.plan import Step, ask
 from nlapi.tools.plan import ask as conversation
+from nlapi.tools.repetition.ledger import Ledger
 from nlapi.tools.rules import Ruling, denial_message, is_denied
-from nlapi.tools.run import Prepared, Target, authorize_call, finish_work, model_fields, perform, prepare
-from nlapi.tools.state_reads import state_read
+from nlapi.tools.sending.run import Prepared, Target, authorize_call, finish_work, model_fields, perform, prepare
+from nlapi.tools.sending.state_reads import state_read
+from nlapi.tools.sending.waiting import WorkOutcome
 from nlapi.tools.tool import Call, Tool
-from nlapi.tools.waiting import WorkOutcome
 from nlapi.workflows.engine import MAX_CALLS, RunState, WorkflowRun, document_digest
 from nlapi.workflows.outline import (
     WorkflowOutline,

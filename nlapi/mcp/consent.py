@@ -15,7 +15,7 @@ from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from nlapi.agent.receipts import MAX_TITLE, ConsentAnswer, ConsentRung
+from nlapi.agent.records.receipts import MAX_TITLE, ConsentAnswer, ConsentRung
 from nlapi.client.safe_text import single_line
 from nlapi.errors import ConsentError, RepetitionError
 from nlapi.mcp.answers import AnswerOwner

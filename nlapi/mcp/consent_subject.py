@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from textwrap import TextWrapper
 
 from nlapi.agent.events import FieldChange, change_lines
-from nlapi.agent.receipts import ConsentReceipt, begin_receipt
+from nlapi.agent.records.receipts import ConsentReceipt, begin_receipt
 from nlapi.client.message import Request, preview_body, shorten_lines
 from nlapi.client.safe_text import reveal_control, single_line
 from nlapi.openapi.spec import Effect
 from nlapi.tools.arguments import setting_lines
 from nlapi.tools.quantities.moments import value_notes
-from nlapi.tools.run import Prepared
+from nlapi.tools.sending.run import Prepared
 
 MAX_QUESTION = 20_000
 # A long URL or body must not hide what is behind it.

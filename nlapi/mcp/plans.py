@@ -15,10 +15,10 @@ from functools import partial
 import mcp_types as types
 
 from nlapi.agent.events import CallProposed, ConsentReply, FieldState, change_lines
-from nlapi.agent.operation_tools import PLAN_TOOL, OperationTools
+from nlapi.agent.operations.tools import PLAN_TOOL, OperationTools
 from nlapi.agent.policy import Policy
-from nlapi.agent.receipts import begin_receipt
-from nlapi.agent.submitted_plan import SubmittedPlan, proposed_change, submitted_plan
+from nlapi.agent.records.receipts import begin_receipt
+from nlapi.agent.toolset.submitted_plan import SubmittedPlan, proposed_change, submitted_plan
 from nlapi.client.safe_text import count_noun
 from nlapi.errors import UsageError
 from nlapi.mcp.audit import CallOutcome
@@ -29,7 +29,7 @@ from nlapi.mcp.server_state import ServerState
 from nlapi.mcp.settings import Consent
 from nlapi.mcp.tool_listing import registered_arguments
 from nlapi.openapi.spec import Effect
-from nlapi.tools.run import Prepared, Target
+from nlapi.tools.sending.run import Prepared, Target
 from nlapi.tools.tool import Call
 from nlapi.workflows.plan_writer import deferred_chain
 

@@ -31,7 +31,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.methods import CacheableMethod
 
 from nlapi import bundled
-from nlapi.agent.operation_tools import CHANGE, DESCRIBE, FIND, READ
+from nlapi.agent.operations.tools import CHANGE, DESCRIBE, FIND, READ
 from nlapi.client.safe_text import strip_all
 from nlapi.client.send import open_client
 from nlapi.errors import NlapiError, UsageError
@@ -45,11 +45,11 @@ from nlapi.mcp.tool_listing import ToolCatalogue, describe_area, offered_tools, 
 from nlapi.openapi.urls import is_http_url
 from nlapi.resources.id_sources import IdSources
 from nlapi.results.store import StoredResult
-from nlapi.tools.areas import Area
 from nlapi.tools.arguments import argument_schema
-from nlapi.tools.describe import describe_operation
-from nlapi.tools.prompt_injection import DESCRIPTION_NOTE
-from nlapi.tools.text import label_text
+from nlapi.tools.definitions.describe import describe_operation
+from nlapi.tools.search.areas import Area
+from nlapi.tools.texts.plain_text import label_text
+from nlapi.tools.texts.prompt_injection import DESCRIPTION_NOTE
 from nlapi.tools.tool import Tool
 from nlapi.version import __version__
 

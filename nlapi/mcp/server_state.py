@@ -17,9 +17,9 @@ from nlapi.mcp.settings import Settings
 from nlapi.mcp.tickets import Tickets
 from nlapi.mcp.tool_listing import ToolCatalogue
 from nlapi.openapi.spec import Effect, Spec
-from nlapi.tools.ledger import LONG_LIVED_S, Ledger
-from nlapi.tools.request_changes import split_headers
-from nlapi.tools.run import Target
+from nlapi.tools.repetition.ledger import LONG_LIVED_S, Ledger
+from nlapi.tools.sending.request_changes import split_headers
+from nlapi.tools.sending.run import Target
 
 if TYPE_CHECKING:
     from nlapi.client.transport import HttpClient

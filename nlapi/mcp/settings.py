@@ -10,7 +10,7 @@ from nlapi.client.message import Limits
 from nlapi.english import lexicon
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import CONNECTION_HEADERS, TOKEN, TRANSPORT_HEADERS
-from nlapi.tools.names import MAX_LENGTH
+from nlapi.tools.texts.names import MAX_LENGTH
 
 # In characters: a hash of nine, and something to read.
 MIN_NAME_LENGTH = 16

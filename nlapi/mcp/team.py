@@ -27,7 +27,7 @@ from nlapi.mcp.tickets import Tickets
 from nlapi.mcp.tool_listing import ToolCatalogue, build_catalogue
 from nlapi.openapi.selection import select_operations
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.tools.ledger import Ledger
+from nlapi.tools.repetition.ledger import Ledger
 from nlapi.tools.rules import (
     ApiIdentity,
     FieldRule,
@@ -38,7 +38,7 @@ from nlapi.tools.rules import (
     parse_field_rules,
     parse_rules,
 )
-from nlapi.tools.run import Target, rule_of
+from nlapi.tools.sending.run import Target, rule_of
 
 SCHEMA = "specs/schemas/mcp-team.schema.json"
 EVERYONE = "everyone"

@@ -13,7 +13,7 @@ import secrets
 from contextlib import suppress
 from typing import Any
 
-from nlapi.agent.receipts import ConsentRung
+from nlapi.agent.records.receipts import ConsentRung
 from nlapi.client_session import is_started_by_model
 from nlapi.errors import ConsentError
 from nlapi.local_sockets import bind

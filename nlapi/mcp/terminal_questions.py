@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nlapi import registry
-from nlapi.agent.receipts import ConsentRung
+from nlapi.agent.records.receipts import ConsentRung
 from nlapi.client.safe_text import strip_control
 from nlapi.local_sockets import open_connection, receive_message, send_message
 from nlapi.system import IS_WINDOWS

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING
 
 import mcp_types as types
 
-from nlapi.agent.receipts import ConsentAnswer, ConsentOutcome, ConsentReceipt, ConsentRung, moment_text, write_receipt
+from nlapi.agent.records.receipts import (
+    ConsentAnswer,
+    ConsentOutcome,
+    ConsentReceipt,
+    ConsentRung,
+    moment_text,
+    write_receipt,
+)
 from nlapi.client.safe_text import shorten, single_line
 from nlapi.errors import ConsentError
 from nlapi.mcp.answers import AnswerOwner

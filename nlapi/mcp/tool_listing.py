@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 from itertools import chain, islice, zip_longest
 from typing import Any
 
-from nlapi.agent.operation_tools import (
+from nlapi.agent.operations.tools import (
     CHANGE,
     DESCRIBE,
     FIND,
@@ -28,13 +28,13 @@ from nlapi.openapi.gc_paused import gc_paused
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.resources.effect_arguments import possible_effect
 from nlapi.results.query import QUERY_TOOL
-from nlapi.tools.areas import Area, areas
 from nlapi.tools.arguments import argument_schema, may_fill
-from nlapi.tools.describe import summarize_operation
-from nlapi.tools.manifest import compact, render_definition
-from nlapi.tools.names import tool_names
-from nlapi.tools.prompt_injection import DESCRIPTION_NOTE
-from nlapi.tools.text import label_text, plain_text
+from nlapi.tools.definitions.describe import summarize_operation
+from nlapi.tools.definitions.manifest import compact, render_definition
+from nlapi.tools.search.areas import Area, areas
+from nlapi.tools.texts.names import tool_names
+from nlapi.tools.texts.plain_text import label_text, plain_text
+from nlapi.tools.texts.prompt_injection import DESCRIPTION_NOTE
 from nlapi.tools.tool import Tool
 from nlapi.workflows.workflow_tools import NO_WORKFLOW_SET, WorkflowSet, WorkflowTool
 

@@ -96,7 +96,7 @@ def _has_type(value: object, types: frozenset[str]) -> bool:
 def check(spec: Spec, *, standard: bool = True) -> tuple[Issue, ...]:
     """Return every Issue of a description, worst first: its own, then with `standard` the standard's, as warnings.
 
-    Problems for a model, such as a missing text, are reported by `nlapi.tools.lint`.
+    Problems for a model, such as a missing text, are reported by `nlapi.tools.definitions.lint`.
     """
     issues = [*spec.issues, *_large_patterns(spec.document), *(_standard_issues(spec) if standard else ())]
     order = list(Level)

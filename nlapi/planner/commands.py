@@ -14,7 +14,7 @@ from nlapi.openapi.spec import Operation
 from nlapi.reading.clauses import opening_length
 from nlapi.reading.text import Sentence, Token
 from nlapi.resources.command_verbs import further_verbs, path_end
-from nlapi.tools.phrase import NOUN_FOLLOWERS
+from nlapi.tools.search.phrase import NOUN_FOLLOWERS
 
 _GIVE = words("reading/words", "request_verbs")
 _US = words("reading/words", "request_objects")

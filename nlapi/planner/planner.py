@@ -68,8 +68,8 @@ from nlapi.planner.unplanned import (
 from nlapi.reading.clauses import command_intent, opening_length
 from nlapi.reading.reader import read_sentence
 from nlapi.reading.text import Sentence, Token, foreign_language
-from nlapi.tools.index import find_misspelt
 from nlapi.tools.plan import Conversation, Plan, Round
+from nlapi.tools.search.index import find_misspelt
 from nlapi.tools.tool import Call, Tool
 
 if TYPE_CHECKING:

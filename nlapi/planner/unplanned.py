@@ -24,7 +24,7 @@ from nlapi.planner.slots.slot import Slot
 from nlapi.resources.command_verbs import leading_verbs
 from nlapi.resources.nouns import singular_noun
 from nlapi.tools.plan import Plan
-from nlapi.tools.state_reads import updates_item
+from nlapi.tools.sending.state_reads import updates_item
 from nlapi.tools.tool import Call
 
 NEEDS_MODEL = "this needs a model: "

@@ -19,8 +19,8 @@ from nlapi.registry import SettingsKey, read_settings
 from nlapi.schema_validator import VALIDATOR
 from nlapi.tools.arguments import coerce_arguments, may_fill
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.names import join_names
-from nlapi.tools.text import first_sentence
+from nlapi.tools.texts.names import join_names
+from nlapi.tools.texts.plain_text import first_sentence
 
 if TYPE_CHECKING:
     from nlapi.plugin.folder import PluginManifest

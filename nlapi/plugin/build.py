@@ -50,8 +50,8 @@ from nlapi.plugin.subjects import areas_by_use
 from nlapi.plugin.user_files import LICENSE, read_notes
 from nlapi.plugin.user_files import select_user_files as owned
 from nlapi.resources.effect_overlay import effect_overlay
-from nlapi.tools.areas import areas
 from nlapi.tools.compile import tools as compile_tools
+from nlapi.tools.search.areas import areas
 from nlapi.version import __version__
 
 if TYPE_CHECKING:

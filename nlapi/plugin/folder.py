@@ -19,7 +19,7 @@ from nlapi.local_files import locked_folder
 from nlapi.plugin.build import DESCRIPTION, MANIFEST, MANIFEST_FORMAT, Options, Plugin, digest
 from nlapi.plugin.programs import command_name
 from nlapi.plugin.user_files import select_user_files
-from nlapi.tools.names import join_names
+from nlapi.tools.texts.names import join_names
 from nlapi.version import __version__
 
 REBUILD_HINT = "build it again"

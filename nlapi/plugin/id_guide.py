@@ -17,7 +17,7 @@ from nlapi.plugin.subjects import body_fields
 from nlapi.resources.id_sources import IdSource, IdSources, id_sources
 from nlapi.resources.nouns import ID_WORDS, Words, is_id_argument, singular_noun
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.names import join_names
+from nlapi.tools.texts.names import join_names
 
 # Operations named for one kind of id: those that list it for an organization, for a repository and for the user.
 MAX_LISTED_SOURCES = 3

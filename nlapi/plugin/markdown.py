@@ -6,7 +6,7 @@ import json
 import re
 
 from nlapi import bundled
-from nlapi.tools.text import safe_line as safe_line
+from nlapi.tools.texts.plain_text import safe_line as safe_line
 
 _PLACEHOLDER = re.compile(r"@([a-z_]+)@")
 

@@ -15,7 +15,7 @@ from nlapi.errors import UsageError
 from nlapi.openapi.document import read_document
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.names import RESERVED_WORDS, join_words
+from nlapi.tools.texts.names import RESERVED_WORDS, join_words
 
 # In characters. Of the 64 of a tool's full name this leaves 16 for the tool itself (plugin.programs.max_tool_length).
 MAX_NAME = 30

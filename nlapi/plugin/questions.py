@@ -14,9 +14,9 @@ from nlapi.plugin.samples import PLAIN_VALUE, SECRET_ARGUMENT
 from nlapi.plugin.subjects import Subject, definition, states, subjects
 from nlapi.resources.effect_arguments import VerbForm, parse_verb
 from nlapi.resources.semantics import OperationKind, Semantics, semantics_of
-from nlapi.tools.areas import Area
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.compile import compile_tool
+from nlapi.tools.search.areas import Area
 
 # For a thing that has a name of which the description has no example.
 NAME = "Test"

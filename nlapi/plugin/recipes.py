@@ -17,7 +17,7 @@ from nlapi.openapi.spec import Effect, Operation, Spec, as_map
 from nlapi.plugin.markdown import fill_template, inert_line
 from nlapi.plugin.names import callable_id
 from nlapi.plugin.user_files import is_workflow_file
-from nlapi.tools.names import join_names
+from nlapi.tools.texts.names import join_names
 from nlapi.workflows.chains import ChainFinder
 from nlapi.workflows.check import check
 from nlapi.workflows.draft import document_tree

@@ -14,9 +14,9 @@ from nlapi.patterns import bounded_pattern
 from nlapi.resources.answers import answer_schemas
 from nlapi.resources.nouns import is_id_argument
 from nlapi.resources.schemas import SchemaReader
-from nlapi.tools.argument_text import stated_requirement
 from nlapi.tools.arguments import argument_schema, check
 from nlapi.tools.compile import compile_tool
+from nlapi.tools.definitions.argument_text import stated_requirement
 from nlapi.tools.tool import Tool
 
 # Values that a shell, a client and a reader take literally.

@@ -27,15 +27,15 @@ from nlapi.plugin.samples import accepts, argument_words, needed_names, placehol
 from nlapi.plugin.subjects import Keywords, Subject, person_verbs, states, subjects
 from nlapi.plugin.user_files import weave_notes
 from nlapi.resources.effect_arguments import possible_effect
-from nlapi.tools.areas import Area, Group
-from nlapi.tools.argument_text import DETAILS, ArgumentBlock, Detail, SchemaText, shared_parts
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.describe import about_text, fitting_parts, operation_head, operation_tail
-from nlapi.tools.files import file_form
-from nlapi.tools.names import join_names
-from nlapi.tools.prompt_injection import search_texts
+from nlapi.tools.definitions.argument_text import DETAILS, ArgumentBlock, Detail, SchemaText, shared_parts
+from nlapi.tools.definitions.describe import about_text, fitting_parts, operation_head, operation_tail
 from nlapi.tools.quantities.units import Dimension, WireUnit, tool_units, unit_clause
+from nlapi.tools.search.areas import Area, Group
+from nlapi.tools.sending.files import file_form
+from nlapi.tools.texts.names import join_names
+from nlapi.tools.texts.prompt_injection import search_texts
 from nlapi.tools.tool import Tool
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from nlapi.resources.effect_arguments import VerbForm, parse_verb
 from nlapi.resources.nouns import VERSION, noun_of, singular_noun
 from nlapi.resources.paths import segments
 from nlapi.resources.semantics import OperationKind, OperationSemantics, Semantics, semantics_of
-from nlapi.tools.areas import Area
 from nlapi.tools.compile import compile_tool
+from nlapi.tools.search.areas import Area
 from nlapi.tools.tool import Tool
 
 # Stems that tell no area of an API from another: those of lists, ids, formats and bookkeeping.

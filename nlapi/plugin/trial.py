@@ -19,7 +19,7 @@ from nlapi.resources.semantics import OperationKind, semantics_of
 from nlapi.sandbox.server import HttpResponse, Sandbox
 from nlapi.sandbox.validation import RawRequest
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.files import FileForm, file_form
+from nlapi.tools.sending.files import FileForm, file_form
 from nlapi.workflows.engine import RunState, WorkflowRun
 from nlapi.workflows.outline import WorkflowOutline
 from nlapi.workflows.planner import exchange_of

@@ -24,8 +24,8 @@ from nlapi.openapi.spec import Operation
 from nlapi.results.contents import read_contents
 from nlapi.results.model_view import PLAIN_FORM, AnswerForm, model_view
 from nlapi.suggestions import suggestion
-from nlapi.tools.ledger import Ledger, process_ledger
-from nlapi.tools.run import Auth, Prepared, registered_target, run
+from nlapi.tools.repetition.ledger import Ledger, process_ledger
+from nlapi.tools.sending.run import Auth, Prepared, registered_target, run
 from nlapi.tools.tool import Call, Tool
 
 REPETITION_NOTE = (

@@ -18,7 +18,7 @@ from nlapi.english import lexicon
 from nlapi.openapi.spec import Operation
 from nlapi.resources.answers import extract_item, extract_list, is_failure
 from nlapi.resources.identity import field_at, fields_of, name_of, path_splits, text_of
-from nlapi.tools.answer_view import VALUE_COLUMN, lowercase_headers
+from nlapi.tools.answers.view import VALUE_COLUMN, lowercase_headers
 
 # Titles of GitHub have at most 256 characters; longer texts are read with `select`.
 MAX_TEXT = 280

@@ -28,7 +28,7 @@ from nlapi.results.contents import (
     value_at_path,
     values_at,
 )
-from nlapi.tools.answer_view import further_page
+from nlapi.tools.answers.view import further_page
 from nlapi.tools.tool import Call
 
 MAX_VIEW = 16_000

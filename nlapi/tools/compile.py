@@ -36,10 +36,10 @@ from nlapi.openapi.spec import (
     may_be_json,
     read_hints,
 )
-from nlapi.tools.names import argument_name, tool_names
-from nlapi.tools.prompt_injection import search_texts
 from nlapi.tools.quantities.units import amount_schema
-from nlapi.tools.text import first_sentence, has_words_of, plain_text
+from nlapi.tools.texts.names import argument_name, tool_names
+from nlapi.tools.texts.plain_text import first_sentence, has_words_of, plain_text
+from nlapi.tools.texts.prompt_injection import search_texts
 from nlapi.tools.tool import Place, Tool
 
 # Characters of a schema as JSON, `\u00e9` for what is not ASCII. Of 64,139 tools of 300 descriptions of

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from nlapi.client.message import Request, Result
 from nlapi.client.safe_text import single_line
 from nlapi.client.server import site_of
+from nlapi.client.wire_operation import effect_on_wire
 from nlapi.errors import ArgumentError, UsageError
 from nlapi.openapi.spec import Effect, Operation, Spec, gravest
 from nlapi.openapi.urls import parse_url
-from nlapi.tools.ledger import OUTCOME_UNKNOWN, Change, SentOutcome, outcome_of
 from nlapi.tools.quantities.units import to_wire_units
+from nlapi.tools.repetition.ledger import OUTCOME_UNKNOWN, Change, SentOutcome, outcome_of
 from nlapi.tools.tool import Call, Missing
-from nlapi.tools.wire_operation import effect_on_wire
 
 if TYPE_CHECKING:
-    from nlapi.tools.answer_view import AnswerView
+    from nlapi.tools.answers.view import AnswerView
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,7 +150,7 @@ class Tool:
         With `strict`, in its strict form if its schema fits strict mode's limits, else in the plain one. UsageError for
         a deferred tool in a form without a tool search.
         """
-        from nlapi.tools.manifest import render
+        from nlapi.tools.definitions.manifest import render
 
         return render(self, format, strict=strict)
 

@@ -10,7 +10,7 @@ from enum import IntEnum
 from itertools import chain
 from typing import Any
 
-from nlapi.agent.log import MAX_BODY
+from nlapi.agent.records.log import MAX_BODY
 from nlapi.changes.tracing import trace_call
 from nlapi.client.masking import MASK
 from nlapi.client.message import body_size
@@ -34,11 +34,11 @@ from nlapi.resources.nouns import (
     wider_nouns,
 )
 from nlapi.resources.paths import Place
-from nlapi.tools.answer_view import lowercase_headers, next_arguments, page_arguments
+from nlapi.tools.answers.view import lowercase_headers, next_arguments, page_arguments
 from nlapi.tools.arguments import argument_schema, property_schema
-from nlapi.tools.files import file_form
-from nlapi.tools.ledger import key_argument
 from nlapi.tools.plan import Conversation, Outcome, Step
+from nlapi.tools.repetition.ledger import key_argument
+from nlapi.tools.sending.files import file_form
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
 from nlapi.workflows.draft import (
     AnswerValue,

@@ -27,7 +27,7 @@ from nlapi.tools.plan import (
     WorkflowProposal,
     receiver_of,
 )
-from nlapi.tools.run import Target
+from nlapi.tools.sending.run import Target
 from nlapi.tools.tool import Call
 from nlapi.workflows.engine import RunState, WorkflowRun, with_defaults
 from nlapi.workflows.outline import (

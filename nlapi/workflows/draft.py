@@ -12,9 +12,9 @@ from nlapi.english.words import split_words
 from nlapi.errors import Issue, Level
 from nlapi.openapi.spec import Effect, Operation, Schema, Spec, escape_step
 from nlapi.resources.schemas import SchemaReader
-from nlapi.tools.names import unique_name
 from nlapi.tools.quantities.units import unit_of
-from nlapi.tools.text import first_sentence, plain_text
+from nlapi.tools.texts.names import unique_name
+from nlapi.tools.texts.plain_text import first_sentence, plain_text
 from nlapi.tools.tool import Tool
 from nlapi.workflows.expressions import ExpressionError, embedded_expressions, parse_expression, pointer
 from nlapi.workflows.read import parse_document

@@ -16,7 +16,7 @@ from nlapi.client.message import File, parse_retry_after
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.resources.error_reasons import error_reason
-from nlapi.tools.ledger import REFUSAL_STATUSES
+from nlapi.tools.repetition.ledger import REFUSAL_STATUSES
 from nlapi.tools.tool import Call, Missing
 from nlapi.workflows.bind import ABSENT, BindError, LostValueError, Scope, StepCall, StepExchange, UnresolvedError, bind
 from nlapi.workflows.expressions import (

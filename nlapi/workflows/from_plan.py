@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nlapi.agent.messages import model_state
-from nlapi.agent.operation_tools import PLAN_TOOL, OperationTools
+from nlapi.agent.models.messages import model_state
+from nlapi.agent.operations.tools import PLAN_TOOL, OperationTools
 from nlapi.client.masking import redact
 from nlapi.client.message import Result
 from nlapi.client.safe_text import single_line
@@ -31,8 +31,8 @@ from nlapi.planner.steps.turn_end import answer_views, end_of_turn
 from nlapi.resources.answers import AnswerPart, answer_schemas
 from nlapi.resources.identity import id_path, name_path
 from nlapi.resources.nouns import singular_noun
-from nlapi.tools.ledger import key_argument
 from nlapi.tools.plan import Conversation, FollowingCall, Outcome, Plan, Round, Step, Turn
+from nlapi.tools.repetition.ledger import key_argument
 from nlapi.tools.tool import Call, Missing
 from nlapi.workflows.answer_values import (
     Answered,

@@ -7,16 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nlapi.agent.operation_tools import PLAN_TOOL, OperationTools
+from nlapi.agent.operations.tools import PLAN_TOOL, OperationTools
 from nlapi.client.safe_text import json_line, single_line
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect
 from nlapi.resources.identity import name_of
 from nlapi.results.contents import Listing, Row, value_at_path, values_at
 from nlapi.results.query import ResultQuery, matching_rows, parse_query
+from nlapi.tools.answers.whole_list import MAX_CALLS, WholeList, digest_of
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step
 from nlapi.tools.tool import Call, Tool
-from nlapi.tools.whole_list import MAX_CALLS, WholeList, digest_of
 from nlapi.workflows.from_plan import ModelChain, write_chain
 
 EACH = "each"

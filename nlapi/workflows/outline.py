@@ -19,8 +19,8 @@ from nlapi.resources.effect_arguments import UNKNOWN, possible_effect
 from nlapi.tools.arguments import check
 from nlapi.tools.quantities.units import to_wire_units
 from nlapi.tools.rules import PolicyRule, Ruling, denial_message, is_denied
-from nlapi.tools.run import Target
-from nlapi.tools.run import rule_of as deciding_rule
+from nlapi.tools.sending.run import Target
+from nlapi.tools.sending.run import rule_of as deciding_rule
 from nlapi.workflows.bind import ABSENT, NO_XPATH, BindError, Scope, StepCall, UnresolvedError, bind
 from nlapi.workflows.engine import MAX_FRAMES, Unstored, with_defaults
 from nlapi.workflows.expressions import (

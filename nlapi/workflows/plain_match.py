@@ -13,7 +13,7 @@ from nlapi.english.word_similarity import rarity, similarity_or_synonym
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.planner.planner import OfflinePlanner, read_question
 from nlapi.tools.arguments import argument_schema
-from nlapi.tools.index import (
+from nlapi.tools.search.index import (
     FIELD_WEIGHTS,
     Fields,
     Index,
@@ -23,7 +23,7 @@ from nlapi.tools.index import (
     text_terms,
     word_terms,
 )
-from nlapi.tools.phrase import read_phrase
+from nlapi.tools.search.phrase import read_phrase
 from nlapi.tools.tool import Account, Call, Missing, Origin
 from nlapi.workflows.model import ArazzoWorkflow, WorkflowDocument
 from nlapi.workflows.sources import LinkedDocument

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nlapi.agent.operation_tools import CallChain, OperationTools
+from nlapi.agent.operations.tools import CallChain, OperationTools
 from nlapi.tools.plan import Conversation
 
 

@@ -11,14 +11,14 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nlapi.agent.log import MAX_BODY
+from nlapi.agent.records.log import MAX_BODY
 from nlapi.client.masking import MASK
 from nlapi.client.message import Request, Result, body_size
 from nlapi.client.safe_text import single_line
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, StoredState
-from nlapi.tools.run import locate_arguments
+from nlapi.tools.sending.run import locate_arguments
 from nlapi.tools.tool import Call
 from nlapi.workflows.bind import StepExchange
 from nlapi.workflows.engine import MAX_DELAY, NOTHING_UNSTORED, RunState, Unstored, WorkflowRun, restore, snapshot

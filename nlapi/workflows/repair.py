@@ -14,7 +14,7 @@ from nlapi.resources.nouns import ID_WORDS, is_id_argument, singular_noun, targe
 from nlapi.resources.paths import Place, position, segments, shape
 from nlapi.resources.schemas import ref_of, schema_types
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.names import unique_name
+from nlapi.tools.texts.names import unique_name
 from nlapi.tools.tool import Tool
 from nlapi.workflows.bind import is_implied
 from nlapi.workflows.expressions import (

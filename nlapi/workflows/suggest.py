@@ -22,8 +22,8 @@ from nlapi.resources.grouping import Resource
 from nlapi.resources.nouns import ID_WORDS
 from nlapi.resources.paths import Place, segments
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.names import unique_name
 from nlapi.tools.quantities.units import unit_of
+from nlapi.tools.texts.names import unique_name
 from nlapi.workflows.chains import NAME_FIELDS, Chain, ChainFinder, ChainKind, ChainStep, with_article
 from nlapi.workflows.draft import (
     AnswerValue,

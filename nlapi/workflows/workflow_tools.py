@@ -18,10 +18,10 @@ from nlapi.openapi.parse import parse_document
 from nlapi.openapi.spec import EFFECTS_KEY, Effect, Operation, Spec, as_map
 from nlapi.tools.arguments import check
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.names import MAX_LENGTH, tool_names, unique_name
 from nlapi.tools.quantities.units import to_wire_units
-from nlapi.tools.run import Target, locate_arguments
-from nlapi.tools.text import plain_text
+from nlapi.tools.sending.run import Target, locate_arguments
+from nlapi.tools.texts.names import MAX_LENGTH, tool_names, unique_name
+from nlapi.tools.texts.plain_text import plain_text
 from nlapi.tools.tool import Call, Tool
 from nlapi.workflows.model import ArazzoWorkflow
 from nlapi.workflows.outline import WorkflowOutline, count_text, outline

@@ -15,9 +15,9 @@ from nlapi.agent.policy import Policy, PolicyDecision
 from nlapi.api import load
 from nlapi.openapi.spec import Spec
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.ledger import Ledger
 from nlapi.tools.plan import Conversation, Plan, ask
-from nlapi.tools.run import Prepared, Target, prepare
+from nlapi.tools.repetition.ledger import Ledger
+from nlapi.tools.sending.run import Prepared, Target, prepare
 from nlapi.tools.tool import Account, Call
 from tests.servers import Echo, Received
 from tests.servers import Reply as Response

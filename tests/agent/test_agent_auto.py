@@ -9,7 +9,7 @@ import pytest
 
 from nlapi.agent.auto import AutoPlanner, PlannerRoutes, TrustLevels, default_routes
 from nlapi.agent.events import CallProposed, ChoiceOffered, InputNeeded, PlanCreated, PlannerChosen, TurnAnswered
-from nlapi.agent.messages import ModelState
+from nlapi.agent.models.messages import ModelState
 from nlapi.agent.policy import Policy
 from nlapi.planner.steps.state import CallState
 from nlapi.tools.plan import Conversation, Plan

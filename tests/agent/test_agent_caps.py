@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nlapi.agent.endpoints import find_endpoint
 from nlapi.agent.events import TurnAnswered
-from nlapi.agent.model_planner import ModelPlanner
-from nlapi.agent.models import MODELS, Caps, ModelPrices, SpendingMeter, cost
+from nlapi.agent.models.endpoints import find_endpoint
+from nlapi.agent.models.planner import ModelPlanner
+from nlapi.agent.models.spending import MODELS, Caps, ModelPrices, SpendingMeter, cost
 from nlapi.errors import PlannerError, UnfinishedError
 from nlapi.openapi.spec import Spec
 from nlapi.tools.plan import Conversation, Plan, ask

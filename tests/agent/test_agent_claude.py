@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from nlapi.agent.connections import connect
-from nlapi.agent.endpoints import ModelEndpoint, find_endpoint
 from nlapi.agent.events import CallProposed, Planner, StepFinished, TextReceived, TurnAnswered
-from nlapi.agent.model_planner import ModelPlanner, turn_usage
+from nlapi.agent.models.connections import connect
+from nlapi.agent.models.endpoints import ModelEndpoint, find_endpoint
+from nlapi.agent.models.planner import ModelPlanner, turn_usage
 from nlapi.agent.policy import Policy
 from nlapi.client.message import Result
 from nlapi.errors import PlannerError, UnfinishedError

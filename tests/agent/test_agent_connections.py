@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from nlapi.agent.connections import Prompt, connect, ssl_context
-from nlapi.agent.endpoints import ModelEndpoint, find_endpoint
-from nlapi.agent.messages import StreamedAnswer
-from nlapi.agent.model_planner import ModelPlanner
+from nlapi.agent.models.connections import Prompt, connect, ssl_context
+from nlapi.agent.models.endpoints import ModelEndpoint, find_endpoint
+from nlapi.agent.models.messages import StreamedAnswer
+from nlapi.agent.models.planner import ModelPlanner
 from nlapi.errors import NlapiError, PlannerError, UnfinishedError
 from nlapi.openapi.spec import Spec
 from nlapi.tools.plan import Plan, ask

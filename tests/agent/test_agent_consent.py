@@ -23,8 +23,8 @@ from nlapi.agent.events import (
     TurnAnswered,
     change_lines,
 )
-from nlapi.agent.log import encode_event
 from nlapi.agent.policy import Policy
+from nlapi.agent.records.log import encode_event
 from nlapi.api import load
 from nlapi.errors import ConsentError
 from nlapi.openapi.spec import Spec

@@ -17,7 +17,7 @@ from nlapi.client.message import Request, Result
 from nlapi.openapi.spec import Spec
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, ask
-from nlapi.tools.run import Target, prepare
+from nlapi.tools.sending.run import Target, prepare
 from nlapi.tools.tool import Call
 from tests.agent.kit import NEEDED, boards, judge, prepared
 from tests.describe import body, parameter, spec

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from nlapi.agent.messages import Message, ModelState, tool_result
-from nlapi.agent.model_planner import HISTORY_ROOMS, History, HistoryRoom
+from nlapi.agent.models.messages import Message, ModelState, tool_result
+from nlapi.agent.models.planner import HISTORY_ROOMS, History, HistoryRoom
 from nlapi.client.message import Result
 from nlapi.openapi.spec import Spec
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, ask

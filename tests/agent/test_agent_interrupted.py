@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nlapi.agent.transcripts import interrupted_requests, with_interruptions
+from nlapi.agent.records.transcripts import interrupted_requests, with_interruptions
 from nlapi.client.message import Request, digest
 
 Records = list[dict[str, Any]]

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlapi.agent.events import StepFinished, TurnAnswered
-from nlapi.agent.log import MAX_BODY, Log, encode_event
-from nlapi.agent.messages import ModelState
+from nlapi.agent.models.messages import ModelState
 from nlapi.agent.policy import OUTCOME_UNKNOWN, Policy, Verdict
-from nlapi.agent.transcripts import list_transcripts, read_records, read_transcript, record_body, resume
+from nlapi.agent.records.log import MAX_BODY, Log, encode_event
+from nlapi.agent.records.transcripts import list_transcripts, read_records, read_transcript, record_body, resume
 from nlapi.api import load
 from nlapi.client.message import Result
 from nlapi.errors import NlapiError, UsageError

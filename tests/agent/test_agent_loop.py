@@ -31,7 +31,7 @@ from nlapi.errors import ConsentError, CredentialError, PlannerError, UsageError
 from nlapi.openapi.spec import Effect, Operation, Parameter, RequestDetails, Spec
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Conversation, Outcome, Plan, ask
-from nlapi.tools.run import Target
+from nlapi.tools.sending.run import Target
 from nlapi.tools.tool import Call, Missing
 from tests.agent.kit import Scripted, boards, boards_api, call, events, no, of, yes
 from tests.servers import Echo, Received, Reply, Script, closed_port, read_request

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from nlapi.agent.connections import chat_messages
-from nlapi.agent.endpoints import ModelEndpoint, ModelProtocol, find_endpoint, read_model_settings
 from nlapi.agent.events import TurnAnswered
-from nlapi.agent.model_planner import ModelPlanner, turn_usage
+from nlapi.agent.models.connections import chat_messages
+from nlapi.agent.models.endpoints import ModelEndpoint, ModelProtocol, find_endpoint, read_model_settings
+from nlapi.agent.models.planner import ModelPlanner, turn_usage
 from nlapi.errors import PlannerError, UsageError
 from nlapi.openapi.spec import Spec
 from nlapi.tools.plan import Plan, ask

@@ -9,8 +9,8 @@ import json
 
 import pytest
 
-from nlapi.agent.connections import connect
-from nlapi.agent.endpoints import ModelEndpoint, find_endpoint
+from nlapi.agent.models.connections import connect
+from nlapi.agent.models.endpoints import ModelEndpoint, find_endpoint
 from nlapi.errors import PlannerError, UnfinishedError
 from tests.agent.test_agent_connections import ANSWER, SSE, answer_of, prompt, sse
 from tests.servers import Echo, Reply

@@ -10,8 +10,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from nlapi.agent.endpoints import find_endpoint
-from nlapi.agent.model_planner import ModelPlanner
+from nlapi.agent.models.endpoints import find_endpoint
+from nlapi.agent.models.planner import ModelPlanner
 from nlapi.errors import PlannerError
 from nlapi.tools.plan import Plan, ask
 from tests.agent.kit import boards

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from nlapi.agent.endpoints import find_endpoint
 from nlapi.agent.events import TurnAnswered
-from nlapi.agent.model_planner import HISTORY_ROOMS, ModelPlanner
+from nlapi.agent.models.endpoints import find_endpoint
+from nlapi.agent.models.planner import HISTORY_ROOMS, ModelPlanner
 from nlapi.errors import UnfinishedError
 from nlapi.openapi.spec import Spec
 from nlapi.tools.plan import Plan, ask

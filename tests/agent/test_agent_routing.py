@@ -11,9 +11,9 @@ import pytest
 
 from nlapi.agent.auto import OBJECTIVE, AutoPlanner, TrustLevels, default_routes, read_routes
 from nlapi.agent.events import PlanCreated, Planner, PlannerChosen, TurnAnswered
-from nlapi.agent.log import encode_event
-from nlapi.agent.messages import ModelState
-from nlapi.agent.transcripts import spent_by_period
+from nlapi.agent.models.messages import ModelState
+from nlapi.agent.records.log import encode_event
+from nlapi.agent.records.transcripts import spent_by_period
 from nlapi.errors import UsageError
 from nlapi.tools.plan import Plan
 from tests.agent.kit import Scripted, boards, boards_api, call, events, of

@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 
 from nlapi.agent.events import Event, ItemsReceived, StepFinished
-from nlapi.agent.log import Log
 from nlapi.agent.loop import converse
-from nlapi.agent.messages import ModelState
+from nlapi.agent.models.messages import ModelState
 from nlapi.agent.policy import Policy
-from nlapi.agent.transcripts import read_records, resume
+from nlapi.agent.records.log import Log
+from nlapi.agent.records.transcripts import read_records, resume
 from nlapi.client.message import EndReason, Framing, Limits
 from nlapi.openapi.spec import Spec
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Outcome, Plan, ask
-from nlapi.tools.run import Target
+from nlapi.tools.sending.run import Target
 from tests.agent.kit import Scripted, boards, call, events, nobody, of, yes
 from tests.servers import END, Script, chunk, head
 

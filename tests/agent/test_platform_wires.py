@@ -15,7 +15,7 @@ from zlib import crc32
 
 import pytest
 
-from nlapi.agent.endpoints import ModelEndpoint, find_endpoint
+from nlapi.agent.models.endpoints import ModelEndpoint, find_endpoint
 from nlapi.errors import PlannerError
 from tests.agent.test_agent_connections import ANSWER, SSE, answer_of, sse
 from tests.servers import Echo, Received, Reply

@@ -8,9 +8,9 @@ import pytest
 
 from nlapi.agent.policy import Policy, Verdict
 from nlapi.openapi.spec import Spec
-from nlapi.tools.ledger import Ledger
 from nlapi.tools.plan import Conversation, Plan, Round, Step, ask
-from nlapi.tools.run import Target, prepare
+from nlapi.tools.repetition.ledger import Ledger
+from nlapi.tools.sending.run import Target, prepare
 from nlapi.tools.tool import Call
 from tests.changes.kit import TEXT, _body, _operation, answered, call, loaded
 from tests.tables import table

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from nlapi.agent.model_planner import HISTORY_ROOMS
+from nlapi.agent.models.planner import HISTORY_ROOMS
 from tests.cli.kit import NLAPI, NOTES, PATIENCE, notes, notes_api, run
 from tests.messages_server import MessagesServer, broken, error, say, use
 from tests.servers import Echo, Reply, Script

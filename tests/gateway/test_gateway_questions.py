@@ -118,7 +118,7 @@ def one_of(value: Any) -> Any:
 
 
 def test_the_description_is_a_good_one() -> None:
-    from nlapi.tools.lint import lint
+    from nlapi.tools.definitions.lint import lint
 
     spec = nlapi.load("gateway")
     assert not spec.issues

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 import nlapi
-from nlapi.agent.endpoints import find_endpoint
-from nlapi.agent.messages import model_state
-from nlapi.agent.model_planner import ModelPlanner
-from nlapi.agent.models import SpendingMeter
+from nlapi.agent.models.endpoints import find_endpoint
+from nlapi.agent.models.messages import model_state
+from nlapi.agent.models.planner import ModelPlanner
+from nlapi.agent.models.spending import SpendingMeter
 from nlapi.tools.plan import Plan, ask
 from tests.cli.kit import dialogue, run
 from tests.recorded_sandbox import RecordedSandbox

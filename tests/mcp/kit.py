@@ -19,7 +19,7 @@ from nlapi.mcp.server_state import ServerState
 from nlapi.mcp.settings import Consent, Settings
 from nlapi.mcp.tool_listing import build_catalogue
 from nlapi.openapi.spec import Spec
-from nlapi.tools.run import Target
+from nlapi.tools.sending.run import Target
 
 NLAPI = str(Path(sys.executable).with_name("nlapi"))
 ERAS = ("legacy", "2026-07-28")

@@ -18,7 +18,7 @@ from nlapi.mcp.audit import AuditTrail, CallMetrics
 from nlapi.mcp.server import serve_offer
 from nlapi.mcp.team import OpenApi, TeamOffer, parse_team
 from nlapi.openapi.spec import Spec
-from nlapi.tools.run import Target
+from nlapi.tools.sending.run import Target
 from tests.describe import spec as described
 from tests.mcp.kit import ERAS, User, names, text
 from tests.servers import Echo, Received, Reply

@@ -15,7 +15,7 @@ from nlapi.mcp.server_state import ServerState
 from nlapi.mcp.settings import Consent, Settings
 from nlapi.mcp.tool_listing import build_catalogue
 from nlapi.tools.rules import parse_rules
-from nlapi.tools.run import Target
+from nlapi.tools.sending.run import Target
 from nlapi.workflows.read import read_document
 from nlapi.workflows.sources import link
 from nlapi.workflows.workflow_tools import WorkflowSet, workflow_tools

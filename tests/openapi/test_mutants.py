@@ -18,9 +18,9 @@ from nlapi.errors import NlapiError
 from nlapi.openapi.document import read_document
 from nlapi.openapi.parse import parse_document
 from nlapi.tools.compile import tools
-from nlapi.tools.lint import lint
-from nlapi.tools.manifest import FORMATS
-from nlapi.tools.run import Target, prepare
+from nlapi.tools.definitions.lint import lint
+from nlapi.tools.definitions.manifest import FORMATS
+from nlapi.tools.sending.run import Target, prepare
 from nlapi.tools.tool import Call, Tool
 from tests.strategies import examples
 

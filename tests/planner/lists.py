@@ -13,7 +13,7 @@ import yaml
 
 import nlapi
 from nlapi.planner.answering.answers import answer_question
-from nlapi.tools.answer_view import AnswerView
+from nlapi.tools.answers.view import AnswerView
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.tool import Call
 from tests.describe import spec

@@ -6,7 +6,7 @@ from typing import Any
 
 import nlapi
 from nlapi.resources.identity import name_of
-from nlapi.tools.answer_view import AnswerView
+from nlapi.tools.answers.view import AnswerView
 from tests.planner.kit import talk
 from tests.planner.lists import ALERTS, CAMPAIGNS, CONTAINERS, PODS, PULLS, REPOS, TICKETS, asked, things
 from tests.tables import table

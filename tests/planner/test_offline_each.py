@@ -18,7 +18,7 @@ from nlapi.errors import ConsentError
 from nlapi.openapi.spec import Spec
 from nlapi.planner import OfflinePlanner
 from nlapi.tools.plan import Conversation, ask
-from nlapi.tools.run import Target
+from nlapi.tools.sending.run import Target
 from nlapi.tools.tool import Origin
 from tests.campaign_pages import CAMPAIGNS, campaigns, described
 from tests.describe import parameter, spec

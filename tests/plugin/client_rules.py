@@ -14,7 +14,7 @@ from nlapi.plugin.build import MARKETPLACE, PLUGIN
 from nlapi.plugin.file_checks import broken_rules
 from nlapi.plugin.names import KEBAB, SECRET_OPTION
 from nlapi.plugin.programs import HOOKS, MAX_TOOL_NAME, MCP
-from nlapi.tools.names import MAX_LENGTH, RESERVED_WORDS, tool_names
+from nlapi.tools.texts.names import MAX_LENGTH, RESERVED_WORDS, tool_names
 
 MAX_SKILL = 64
 MAX_DESCRIPTION = 1024

@@ -16,7 +16,7 @@ from nlapi.openapi.document import read_document
 from nlapi.openapi.parse import parse_document
 from nlapi.plugin.build import Options, Plugin, build
 from nlapi.resources.effect import effect_of
-from nlapi.tools.prompt_injection import find_injections
+from nlapi.tools.texts.prompt_injection import find_injections
 from tests.cli.conftest import home as home
 from tests.cli.kit import run
 from tests.plugin.client_rules import client_faults, exceeded_limits, session_tokens

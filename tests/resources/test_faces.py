@@ -14,9 +14,9 @@ from nlapi.agent.loop import converse
 from nlapi.agent.policy import Policy
 from nlapi.planner import OfflinePlanner
 from nlapi.sandbox import running
-from nlapi.tools.answer_view import AnswerView
+from nlapi.tools.answers.view import AnswerView
 from nlapi.tools.plan import ask
-from nlapi.tools.run import Target
+from nlapi.tools.sending.run import Target
 from tests.cli.kit import run
 from tests.mcp import kit as mcp
 from tests.resources.test_envelope import CASES, ERRORS, LISTS, THINGS, described, ids

@@ -6,7 +6,7 @@ from typing import Any
 
 import nlapi
 from nlapi.openapi.spec import Spec
-from nlapi.tools.areas import MAX_AREAS, Area, areas
+from nlapi.tools.search.areas import MAX_AREAS, Area, areas
 from tests import describe
 from tests.tables import table
 

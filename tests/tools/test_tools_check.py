@@ -15,7 +15,7 @@ from nlapi.openapi.spec import Effect, Spec
 from nlapi.schema_validator import VALIDATOR
 from nlapi.tools.arguments import is_plainly_valid
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.run import Target, prepare
+from nlapi.tools.sending.run import Target, prepare
 from nlapi.tools.tool import Call
 from tests.describe import body, operation, parameter
 from tests.strategies import descriptions, examples

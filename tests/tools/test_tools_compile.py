@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 
 import nlapi
 from nlapi.errors import UsageError
-from nlapi.tools.text import MAX_DESCRIPTION
+from nlapi.tools.texts.plain_text import MAX_DESCRIPTION
 from nlapi.tools.tool import Tool
 from tests.describe import body, operation, parameter, spec
 from tests.tables import table

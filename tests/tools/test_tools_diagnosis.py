@@ -8,8 +8,8 @@ import pytest
 
 from nlapi.client.message import Result
 from nlapi.openapi.spec import Operation
-from nlapi.tools.diagnosis import diagnose, is_foreign_page
-from nlapi.tools.run import Target
+from nlapi.tools.answers.diagnosis import diagnose, is_foreign_page
+from nlapi.tools.sending.run import Target
 from tests.describe import operation, parameter
 from tests.tables import table
 

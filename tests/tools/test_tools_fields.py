@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nlapi.tools.answer_view import answer_fields
+from nlapi.tools.answers.view import answer_fields
 from tests.describe import operation
 from tests.tables import table
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from nlapi.api import build, load
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.run import Prepared, Target, prepare
+from nlapi.tools.sending.run import Prepared, Target, prepare
 from nlapi.tools.tool import Call
 from tests.tables import table
 

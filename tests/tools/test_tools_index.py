@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import nlapi
 from nlapi.openapi.cache import Cache
-from nlapi.tools.index import Index
+from nlapi.tools.search.index import Index
 from tests.describe import spec
 from tests.tables import table
 

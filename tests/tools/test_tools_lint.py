@@ -8,7 +8,7 @@ import pytest
 
 import nlapi
 from nlapi.openapi.spec import Spec
-from nlapi.tools.lint import RULE_WEIGHTS, LintRule, lint
+from nlapi.tools.definitions.lint import RULE_WEIGHTS, LintRule, lint
 from tests.describe import body, parameter, spec
 from tests.tables import table
 

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 import nlapi
 from nlapi import testing
 from nlapi.errors import UsageError
-from nlapi.tools.manifest import FORMATS, MAX_OPTIONAL, MAX_TOOLS, MAX_UNIONS, manifest
+from nlapi.tools.definitions.manifest import FORMATS, MAX_OPTIONAL, MAX_TOOLS, MAX_UNIONS, manifest
 from tests import messages_server
 from tests.describe import body, parameter, spec
 from tests.model_rules import ModelServer

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nlapi
-from nlapi.tools.names import argument_name
+from nlapi.tools.texts.names import argument_name
 from tests.describe import spec
 from tests.tables import table
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from nlapi.errors import UsageError
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.describe import MAX_TEXT, argument_text, operation_text
-from nlapi.tools.text import cut_text
+from nlapi.tools.definitions.describe import MAX_TEXT, argument_text, operation_text
+from nlapi.tools.texts.plain_text import cut_text
 from nlapi.tools.tool import Tool
 from tests.describe import spec
 from tests.strategies import examples

@@ -9,8 +9,8 @@ from typing import Any
 
 import nlapi
 from nlapi.client.message import Result
-from nlapi.tools.answer_view import SeriesEnd, next_arguments, next_call, page_arguments, read_pages
-from nlapi.tools.run import Target, prepare
+from nlapi.tools.answers.view import SeriesEnd, next_arguments, next_call, page_arguments, read_pages
+from nlapi.tools.sending.run import Target, prepare
 from nlapi.tools.tool import Call
 from tests.describe import body, parameter, spec
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlapi.english.words import stem
-from nlapi.tools.phrase import SearchIntent, WordRole, read_phrase
+from nlapi.tools.search.phrase import SearchIntent, WordRole, read_phrase
 from tests.tables import table
 
 

@@ -16,7 +16,7 @@ from nlapi.errors import DescriptionError
 from nlapi.openapi.document import read_document
 from nlapi.openapi.parse import parse_document
 from nlapi.openapi.spec import Spec
-from nlapi.tools.manifest import FORMATS
+from nlapi.tools.definitions.manifest import FORMATS
 from tests.strategies import descriptions, examples
 
 NAME, ARGUMENT = re.compile(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}"), re.compile(r"[a-zA-Z0-9_.-]{1,64}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nlapi.tools.text import MAX_DESCRIPTION, plain_text
+from nlapi.tools.texts.plain_text import MAX_DESCRIPTION, plain_text
 from tests.tables import table
 from tests.tools.test_tools_compile import tool
 

@@ -20,7 +20,7 @@ from nlapi.tools.quantities.units import (
     to_wire_units,
     tool_units,
 )
-from nlapi.tools.run import Target, prepare
+from nlapi.tools.sending.run import Target, prepare
 from nlapi.tools.tool import Call, Tool
 from tests.describe import spec
 from tests.tables import table

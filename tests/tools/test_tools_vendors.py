@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.manifests import faults, refusal, vendors
-from nlapi.tools.manifest import FORMATS
+from nlapi.tools.definitions.manifest import FORMATS
 from tests.describe import parameter
 from tests.tools.test_tools_compile import tool
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 import nlapi
-from nlapi.agent.endpoints import find_endpoint
 from nlapi.agent.events import CallProposed, ConsentReply, Event, PlanCreated, StepFinished, TurnAnswered
 from nlapi.agent.loop import converse
-from nlapi.agent.model_planner import ModelPlanner
+from nlapi.agent.models.endpoints import find_endpoint
+from nlapi.agent.models.planner import ModelPlanner
 from nlapi.agent.policy import Policy
 from nlapi.client.message import Result
 from nlapi.errors import ConsentError
@@ -23,7 +23,7 @@ from nlapi.sandbox import running
 from nlapi.sandbox.server import Running
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, ask
-from nlapi.tools.run import Target
+from nlapi.tools.sending.run import Target
 from nlapi.tools.tool import Call
 from nlapi.workflows.draft import StepDraft
 from nlapi.workflows.from_plan import workflow_of_drafts, write_chain

@@ -12,16 +12,16 @@ from typing import Any
 
 import pytest
 
-from nlapi.agent.endpoints import find_endpoint
 from nlapi.agent.events import CallProposed, ConsentReply, Event, TurnAnswered
 from nlapi.agent.loop import converse
-from nlapi.agent.model_planner import ModelPlanner
+from nlapi.agent.models.endpoints import find_endpoint
+from nlapi.agent.models.planner import ModelPlanner
 from nlapi.agent.policy import Policy
 from nlapi.cli.ask.events import TextRenderer
 from nlapi.errors import ConsentError
 from nlapi.tools.plan import ask
 from nlapi.tools.rules import parse_field_rules
-from nlapi.tools.run import Target
+from nlapi.tools.sending.run import Target
 from nlapi.workflows.loops import write_plan
 from tests.campaign_pages import CAMPAIGNS, PAGE, campaigns, described
 from tests.messages_server import MessagesServer, results, say, use

@@ -17,7 +17,7 @@ from nlapi.agent.loop import converse
 from nlapi.agent.policy import Policy
 from nlapi.errors import ConsentError
 from nlapi.tools.plan import Conversation, Outcome, Plan, ask
-from nlapi.tools.run import Target
+from nlapi.tools.sending.run import Target
 from nlapi.tools.tool import Call
 from nlapi.workflows.bind import StepExchange
 from nlapi.workflows.delegation import WorkflowDelegate

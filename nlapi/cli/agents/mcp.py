@@ -33,7 +33,7 @@ from nlapi.client.auth import find_scheme, unknown_scheme_error
 from nlapi.credential_references import read_reference, read_variable
 from nlapi.errors import CredentialError, UsageError, install_hint, require_extra
 from nlapi.mcp.settings import MIN_NAME_LENGTH, Consent, Settings, check_pass_headers
-from nlapi.tools.names import MAX_LENGTH
+from nlapi.tools.texts.names import MAX_LENGTH
 
 if TYPE_CHECKING:
     from mcp.server.lowlevel.server import Server
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from nlapi.mcp.team import OpenApi, TeamApi, TeamSettings
     from nlapi.mcp.tool_listing import ToolCatalogue
     from nlapi.openapi.spec import Spec
-    from nlapi.tools.run import Prepared, Target
+    from nlapi.tools.sending.run import Prepared, Target
 
 
 # Seconds in which work that an API has accepted is waited for, of the 60 after which clients give up a call.
@@ -234,7 +234,7 @@ def _in_session(api: Target, consent: Consent) -> tuple[Target, Consent]:
     # The hook that starts the broker runs beside this server.
     receipts = open_receipts(folder, wait=BROKER_S) if folder is not None and consent is Consent.ELICIT else None
     if receipts is not None:
-        from nlapi.agent.receipts import DialogReceipts
+        from nlapi.agent.records.receipts import DialogReceipts
 
         dialog = DialogReceipts(take_digest=receipts.take, report=console.note)
         return replace(api, receipts=dialog, pinned=True), Consent.CLIENT

@@ -225,7 +225,7 @@ def check(
     # Whoever reads only this line must not take the folder for what was built.
     foreign = [issue.where for issue in issues if issue.rule == "foreign"]
     if foreign:
-        from nlapi.tools.names import join_names
+        from nlapi.tools.texts.names import join_names
 
         success = f"the built files are unchanged; {len(foreign)} besides: {join_names(foreign, 5)}"
     console.note(f"{folder}: {console.count_noun(errors, 'error')}" if errors else f"{folder}: {success}")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nlapi.cli.options import AnswerOptions
     from nlapi.openapi.spec import Effect, Operation
     from nlapi.plugin.shell_calls import ShellWord
-    from nlapi.tools.run import Prepared, Target
+    from nlapi.tools.sending.run import Prepared, Target
     from nlapi.tools.tool import Tool
 
     OpenedApi = tuple[Target, Mapping[str, str]]
@@ -137,7 +137,7 @@ def shorten_question(reason: str, length: int = MAX_REASON) -> str:
 
 def _tool_question(plugin: InstalledPlugin, name: str, arguments: Any) -> HookQuestion:
     """Return the question about a call of a tool of the plugin's MCP server."""
-    from nlapi.agent.operation_tools import CHANGE, DESCRIBE, FIND, READ, inner_arguments
+    from nlapi.agent.operations.tools import CHANGE, DESCRIBE, FIND, READ, inner_arguments
     from nlapi.mcp.settings import Consent, Settings
     from nlapi.mcp.tool_listing import build_catalogue
     from nlapi.openapi.spec import Effect
@@ -228,7 +228,7 @@ def _change_question(
     """
     from nlapi.cli.call.result_output import resolve_shape
     from nlapi.openapi.spec import READ_METHODS, Effect
-    from nlapi.tools.run import prepare
+    from nlapi.tools.sending.run import prepare
 
     try:
         (request, shape), (target, known) = parse()
@@ -337,7 +337,7 @@ def _file_text(name: str) -> str:
 
 
 def _prepare(api: Target, tool: Tool, arguments: dict[str, object]) -> Prepared:
-    from nlapi.tools.run import prepare
+    from nlapi.tools.sending.run import prepare
     from nlapi.tools.tool import Call
 
     return prepare(Call(tool=tool, arguments=arguments), api)

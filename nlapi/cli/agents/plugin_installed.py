@@ -18,7 +18,7 @@ from nlapi.errors import ConsentError, UsageError
 from nlapi.registry import user_folder
 
 if TYPE_CHECKING:
-    from nlapi.agent.receipts import DialogReceipts
+    from nlapi.agent.records.receipts import DialogReceipts
     from nlapi.cli.agents.plugin_run import OpenedRecipe
     from nlapi.cli.agents.session_broker import ForkReceipts
     from nlapi.cli.call.batch import BatchInput
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nlapi.openapi.spec import Spec
     from nlapi.plugin.argument_settings import SettingValues
     from nlapi.plugin.folder import PluginManifest
-    from nlapi.tools.run import Target
+    from nlapi.tools.sending.run import Target
 
 # Options of `nlapi call` that say where a call goes and as whom: in a plugin they are settings, and not the model's.
 _SETTING_OPTIONS = ("base_url", "env", "auth", "no_auth", "overlays", "root")
@@ -86,7 +86,7 @@ class InstalledPlugin:
         from nlapi.plugin.build import DESCRIPTION
         from nlapi.plugin.names import credential_settings, credential_variables
         from nlapi.tools.rules import read_field_rules, read_rules
-        from nlapi.tools.run import Target
+        from nlapi.tools.sending.run import Target
 
         spec, options, source = self.load(), self.manifest.options, str(self.folder / DESCRIPTION)
         usable = [operation for operation in spec.operations if operation.usable]
@@ -176,7 +176,7 @@ class InstalledPlugin:
                 raise UsageError(f"{self.manifest.command} takes no credential", hint="it is in the settings")
 
     def _run_command_word(self, word: str, words: Sequence[str], receipts: ForkReceipts | None) -> None:
-        from nlapi.agent.receipts import DialogReceipts, run_receipt
+        from nlapi.agent.records.receipts import DialogReceipts, run_receipt
         from nlapi.cli.agents.plugin_hook import RESUME_HINT, parse_words, run_digest, run_options
         from nlapi.cli.agents.plugin_run import list_recipes, print_settings, run, run_opened, settings, store_settings
 
@@ -207,7 +207,7 @@ class InstalledPlugin:
 
 def dialog_receipts(receipts: ForkReceipts | None) -> DialogReceipts | None:
     """Return the receipts of a session for its calls; None outside of one."""
-    from nlapi.agent.receipts import DialogReceipts
+    from nlapi.agent.records.receipts import DialogReceipts
 
     if receipts is None:
         return None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nlapi.openapi.spec import Spec
     from nlapi.plugin.argument_settings import SettingValues
     from nlapi.plugin.folder import PluginManifest
-    from nlapi.tools.run import Target
+    from nlapi.tools.sending.run import Target
     from nlapi.workflows.model import ArazzoWorkflow, WorkflowDocument
 
 Folder = Annotated[Path, argument("DIR", "The folder of a plugin that nlapi built.")]

@@ -33,7 +33,7 @@ from nlapi.credential_references import is_reference
 from nlapi.errors import NlapiError, UsageError, file_faults
 from nlapi.local_files import remove_file, write_file
 from nlapi.registry import Registration
-from nlapi.tools.request_changes import parse_headers, split_headers
+from nlapi.tools.sending.request_changes import parse_headers, split_headers
 
 if TYPE_CHECKING:
     from nlapi.openapi.spec import Spec

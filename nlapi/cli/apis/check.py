@@ -15,7 +15,7 @@ from nlapi.cli.render import console, table
 if TYPE_CHECKING:
     from nlapi.errors import Issue
     from nlapi.openapi.spec import Spec
-    from nlapi.tools.lint import LintReport
+    from nlapi.tools.definitions.lint import LintReport
 
 EPILOG = """The score is 100 minus the weight of each broken rule; docs/check.md lists the rules.
 
@@ -39,7 +39,7 @@ def check(
     Exits with 1 if an operation is lost, or if the score is below --min-score.
     """
     from nlapi.errors import Level
-    from nlapi.tools.lint import lint
+    from nlapi.tools.definitions.lint import lint
 
     spec = target.load(source, overlays, root)
     with console.show_progress(f"reading {len(spec.operations)} operations of {spec.title} as a model would"):
@@ -93,7 +93,7 @@ def _reads(spec: Spec) -> list[dict[str, Any]]:
 
 def _issues(spec: Spec, *, standard: bool) -> tuple[Issue, ...]:
     from nlapi.openapi.check import check
-    from nlapi.tools.prompt_injection import find_injections
+    from nlapi.tools.texts.prompt_injection import find_injections
 
     injections = tuple(find_injections(spec.document))
     if not standard:

@@ -22,11 +22,11 @@ from nlapi.plugin.samples import argument_words, sample_arguments
 from nlapi.resources.grouping import Resource
 from nlapi.resources.id_sources import id_sources
 from nlapi.resources.semantics import OperationKind, semantics_of
-from nlapi.tools.answer_view import page_arguments
+from nlapi.tools.answers.view import page_arguments
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.describe import answer_field_names, summarize_operation, type_text
-from nlapi.tools.text import plain_text
+from nlapi.tools.definitions.describe import answer_field_names, summarize_operation, type_text
+from nlapi.tools.texts.plain_text import plain_text
 from nlapi.tools.tool import Tool
 
 EPILOG = """nlapi describe ads

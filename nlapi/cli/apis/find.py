@@ -54,7 +54,7 @@ def matching_operations(
     operations: Sequence[Operation], words: str, limit: int
 ) -> tuple[str, Sequence[tuple[Operation, float]]]:
     """Return the words, with their spelling corrected, and the operations that match them, the likeliest first."""
-    from nlapi.agent.operation_search import OperationSearch
+    from nlapi.agent.operations.search import OperationSearch
 
     search = OperationSearch(operations)
     # Misspelt words are corrected against the words of this description only, and the correction is shown.

@@ -100,7 +100,7 @@ def tools(
             return
     from nlapi.tools.compile import defer_tools
     from nlapi.tools.compile import tools as compile_tools
-    from nlapi.tools.manifest import manifest
+    from nlapi.tools.definitions.manifest import manifest
 
     spec = target.load(source, overlays, root)
     chosen = target.select(spec, include, exclude)
@@ -144,7 +144,7 @@ def _workflow_tools(
 ) -> tuple[Tool, ...]:
     """Return the tools of the workflows of some documents that call chosen operations of the API only."""
     from nlapi.cli.workflow.registered import OpenedApi, WorkflowOpener
-    from nlapi.tools.run import Target
+    from nlapi.tools.sending.run import Target
 
     opener = WorkflowOpener(apis=[OpenedApi(name=source, target=Target(spec=spec))])
     opened = opener.open({source: files})
@@ -156,7 +156,7 @@ def _workflow_tools(
 
 def _print_texts(compiled: Sequence[Tool], argument: str | None, source: str, opener: str | None) -> None:
     """Print operations, or one argument of theirs, as Markdown: each text is one that a client shows whole."""
-    from nlapi.tools.describe import argument_text, operation_text
+    from nlapi.tools.definitions.describe import argument_text, operation_text
 
     def open_part(operation: str, path: str) -> str:
         if opener:
@@ -169,7 +169,7 @@ def _print_texts(compiled: Sequence[Tool], argument: str | None, source: str, op
 
 
 def _print_tools(compiled: tuple[Tool, ...], workflows: frozenset[str]) -> None:
-    from nlapi.tools.lint import tokens
+    from nlapi.tools.definitions.lint import tokens
 
     # Tokens, as each tool is paid for in every request of a model (docs/design/007-what-a-model-is-sent.md).
     sizes = [tokens(tool) for tool in compiled]
@@ -192,8 +192,8 @@ def _print_tools(compiled: tuple[Tool, ...], workflows: frozenset[str]) -> None:
 # Characters of a manifest that is stored; that of GitHub's 1,223 operations has 2 million, the longest 200.
 MAX_STORED = 8_000_000
 
-# The packages whose code decides on a manifest.
-_PACKAGES = ("", "english", "openapi", "resources", "tools", "client")
+# The packages whose code decides on a manifest, beside the modules of nlapi itself.
+_PACKAGES = ("english", "openapi", "resources", "tools", "client")
 
 
 class StoredManifest:
@@ -257,10 +257,11 @@ def _is_private(folder: Path) -> bool:
 def _code_state() -> str:
     """Return what changes with the code of a checkout, which keeps its version."""
     state = hashlib.sha256()
-    for package in _PACKAGES:
-        with os.scandir(Path(nlapi.__file__).parent / package) as entries:
-            for entry in sorted(entries, key=lambda entry: entry.name):
-                if entry.name.endswith((".py", ".toml")):
-                    stat = entry.stat()
-                    state.update(f"{entry.name} {stat.st_mtime_ns} {stat.st_size} ".encode())
+    root = Path(nlapi.__file__).parent
+    folders = [next(os.walk(root)), *(folder for name in _PACKAGES for folder in os.walk(root / name))]
+    for folder, _, names in sorted(folders):
+        for name in sorted(names):
+            if name.endswith((".py", ".toml")):
+                stat = Path(folder, name).stat()
+                state.update(f"{name} {stat.st_mtime_ns} {stat.st_size} ".encode())
     return state.hexdigest()

@@ -141,7 +141,7 @@ def last_question(setup: Setup, words: Sequence[str]) -> tuple[str, Setup]:
 
     Where it changed something the last time, `--yes` consents to nothing: the change would be made twice.
     """
-    from nlapi.agent.transcripts import read_transcript
+    from nlapi.agent.records.transcripts import read_transcript
     from nlapi.cli.log import find_transcript, resumed_setup
 
     if words:

@@ -67,7 +67,7 @@ class ChatCommands:
         return True
 
     def _show_cost(self) -> None:
-        from nlapi.agent.model_planner import turn_usage
+        from nlapi.agent.models.planner import turn_usage
 
         spending, conversation = self._planners.spending, self._session.conversation
         total = spending.total
@@ -92,7 +92,7 @@ class ChatCommands:
             empty = f"nothing is about {query!r}; /tools lists the areas"
             table.print_list(rows, ListFormat.TABLE, ("operation", "effect", "summary"), empty=empty)
             return
-        from nlapi.tools.areas import groups
+        from nlapi.tools.search.areas import groups
 
         areas = [(spec, area) for spec in specs for area in groups(spec, spec.visible_operations)]
         areas.sort(key=lambda entry: -len(entry[1].operations))
@@ -144,7 +144,7 @@ class ChatCommands:
 
 def plan_lines(event: PlanCreated) -> Iterator[str]:
     """Yield the lines of a plan: who made it, how sure it is, its calls, and the missing values."""
-    from nlapi.agent.messages import model_state
+    from nlapi.agent.models.messages import model_state
 
     plan, state = event.plan, model_state(event.plan)
     planner = (state.model if state is not None else "") or event.planner

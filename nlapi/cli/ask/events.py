@@ -22,8 +22,8 @@ from nlapi.agent.events import (
     WorkflowProposed,
     change_lines,
 )
-from nlapi.agent.log import encode_event
-from nlapi.agent.messages import PLANNER as MODEL_PLANNER
+from nlapi.agent.models.messages import PLANNER as MODEL_PLANNER
+from nlapi.agent.records.log import encode_event
 from nlapi.cli.ask.prompts import menu_lines
 from nlapi.cli.options import Output
 from nlapi.cli.render import console, preview
@@ -33,7 +33,7 @@ from nlapi.client.safe_text import json_line, single_line, strip_control
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.quantities.moments import value_notes
-from nlapi.tools.run import Target, build_partial
+from nlapi.tools.sending.run import Target, build_partial
 from nlapi.tools.tool import Call
 
 MAX_LABEL = 60
@@ -56,7 +56,7 @@ class DiagnosisNotes:
         self._notes: set[str] = set()
 
     def __call__(self, step: Step) -> None:
-        from nlapi.tools.diagnosis import diagnose
+        from nlapi.tools.answers.diagnosis import diagnose
 
         operation = step.call.tool.operation
         note = diagnose(step.result, operation, self._targets[operation.spec]) if step.result else ""
@@ -271,7 +271,7 @@ class TextRenderer:
 
     def _show_answer(self, event: TurnAnswered) -> None:
         if self.planner == MODEL_PLANNER:
-            from nlapi.agent.model_planner import turn_usage
+            from nlapi.agent.models.planner import turn_usage
 
             # The end of a turn at a cap is not the model's own text, and has not been streamed.
             if event.text.strip() not in self.streamed_text:

@@ -17,8 +17,8 @@ def models(output: ListOutput = None) -> None:
 
     --model also takes local:NAME for a server on this machine, and openai:NAME.
     """
-    from nlapi.agent.endpoints import find_endpoint
-    from nlapi.agent.models import CLAUDE_VERSIONS, DEFAULT
+    from nlapi.agent.models.endpoints import find_endpoint
+    from nlapi.agent.models.spending import CLAUDE_VERSIONS, DEFAULT
 
     settings = model_settings()
     names = (*settings.endpoints, *(name for name in CLAUDE_VERSIONS if name not in settings.endpoints))

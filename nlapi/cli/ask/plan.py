@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nlapi.agent.events import ChoiceOffered, PlannerChosen
 from nlapi.agent.loop import offered_choices
-from nlapi.agent.messages import model_state
+from nlapi.agent.models.messages import model_state
 from nlapi.cli.ask.prompts import choose_operation
 from nlapi.cli.options import Setup, is_terminal
 from nlapi.cli.render import console

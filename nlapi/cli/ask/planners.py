@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from nlapi import registry
 from nlapi.agent.events import Planner
-from nlapi.agent.models import SpendingMeter
+from nlapi.agent.models.spending import SpendingMeter
 from nlapi.cli.ask.events import Targets
 from nlapi.cli.options import PlannerName
 from nlapi.errors import UsageError, has_extra
@@ -21,7 +21,7 @@ from nlapi.local_files import claimed, fault_of, read_file
 
 if TYPE_CHECKING:
     from nlapi.agent.auto import PlannerRoutes
-    from nlapi.agent.endpoints import ModelEndpoint, ModelSettings
+    from nlapi.agent.models.endpoints import ModelEndpoint, ModelSettings
     from nlapi.client.answer_fields import FieldFilter
     from nlapi.openapi.spec import Operation
     from nlapi.workflows.workflow_tools import WorkflowSet
@@ -32,15 +32,15 @@ ASK_BELOW = 0.4
 
 def model_settings() -> ModelSettings:
     """Return the models and caps of the user's models.toml. UsageError when the file is damaged."""
-    from nlapi.agent.endpoints import read_model_settings
+    from nlapi.agent.models.endpoints import read_model_settings
 
     return read_model_settings(registry.user_folder("config") / "models.toml", os.environ)
 
 
 def model_endpoint(model: str | None) -> ModelEndpoint:
     """Return the endpoint of a model; for None that of the default of models.toml, else of a Claude model."""
-    from nlapi.agent.endpoints import find_endpoint
-    from nlapi.agent.models import DEFAULT
+    from nlapi.agent.models.endpoints import find_endpoint
+    from nlapi.agent.models.spending import DEFAULT
 
     settings = model_settings()
     return find_endpoint(model or settings.default or DEFAULT, os.environ, settings.endpoints)
@@ -112,7 +112,7 @@ class PlannerFactory:
     @property
     def choices(self) -> tuple[str, ...]:
         """The names that a person may choose a planner by."""
-        from nlapi.agent.models import CLAUDE_VERSIONS
+        from nlapi.agent.models.spending import CLAUDE_VERSIONS
 
         planners = (str(PlannerName.AUTO), str(PlannerName.OFFLINE))
         return (*planners, *CLAUDE_VERSIONS, *self._settings.endpoints, "local:NAME", "openai:NAME")
@@ -123,7 +123,7 @@ class PlannerFactory:
 
     def check_model(self, name: str) -> None:
         """Raise UsageError for a name that no model can have."""
-        from nlapi.agent.models import CLAUDE_VERSIONS
+        from nlapi.agent.models.spending import CLAUDE_VERSIONS
 
         # A server of the user's own behind the address of Anthropic may have models of any name.
         is_model = name in self._settings.endpoints or name in CLAUDE_VERSIONS or name.startswith(("claude-", "local"))
@@ -136,7 +136,7 @@ class PlannerFactory:
         return OfflinePlanner(tuple(self.targets))
 
     def _on_model(self, model: str) -> Planner:
-        from nlapi.agent.model_planner import ModelPlanner
+        from nlapi.agent.models.planner import ModelPlanner
         from nlapi.workflows.plan_writer import deferred_chain
 
         specs = tuple(self.targets)
@@ -153,14 +153,14 @@ class PlannerFactory:
     def _hidden_fields(self, operation: Operation) -> FieldFilter:
         """Return what of an operation's answers a model is shown, as the user's policy says."""
         from nlapi.client.answer_fields import FieldFilter
-        from nlapi.tools.run import model_fields
+        from nlapi.tools.sending.run import model_fields
 
         target = self.targets.get(operation.spec)
         return FieldFilter() if target is None else model_fields(operation, target)
 
     @property
     def _default_model(self) -> str:
-        from nlapi.agent.models import DEFAULT
+        from nlapi.agent.models.spending import DEFAULT
 
         return self._settings.default or DEFAULT
 
@@ -207,6 +207,6 @@ def _current_costs() -> tuple[float, float]:
     """Return the cost in dollars of today and of this month, by the user's local time, from the transcripts."""
     from datetime import datetime
 
-    from nlapi.agent.transcripts import spent_by_period
+    from nlapi.agent.records.transcripts import spent_by_period
 
     return spent_by_period(registry.log_folder(), datetime.now().astimezone())

@@ -26,11 +26,11 @@ from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.system import drop_typed_ahead
 from nlapi.tools.arguments import coerce
-from nlapi.tools.files import file_form
+from nlapi.tools.sending.files import file_form
 from nlapi.tools.tool import Call, Missing
 
 if TYPE_CHECKING:
-    from nlapi.tools.run import Prepared
+    from nlapi.tools.sending.run import Prepared
 
 # Characters of a description and values of an enum: a prompt should stay within two lines of a terminal.
 MAX_MEANING = 160

@@ -31,10 +31,10 @@ from nlapi.agent.events import (
     WorkflowProposed,
 )
 from nlapi.agent.loop import MAX_ROUNDS, converse
-from nlapi.agent.messages import PLANNER as MODEL_PLANNER
-from nlapi.agent.models import NO_CAPS, Caps, SpendingMeter, UsageTotal
+from nlapi.agent.models.messages import PLANNER as MODEL_PLANNER
+from nlapi.agent.models.spending import NO_CAPS, Caps, SpendingMeter, UsageTotal
 from nlapi.agent.policy import Policy, left_out_reason, words_left_out
-from nlapi.agent.receipts import ConsentRung, begin_receipt, reply_of, run_receipt
+from nlapi.agent.records.receipts import ConsentRung, begin_receipt, reply_of, run_receipt
 from nlapi.cli.ask.events import DataRenderer, Renderer, Targets, TextRenderer, json_lines
 from nlapi.cli.ask.planners import ASK_BELOW as ASK_BELOW
 from nlapi.cli.ask.planners import PlannerFactory, model_settings
@@ -55,9 +55,9 @@ if TYPE_CHECKING:
     from rich.status import Status
     from rich.text import Text
 
-    from nlapi.agent.log import Log
-    from nlapi.agent.receipts import ConsentReceipt
-    from nlapi.tools.run import Target
+    from nlapi.agent.records.log import Log
+    from nlapi.agent.records.receipts import ConsentReceipt
+    from nlapi.tools.sending.run import Target
     from nlapi.workflows.workflow_tools import WorkflowSet
 
 
@@ -133,7 +133,7 @@ def _model_name(planner: Planner) -> str:
     planner = getattr(planner, "base", planner)  # of one that runs workflows too
     if planner.name != MODEL_PLANNER:
         return ""
-    from nlapi.agent.model_planner import ModelPlanner
+    from nlapi.agent.models.planner import ModelPlanner
 
     return planner.endpoint.name if isinstance(planner, ModelPlanner) else planner.name
 
@@ -376,7 +376,7 @@ class Session:
 
 def _interrupted_requests() -> dict[str, str]:
     """Return the requests of the last day of which nobody knows whether they were carried out."""
-    from nlapi.agent.transcripts import interrupted_requests
+    from nlapi.agent.records.transcripts import interrupted_requests
 
     return interrupted_requests(registry.log_folder(), datetime.now(UTC) - timedelta(days=1))
 
@@ -518,7 +518,7 @@ def _has_argument(spec: Spec, name: str) -> bool:
 def _takes_file(spec: Spec, name: str) -> bool:
     """Return whether an operation of an API takes a file as the argument of that name."""
     import nlapi
-    from nlapi.tools.files import file_form
+    from nlapi.tools.sending.files import file_form
 
     return any(file_form(tool, name) is not None for tool in nlapi.tools(spec))
 
@@ -543,7 +543,7 @@ def open_log(is_enabled: bool, policy: Policy) -> AbstractContextManager[Log | N
     """Return a new transcript, or a context of None with --no-log."""
     if not is_enabled:
         return nullcontext()
-    from nlapi.agent.log import Log
+    from nlapi.agent.records.log import Log
 
     return Log.create(registry.log_folder(), secrets=policy.secrets)
 
@@ -608,7 +608,7 @@ def _step_exit_code(step: Step) -> int:
         return min(step.result.status // 100, 5)
     # A web page instead of JSON, such as a sign-in page with status 200, is not a success.
     if step.result is not None:
-        from nlapi.tools.diagnosis import is_foreign_page
+        from nlapi.tools.answers.diagnosis import is_foreign_page
 
         if is_foreign_page(step.result, step.call.tool.operation):
             return 1

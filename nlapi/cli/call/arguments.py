@@ -14,7 +14,7 @@ from nlapi.errors import ArgumentError, UsageError
 from nlapi.json_text import parse_json
 from nlapi.local_files import fault_of
 from nlapi.tools.arguments import NestedArgument, find_argument, nearest_names, with_nested
-from nlapi.tools.files import FileForm, embedded_text, file_form
+from nlapi.tools.sending.files import FileForm, embedded_text, file_form
 from nlapi.tools.tool import Tool
 
 # What httpie takes as a header.

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from nlapi.agent.batch import BatchRow, BatchSplit
     from nlapi.agent.events import Event
     from nlapi.tools.plan import Conversation, Step
-    from nlapi.tools.run import Target
+    from nlapi.tools.sending.run import Target
     from nlapi.tools.tool import Call
 
 EPILOG = """A row is {"operation": "updateCampaign", "arguments": {"campaign_id": "c1", "status": "PAUSED"}}, or with
@@ -267,7 +267,7 @@ def _is_run_of(key: object, target: Target, file: str) -> bool:
 
 def _earlier_run(target: Target, file: str) -> tuple[Path | None, Conversation | None]:
     """Return the transcript of the last run of a file, and its conversation, or None."""
-    from nlapi.agent.transcripts import read_transcript, resume
+    from nlapi.agent.records.transcripts import read_transcript, resume
     from nlapi.cli.log import tool_finder
 
     if file == "-":
@@ -287,8 +287,8 @@ def _earlier_run(target: Target, file: str) -> tuple[Path | None, Conversation |
 def _send(opened: _OpenedBatch, request: BatchInput) -> tuple[dict[str, Step], str]:
     """Send the rows that are left; return the step of each by the id of its call, and the name of the transcript."""
     from nlapi.agent.batch import NAME, BatchPlanner
-    from nlapi.agent.log import Log
     from nlapi.agent.policy import Policy
+    from nlapi.agent.records.log import Log
     from nlapi.cli.ask.prompts import ConsentPrompt
     from nlapi.cli.ask.session import Session, open_log
     from nlapi.cli.target import limits, patient_limits, waiting_limits
@@ -406,7 +406,7 @@ def _row_line(row: BatchRow, changes: Iterable[str]) -> str:
 def preview_batch(request: BatchInput, target: Target, known_values: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
     """Return the question about a batch in a client's session, and the digests of the requests that it is about."""
     from nlapi.client.message import exact_digest
-    from nlapi.tools.run import needs_receipt
+    from nlapi.tools.sending.run import needs_receipt
 
     opened = _open_batch(request, target, known_values)
     asked = [row for row in opened.split.pending if needs_receipt(row.prepared, target)]

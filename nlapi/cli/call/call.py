@@ -46,18 +46,18 @@ from nlapi.json_text import parse_json, repeated_key
 from nlapi.local_files import fault_of
 from nlapi.openapi.spec import Effect
 from nlapi.resources.long_running import WorkState
-from nlapi.tools.request_changes import NO_CHANGES, RequestChanges, parse_headers, split_headers
+from nlapi.tools.sending.request_changes import NO_CHANGES, RequestChanges, parse_headers, split_headers
 from nlapi.tools.tool import Call, Tool
 
 if TYPE_CHECKING:
     from typer._click import Context
 
-    from nlapi.agent.receipts import ConsentOutcome, ConsentReceipt
+    from nlapi.agent.records.receipts import ConsentOutcome, ConsentReceipt
     from nlapi.client.message import Limits, Result
     from nlapi.client.streaming.body import PieceListener
     from nlapi.openapi.spec import Operation
-    from nlapi.tools.run import Prepared, Target
-    from nlapi.tools.waiting import WorkOutcome
+    from nlapi.tools.sending.run import Prepared, Target
+    from nlapi.tools.sending.waiting import WorkOutcome
 
 
 EPILOG = """KEY=VALUE is read as the operation's type; a list takes commas, or the key again.
@@ -151,7 +151,7 @@ def run_call(request: CallInput, shape: AnswerOptions, target: Target, known_val
     """Make one call and print its answer; typer.Exit with 3, 4 or 5 for an answer that is not a success."""
     from nlapi.cli.target import stream_limits, waiting_limits
     from nlapi.tools.arguments import setting_lines
-    from nlapi.tools.run import prepare
+    from nlapi.tools.sending.run import prepare
 
     # Compiled before anything is sent, so that a wrong expression costs no change.
     item_filter = jq_filter(shape.jq) if shape.jq is not None else None
@@ -212,9 +212,9 @@ class _Sender:
         return self.request.call.tool.operation
 
     async def _send(self, call: Call, watch: PieceListener | None = None) -> Result:
-        from nlapi.agent.receipts import settled
+        from nlapi.agent.records.receipts import settled
         from nlapi.cli.completion.collect import store_list
-        from nlapi.tools.run import run
+        from nlapi.tools.sending.run import run
 
         sent = run(
             call,
@@ -277,7 +277,7 @@ class _Sender:
         import asyncio
 
         from nlapi.cli.target import patient_limits
-        from nlapi.tools.answer_view import MAX_ITEMS, MAX_PAGES, PageSeries, SeriesEnd, read_pages
+        from nlapi.tools.answers.view import MAX_ITEMS, MAX_PAGES, PageSeries, SeriesEnd, read_pages
 
         if self.request.call.effect is not Effect.READ:
             raise UsageError(f"{self.operation.id} is not a read, so --all would repeat it", hint="leave --all out")
@@ -318,7 +318,7 @@ class _Sender:
 
     def _failure(self, result: Result) -> int:
         """Note what may be wrong with the base URL or a credential, and return the exit code."""
-        from nlapi.tools.diagnosis import diagnose
+        from nlapi.tools.answers.diagnosis import diagnose
 
         if doubt := diagnose(result, self.operation, self.request.target):
             console.note(doubt)
@@ -355,7 +355,7 @@ class _CallConsent:
     async def __call__(self, prepared: Prepared) -> bool:
         from nlapi.agent.current_state import current_changes
         from nlapi.agent.events import ConsentReply, change_lines
-        from nlapi.agent.receipts import begin_receipt, reply_of
+        from nlapi.agent.records.receipts import begin_receipt, reply_of
         from nlapi.cli.ask.prompts import ask_consent
         from nlapi.tools.quantities.moments import value_notes
 
@@ -428,7 +428,7 @@ def read_call(
     query: tuple[tuple[str, str], ...] = ()
     from_path: Mapping[str, object] = {}
     if _is_direct(target, name, pairs):
-        from nlapi.tools.direct_request import find_direct
+        from nlapi.tools.sending.direct_request import find_direct
 
         direct = find_direct(target.spec, name.upper(), pairs[0], base_url=target.base_url, rules=target.rules)
         tool, query, from_path, pairs = direct.tool, direct.query, direct.arguments, pairs[1:]
@@ -481,7 +481,7 @@ def credential_name(target: Target, pair: str) -> str:
 
 def _is_direct(target: Target, name: str, pairs: Sequence[str]) -> bool:
     """Return whether the words are a method and a path; an operation may be called `GET`."""
-    from nlapi.tools.direct_request import METHODS
+    from nlapi.tools.sending.direct_request import METHODS
 
     return name.upper() in METHODS and bool(pairs) and not target.spec.has(name)
 

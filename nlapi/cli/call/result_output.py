@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nlapi.client.auth import AuthorizedRequest
     from nlapi.client.streaming.body import Piece
     from nlapi.openapi.spec import Operation
-    from nlapi.tools.answer_view import PageSeries
+    from nlapi.tools.answers.view import PageSeries
 
 
 VALUE = "value"
@@ -169,7 +169,7 @@ def _cell(value: object, *, line_breaks: bool = False) -> str:
 
 def _write_table(rows: Sequence[Any], chosen: Arrangement, operation: Operation | None) -> None:
 
-    from nlapi.tools.answer_view import AnswerView, entries_view
+    from nlapi.tools.answers.view import AnswerView, entries_view
 
     view = entries_view(list(rows), operation)
     if view is None:
@@ -421,7 +421,7 @@ def print_reason(result: Result) -> None:
 
 def _print_data(result: Result, shape: AnswerOptions, operation: Operation | None) -> None:
     """Print an answer in JSON."""
-    from nlapi.tools.answer_view import answer_view, lowercase_headers
+    from nlapi.tools.answers.view import answer_view, lowercase_headers
 
     chosen, output = arrangement(shape.columns, shape.sort), shape.output
     is_table = output is Output.TABLE or (output is None and is_terminal())
@@ -478,7 +478,7 @@ def print_pages(
 def describe_pages(series: PageSeries, *, max_items: int = 0, max_pages: int = 0) -> str:
     """Return a line on how much was read, and why no more."""
     from nlapi.client.send import retry_delay
-    from nlapi.tools.answer_view import MAX_BYTES, SeriesEnd
+    from nlapi.tools.answers.view import MAX_BYTES, SeriesEnd
 
     count = len(series.entries)
     entries = f"{count:,} {'entry' if count == 1 else 'entries'}"

@@ -70,7 +70,7 @@ def store_list(operation: Operation, result: Result) -> None:
     if spec.source == "-" or not result.ok or not completion_cache.stores_ids() or _SECRET_NAME.search(operation.route):
         return
     from nlapi.resources.answers import extract_list
-    from nlapi.tools.answer_view import lowercase_headers
+    from nlapi.tools.answers.view import lowercase_headers
 
     part = extract_list(result.data, operation, lowercase_headers(result))
     items = [entry for entry in part.entries if isinstance(entry, Mapping)][:MAX_ENTRIES] if part is not None else []

@@ -23,7 +23,7 @@ from nlapi.client.safe_text import single_line
 from nlapi.console.web import PageAnswer, PageHandler, PageRequest, redirect, render
 from nlapi.errors import UsageError
 from nlapi.planner.planner import OfflinePlanner
-from nlapi.tools.answer_view import AnswerView
+from nlapi.tools.answers.view import AnswerView
 from nlapi.tools.arguments import coerce
 from nlapi.tools.plan import Step, ask
 

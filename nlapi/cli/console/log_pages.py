@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from nlapi.agent.batch import NAME, BatchPlanner, RowOutcome, prepare_rows, row_outcome
-from nlapi.agent.log import Log
-from nlapi.agent.models import UsageTotal
-from nlapi.agent.transcripts import (
+from nlapi.agent.models.spending import UsageTotal
+from nlapi.agent.records.log import Log
+from nlapi.agent.records.transcripts import (
     INTERRUPTED,
     Record,
     list_transcripts,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from nlapi.agent.events import CallProposed, FieldState, WorkflowProposed
-from nlapi.agent.receipts import begin_receipt
+from nlapi.agent.records.receipts import begin_receipt
 from nlapi.changes.tracing import trace_call
 from nlapi.cli.render import preview
 from nlapi.cli.render.console import plain_text
@@ -17,7 +17,7 @@ from nlapi.errors import NlapiError
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.plan import Conversation, Plan
 from nlapi.tools.quantities.moments import value_notes
-from nlapi.tools.run import Target, build_partial, prepare
+from nlapi.tools.sending.run import Target, build_partial, prepare
 from nlapi.tools.tool import Account, Call, ValueSource
 
 # Characters that a page shows of one value, and of a whole request.

@@ -22,14 +22,14 @@ from nlapi.agent.events import (
     WorkflowProposed,
     change_outcome,
 )
-from nlapi.agent.receipts import ConsentRung
+from nlapi.agent.records.receipts import ConsentRung
 from nlapi.cli.ask.session import Session
 from nlapi.errors import NlapiError, UsageError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import Conversation, Step
 
 if TYPE_CHECKING:
-    from nlapi.agent.log import Log
+    from nlapi.agent.records.log import Log
 
 # Runs that are kept after their end, and forms whose button may still be pressed.
 MAX_KEPT = 100

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
-from nlapi.agent.receipts import ConsentRung
+from nlapi.agent.records.receipts import ConsentRung
 from nlapi.cli.console.runs import Runs
 from nlapi.console.web import PageAnswer, PageHandler, PageRequest, page_number, redirect, render
 from nlapi.mcp.terminal_questions import TerminalQuestion, waiting_questions

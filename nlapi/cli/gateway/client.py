@@ -15,8 +15,8 @@ from nlapi.client.transport import TlsFiles
 from nlapi.errors import CredentialError, NlapiError, SendError
 
 if TYPE_CHECKING:
-    from nlapi.agent.receipts import ConsentOutcome, ConsentReceipt
-    from nlapi.tools.run import Prepared
+    from nlapi.agent.records.receipts import ConsentOutcome, ConsentReceipt
+    from nlapi.tools.sending.run import Prepared
     from nlapi.tools.tool import Call
 
 TOKEN = "NLAPI_GATEWAY_TOKEN"  # noqa: S105 - the name of a variable
@@ -85,7 +85,7 @@ class GatewayClient:
 
     def prepare(self, operation: str, arguments: Mapping[str, object]) -> Prepared:
         """Return the request of a call, which is not sent."""
-        from nlapi.tools.run import prepare
+        from nlapi.tools.sending.run import prepare
 
         return prepare(self._call(operation, arguments), self._target)
 
@@ -101,9 +101,9 @@ class GatewayClient:
 
         `receipt` is that of the consent, which gets what came of the call.
         """
-        from nlapi.agent.receipts import settled
-        from nlapi.tools.ledger import Ledger
-        from nlapi.tools.run import run
+        from nlapi.agent.records.receipts import settled
+        from nlapi.tools.repetition.ledger import Ledger
+        from nlapi.tools.sending.run import run
         from nlapi.wait import wait
 
         if not self._target.credentials:

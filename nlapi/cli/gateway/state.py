@@ -20,7 +20,7 @@ from nlapi.errors import ConsentError, NlapiError, UsageError, file_faults
 from nlapi.local_files import write_file, write_output
 
 if TYPE_CHECKING:
-    from nlapi.agent.receipts import ConsentReceipt
+    from nlapi.agent.records.receipts import ConsentReceipt
 
 # Revisions since the file's that are listed; the newest count.
 MAX_LISTED = 20
@@ -305,7 +305,7 @@ def _check_issues(plan: Mapping[str, Any], file: Path) -> None:
 def _ask(plan: Mapping[str, Any], client: GatewayClient, arguments: Mapping[str, Any]) -> ConsentReceipt:
     """Ask for consent to a plan; return its receipt. ConsentError without it."""
     from nlapi.agent.events import ConsentReply
-    from nlapi.agent.receipts import begin_receipt, reply_of
+    from nlapi.agent.records.receipts import begin_receipt, reply_of
 
     count = console.count_noun(len(plan["differences"]), "change")
     if not is_interactive():

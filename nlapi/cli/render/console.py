@@ -23,7 +23,7 @@ from nlapi.errors import NlapiError
 from nlapi.lazy_pattern import lazy_pattern
 
 if TYPE_CHECKING:
-    from nlapi.agent.receipts import ConsentReceipt
+    from nlapi.agent.records.receipts import ConsentReceipt
 
 _INLINE = "a|abbr|b|code|em|i|kbd|small|span|strong|sub|sup|tt|u"
 _BLOCK = "blockquote|br|dd|div|dl|dt|h[1-6]|hr|img|li|ol|p|pre|section|table|tbody|td|th|thead|tr|ul"
@@ -114,7 +114,7 @@ def note(text: str, *, is_question: bool = False) -> None:
 
 def write_receipt(receipt: ConsentReceipt) -> None:
     """Write a receipt of consent to its file; a note says why it cannot be written."""
-    from nlapi.agent import receipts
+    from nlapi.agent.records import receipts
 
     if fault := receipts.write_receipt(receipt):
         note(f"note: {fault}")

@@ -16,7 +16,7 @@ from nlapi.cli.render import console
 from nlapi.client.safe_text import single_line, strip_control
 
 if TYPE_CHECKING:
-    from nlapi.tools.answer_view import AnswerView
+    from nlapi.tools.answers.view import AnswerView
 
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -207,7 +207,7 @@ def print_answer(view: AnswerView) -> None:
 def _record_lists(view: AnswerView, item: Row) -> Iterator[tuple[str, AnswerView]]:
     """Yield the lists in an item whose entries are records, with more fields than an id and a name."""
     from nlapi.resources.identity import field_at
-    from nlapi.tools.answer_view import entries_view
+    from nlapi.tools.answers.view import entries_view
 
     lists = [(path, entries) for path in view.columns if isinstance(entries := field_at(item, path), list)]
     records = [

@@ -13,7 +13,7 @@ from nlapi.errors import NlapiError, UsageError
 
 if TYPE_CHECKING:
     from nlapi.openapi.spec import Spec
-    from nlapi.tools.run import Target
+    from nlapi.tools.sending.run import Target
     from nlapi.workflows.model import WorkflowDocument
     from nlapi.workflows.sources import LinkedDocument
     from nlapi.workflows.workflow_tools import WorkflowSet

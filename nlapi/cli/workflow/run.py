@@ -28,10 +28,10 @@ from nlapi.credential_references import is_reference
 from nlapi.errors import ArgumentError, ConsentError, MissingError, NlapiError, UsageError
 
 if TYPE_CHECKING:
-    from nlapi.agent.log import Log
-    from nlapi.agent.receipts import ConsentReceipt
+    from nlapi.agent.records.log import Log
+    from nlapi.agent.records.receipts import ConsentReceipt
     from nlapi.openapi.spec import Spec
-    from nlapi.tools.run import Target
+    from nlapi.tools.sending.run import Target
     from nlapi.workflows.engine import WorkflowRun
     from nlapi.workflows.model import ArazzoWorkflow
     from nlapi.workflows.outline import WorkflowOutline
@@ -136,7 +136,7 @@ def resume(
 
     A change with an unknown outcome asks, even with --yes. Secret inputs must be given again.
     """
-    from nlapi.agent.log import Log
+    from nlapi.agent.records.log import Log
     from nlapi.cli.log import find_transcript
 
     # It is read when nobody else writes to it.
@@ -146,8 +146,8 @@ def resume(
 
 def _resume_run(options: RunOptions, log: Log, inputs: Inputs) -> None:
     """Resume the run of a transcript that is open for writing."""
-    from nlapi.agent.transcripts import read_records
-    from nlapi.agent.transcripts import resume as rebuild
+    from nlapi.agent.records.transcripts import read_records
+    from nlapi.agent.records.transcripts import resume as rebuild
     from nlapi.cli.log import tool_finder
     from nlapi.openapi.fetch import STANDARD_INPUT
     from nlapi.workflows.outline import tree_lines, unstored_values
@@ -258,7 +258,7 @@ def _require_consent(
 ) -> ConsentReceipt | None:
     """Ask once about all changes of a run; return the receipt of the yes. ConsentError where nobody agrees."""
     from nlapi.agent.events import ConsentReply
-    from nlapi.agent.receipts import reply_of, run_receipt
+    from nlapi.agent.records.receipts import reply_of, run_receipt
     from nlapi.cli.ask.prompts import ask_for_run
     from nlapi.openapi.spec import Effect
     from nlapi.workflows.outline import question_rule

@@ -14,7 +14,7 @@ from nlapi.client.safe_text import single_line
 from nlapi.errors import NlapiError
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.plan import Outcome, Step
-from nlapi.tools.run import Target, build_partial
+from nlapi.tools.sending.run import Target, build_partial
 from nlapi.workflows.outline import EFFECT_MARKS, OutlineEntry, WorkflowOutline, source_text
 
 Targets = Mapping[Spec, Target]

@@ -26,7 +26,8 @@ from nlapi.resources.answers import ListAnswer, extract_item, extract_list, is_f
 from nlapi.resources.error_reasons import error_reason
 from nlapi.resources.identity import Item, fields_of, id_of, is_link, name_of, text_of
 from nlapi.resources.nouns import noun_of, singular_noun
-from nlapi.tools.answer_view import (
+from nlapi.tools.answers.diagnosis import is_foreign_page
+from nlapi.tools.answers.view import (
     VALUE_COLUMN,
     AnswerView,
     answer_view,
@@ -35,10 +36,9 @@ from nlapi.tools.answer_view import (
     next_arguments,
     raw_text,
 )
-from nlapi.tools.diagnosis import is_foreign_page
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.quantities.value_format import format_value, is_date, moment_of
-from nlapi.tools.state_reads import updates_item
+from nlapi.tools.sending.state_reads import updates_item
 from nlapi.tools.tool import Call, Origin
 
 CREATED = 201

@@ -51,7 +51,7 @@ from nlapi.reading.text import MentionKind
 from nlapi.resources.answers import field_schema
 from nlapi.resources.identity import Item, columns, field_at, fields_of, id_of, is_empty, name_of, text_of
 from nlapi.resources.nouns import noun_of, singular_noun
-from nlapi.tools.answer_view import AnswerView
+from nlapi.tools.answers.view import AnswerView
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.quantities.value_format import format_value
 from nlapi.tools.tool import Call, Origin

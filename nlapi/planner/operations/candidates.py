@@ -25,8 +25,8 @@ from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.preset_values import argument_name, complete_values
 from nlapi.planner.slots.slot import Slot, slots_of_variant
 from nlapi.reading.text import MentionKind, Sentence
-from nlapi.tools.phrase import read_phrase
 from nlapi.tools.plan import is_remembered
+from nlapi.tools.search.phrase import read_phrase
 from nlapi.tools.tool import Tool
 
 # The model's file; its fact `weights` is the linear part, one weight a feature. Trees beside it gained 0.4 % of the

@@ -24,8 +24,8 @@ from nlapi.resources.id_sources import IdSource, id_sources
 from nlapi.resources.identity import NAMES
 from nlapi.resources.ids import code_nouns
 from nlapi.resources.nouns import target_noun
-from nlapi.tools.index import Index, TextIndex, build_postings, text_terms
-from nlapi.tools.phrase import read_phrase
+from nlapi.tools.search.index import Index, TextIndex, build_postings, text_terms
+from nlapi.tools.search.phrase import read_phrase
 from nlapi.tools.tool import Tool
 
 _ITEM_NAMES = frozenset(map(stem, NAMES))

@@ -23,7 +23,7 @@ from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
 from nlapi.reading.gazetteer import COUNTRIES, CURRENCY_NAMES, LANGUAGES, SYNONYMS
 from nlapi.reading.text import MentionKind, Sentence, ValueMention
 from nlapi.resources.forms import schema_type
-from nlapi.tools.state_reads import updates_item
+from nlapi.tools.sending.state_reads import updates_item
 
 _BEFORE_CHOICE = lexicon.words("planner/slots/words", "before_choice")
 _NEGATIVE = lexicon.words("planner/slots/words", "negative")

@@ -23,7 +23,7 @@ from nlapi.reading.gazetteer import COUNTRIES, CURRENCY_NAMES, LANGUAGES, STATES
 from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueChange, ValueMention
 from nlapi.resources.ids import IdKind, id_kind
 from nlapi.resources.nouns import noun_of
-from nlapi.tools.state_reads import updates_item
+from nlapi.tools.sending.state_reads import updates_item
 from nlapi.tools.tool import Tool
 
 _SKIPPED = lexicon.words("planner/slots/words", "skipped_before")

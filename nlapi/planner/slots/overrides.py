@@ -28,7 +28,7 @@ from nlapi.reading.numbers import unit_of_mention
 from nlapi.reading.text import MentionKind, Sentence, ValueMention
 from nlapi.resources.ids import code_nouns, is_id_of_other
 from nlapi.tools.quantities.units import RATES
-from nlapi.tools.state_reads import updates_item
+from nlapi.tools.sending.state_reads import updates_item
 
 # Words behind a number that may name the things it counts, at most.
 _REACH = 6

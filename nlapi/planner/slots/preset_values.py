@@ -12,7 +12,7 @@ from nlapi.planner.slots.slot import Family, Slot, slots_of
 from nlapi.reading.numbers import NumberKind, find_numbers
 from nlapi.resources.forms import schema_type
 from nlapi.tools.quantities.units import to_wire
-from nlapi.tools.state_reads import item_reader
+from nlapi.tools.sending.state_reads import item_reader
 from nlapi.tools.tool import Missing, Tool
 
 # Values by the path of their slot.

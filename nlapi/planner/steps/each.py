@@ -39,10 +39,10 @@ from nlapi.planner.steps.state import CallState, EachItem, Goal, LookupState
 from nlapi.reading.clauses import opening_length
 from nlapi.reading.question_intent import IntentKind
 from nlapi.resources.identity import Item, id_of, is_empty
-from nlapi.tools.answer_view import page_arguments
+from nlapi.tools.answers.view import page_arguments
+from nlapi.tools.answers.whole_list import MAX_CALLS, WholeList
 from nlapi.tools.plan import Plan, Step
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
-from nlapi.tools.whole_list import MAX_CALLS, WholeList
 
 _EACH = lexicon.pattern("planner/steps/words", "each", re.IGNORECASE)
 _THE = lexicon.pattern("planner/steps/words", "each_definite", re.IGNORECASE)

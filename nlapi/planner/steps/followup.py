@@ -32,7 +32,7 @@ from nlapi.reading.reader import read_sentence
 from nlapi.resources.answers import extract_item
 from nlapi.resources.identity import Item, id_of, name_of
 from nlapi.resources.nouns import singular_noun
-from nlapi.tools.answer_view import next_call, page_arguments
+from nlapi.tools.answers.view import next_call, page_arguments
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step, Turn
 from nlapi.tools.tool import Call, Tool
 

@@ -17,7 +17,7 @@ from nlapi.planner.steps.state import LookupState, ScoredItem
 from nlapi.resources.answers import extract_list
 from nlapi.resources.envelope import DataView, Noun, find_list, has_noun
 from nlapi.resources.identity import FieldRank, Item, field_at, id_of, label_rank, name_of
-from nlapi.tools.answer_view import lowercase_headers
+from nlapi.tools.answers.view import lowercase_headers
 from nlapi.tools.plan import Step
 
 # Fields whose whole text identifies an item.

@@ -28,7 +28,7 @@ from nlapi.planner.steps.state import (
     with_clauses,
 )
 from nlapi.planner.steps.turn_end import end_of_turn
-from nlapi.tools.answer_view import AnswerView
+from nlapi.tools.answers.view import AnswerView
 from nlapi.tools.plan import Conversation, FollowingCall, Outcome, Plan, Round, Step, Turn
 from nlapi.tools.tool import Account, Call
 

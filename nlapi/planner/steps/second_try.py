@@ -38,7 +38,7 @@ from nlapi.resources.error_reasons import error_reason
 from nlapi.resources.paths import segments
 from nlapi.resources.refusals import is_refused, refused_fields
 from nlapi.tools.plan import Outcome, Plan, Round, Step, Turn
-from nlapi.tools.state_reads import item_reader, named_by_path
+from nlapi.tools.sending.state_reads import item_reader, named_by_path
 from nlapi.tools.tool import Account, Call, Origin, Tool, ValueSource
 
 # The least probability of a value that its words surely mean, so that there may well be no items with it.

@@ -35,7 +35,7 @@ from nlapi.planner.steps.turn_end import MAX_PAGES, answer_views, end_of_turn, n
 from nlapi.reading.numbers import ORDINALS
 from nlapi.resources.answers import extract_item
 from nlapi.resources.identity import Item, field_at, id_of, name_of
-from nlapi.tools.answer_view import AnswerView, next_call
+from nlapi.tools.answers.view import AnswerView, next_call
 from nlapi.tools.plan import Outcome, Plan, Step, Turn
 from nlapi.tools.tool import Call
 

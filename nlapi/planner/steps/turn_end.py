@@ -10,7 +10,7 @@ from datetime import date
 from nlapi.openapi.spec import Effect
 from nlapi.planner.answering.answers import answer_question, list_of_step, pages_of, question_about_list
 from nlapi.planner.steps.state import CallState, LookupState, state_of, texts_used
-from nlapi.tools.answer_view import AnswerView, next_call
+from nlapi.tools.answers.view import AnswerView, next_call
 from nlapi.tools.plan import Outcome, Plan, Round, Step, Turn
 
 # Pages that are read for a look-up or an aggregate; with the calls around them they fit into one turn of the loop.

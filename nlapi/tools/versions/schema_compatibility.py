@@ -15,7 +15,7 @@ from nlapi.client.server import environments, expand_server_url
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Operation, SecurityScheme, as_map
 from nlapi.openapi.urls import is_http_url, parse_url, redact_url
-from nlapi.tools.names import join_names
+from nlapi.tools.texts.names import join_names
 from nlapi.tools.versions.pins import flow_urls, scheme_text
 
 MAX_DEPTH = 6

@@ -1,0 +1,1 @@
+"""Language models: their servers and prices, the messages to them, and the planner on one."""

@@ -1,0 +1,1 @@
+"""What was sent before: whether a change or a read only repeats it."""

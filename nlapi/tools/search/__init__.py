@@ -1,0 +1,1 @@
+"""Finds operations by words, and groups them."""
