@@ -14,7 +14,6 @@ from msgspec.structs import replace
 
 from nlapi.gateway.answers import AnswerCache, answer_key
 from nlapi.gateway.control.snapshot import Clock, ObjectiveRoute, ObjectiveSchemas, ServingPlan, Snapshot, build_limits
-from nlapi.gateway.hosts.registry import HostRegistry
 from nlapi.gateway.http import problems
 from nlapi.gateway.http.client_connection import run_while_connected
 from nlapi.gateway.http.problems import GatewayProblem
@@ -31,6 +30,7 @@ from nlapi.gateway.inference import (
 )
 from nlapi.gateway.llm.budgets import BudgetLedger, Reservation, estimate_call
 from nlapi.gateway.llm.usage import Prices, add_usage
+from nlapi.gateway.ray.registry import HostRegistry
 from nlapi.gateway.records.judge import Judge
 from nlapi.gateway.records.metrics import Metrics
 from nlapi.gateway.records.postprocessing import Exchange, Postprocessor, ShadowQueue

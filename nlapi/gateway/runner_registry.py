@@ -12,8 +12,6 @@ from typing import TypeAlias
 
 from nlapi.errors import NlapiError
 from nlapi.gateway.control.snapshot import Snapshot
-from nlapi.gateway.hosts.messages import MAX_LOADS, HostedContent
-from nlapi.gateway.hosts.registry import ContentDemand, HostRegistry, HostRunner
 from nlapi.gateway.inference import (
     FailureKind,
     InferenceError,
@@ -23,6 +21,8 @@ from nlapi.gateway.inference import (
     Runner,
 )
 from nlapi.gateway.llm.runner import LlmRunner, LlmUpstream
+from nlapi.gateway.ray.messages import MAX_LOADS, HostedContent
+from nlapi.gateway.ray.registry import ContentDemand, HostRegistry, HostRunner, host_hint
 from nlapi.gateway.shards.secret_references import AllowedReferences, ShardAccess
 from nlapi.gateway.shards.shards import Cluster, RemoteRunner
 from nlapi.gateway.versions.workflow import Mode, find_folder, read_manifest
@@ -125,7 +125,7 @@ class PreparedRunners:
     entries: dict[RunnerKey, OpenRunner] = field(default_factory=dict)
     new_runners: list[Runner] = field(default_factory=list)
     demands: list[ContentDemand] = field(default_factory=list)
-    """what hosts were asked to load before it is known whether a revision takes it"""
+    """what hosts were asked to run before it is known whether a revision takes it"""
 
     def runners(self, *, shadow: bool) -> dict[VersionRef, Runner]:
         """Return the runner of each version, for requests or for the copies of shadows."""
@@ -165,7 +165,7 @@ class RunnerRegistry:
         clusters = {
             name: self._reuse_cluster(shard)
             for name, shard in configuration.shards.items()
-            if shard.endpoints or shard.protocol is ShardProtocol.HOST
+            if shard.endpoints or shard.protocol is ShardProtocol.RAY
         }
         prepared = PreparedRunners(clusters=clusters)
         new_targets = []
@@ -201,7 +201,7 @@ class RunnerRegistry:
                 for shadow in (False, True) if version.ref in shadowed else (False,):
                     entry = self._current.get((version.ref, shadow))
                     if entry is None or not entry.is_loaded or not entry.can_serve(version, shard):
-                        (hosted if shard.protocol is ShardProtocol.HOST else targets).append((version, shard, shadow))
+                        (hosted if shard.protocol is ShardProtocol.RAY else targets).append((version, shard, shadow))
         preloaded = PreparedRunners(clusters={})
         try:
             await _run_bounded(partial(self._preload_hosted, preloaded, *target) for target in hosted)
@@ -240,7 +240,7 @@ class RunnerRegistry:
 
         async def open_target(version: Version, shard: Shard, shadow: bool) -> None:
             try:
-                if shard.protocol is ShardProtocol.HOST:
+                if shard.protocol is ShardProtocol.RAY:
                     runner = await self._open_hosted(
                         version, shard, prepared.clusters, shadow=shadow, waits=not tolerates(version.ref)
                     )
@@ -256,7 +256,7 @@ class RunnerRegistry:
             prepared.entries[version.ref, shadow] = entry
 
         # Hosts load side by side; what is loaded here shares one process, and is opened one by one.
-        hosted = [target for target in targets if target[1].protocol is ShardProtocol.HOST]
+        hosted = [target for target in targets if target[1].protocol is ShardProtocol.RAY]
         await _run_bounded(partial(open_target, *target) for target in hosted)
         for target in targets:
             if target not in hosted:
@@ -294,7 +294,7 @@ class RunnerRegistry:
             elif isinstance(entry.runner, HostRunner) and not shadow:
                 demand = entry.runner.demand
                 if reason := self._hosts.problem(demand.shard, demand.content):
-                    errors[ref] = LoadError(ref, reason, hint=_host_hint(demand.shard))
+                    errors[ref] = LoadError(ref, reason, hint=host_hint(demand.shard))
         return errors
 
     async def discard(self, prepared: PreparedRunners) -> None:
@@ -344,7 +344,7 @@ class RunnerRegistry:
             return cluster
         if shard.protocol in LLM_PROTOCOLS:
             return LlmUpstream(shard, self._environment, self._allowed)
-        source = self._hosts if shard.protocol is ShardProtocol.HOST else None
+        source = self._hosts if shard.protocol is ShardProtocol.RAY else None
         return Cluster(shard, access=ShardAccess(shard, self._environment, self._allowed), source=source)
 
     async def _demand_content(
@@ -422,10 +422,6 @@ class RunnerRegistry:
         else:
             raise LoadError(version.ref, f"shard {shard.name!r} has no endpoints", hint="give the shard an endpoint")
         return OpenRunner(version=version, shard=shard, runner=runner)
-
-
-def _host_hint(shard: str) -> str:
-    return f"start a host with `nlapi gateway host --shard {shard}`; GET /v1/hosts shows those that are alive"
 
 
 async def _run_bounded(works: Iterable[Callable[[], Awaitable[None]]]) -> None:

@@ -512,9 +512,9 @@ def _check_field(location: str, field: Field, field_names: set[str]) -> Iterator
 
 def _check_shard(scope: CheckScope, key: object, shard: Shard) -> Iterator[Issue]:
     location = f"shards.{shard.name}.endpoints"
-    if shard.protocol is ShardProtocol.HOST and shard.endpoints:
-        message = f"shard {shard.name!r} has endpoints, and its hosts register themselves"
-        yield Issue.error(location, message, "leave them out", "host-endpoints")
+    if shard.protocol is ShardProtocol.RAY and shard.endpoints:
+        message = f"shard {shard.name!r} has endpoints, and those of Ray are reported by themselves"
+        yield Issue.error(location, message, "leave them out", "ray-endpoints")
     elif shard.protocol not in CONTENT_PROTOCOLS and not shard.endpoints:
         message = f"shard {shard.name!r} speaks {shard.protocol} and has no endpoints"
         yield Issue.error(location, message, "give the address of at least one replica", "no-endpoints")

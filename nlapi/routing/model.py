@@ -152,14 +152,19 @@ class ShardProtocol(StrEnum):
     # Open Inference Protocol v2, as MLServer and Triton speak it.
     OPEN_INFERENCE = "oip-v2"
     JSON = "json"
-    # Serving hosts of our own (`nlapi gateway host`), which register by heartbeats and get the content of versions.
-    HOST = "host"
+    # Ray Serve, whose clusters `nlapi gateway ray` connects; they get the content of versions.
+    RAY = "ray"
     # Chat Completions of OpenAI and of the many servers that speak it, and the Messages API of Anthropic.
     OPENAI = "openai"
     ANTHROPIC = "anthropic"
 
+    @classmethod
+    def _missing_(cls, value: object) -> ShardProtocol | None:
+        # Serving hosts, which Ray Serve replaced, stand in revisions of before.
+        return cls.RAY if value == "host" else None
 
-CONTENT_PROTOCOLS = (ShardProtocol.LOCAL, ShardProtocol.HOST)
+
+CONTENT_PROTOCOLS = (ShardProtocol.LOCAL, ShardProtocol.RAY)
 """The protocols whose versions are content that the gateway has: the others are served by somebody else's software."""
 
 LLM_PROTOCOLS = (ShardProtocol.OPENAI, ShardProtocol.ANTHROPIC)
@@ -172,7 +177,7 @@ class Shard:
 
     name: str
     protocol: ShardProtocol = ShardProtocol.LOCAL
-    # Empty for LOCAL and HOST only: hosts register themselves.
+    # Empty for LOCAL and RAY only: the replicas of Ray are reported.
     endpoints: tuple[str, ...] = ()
     concurrency: int = 64
     """The maximum of simultaneous calls to one endpoint."""

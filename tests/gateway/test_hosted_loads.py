@@ -10,8 +10,8 @@ from typing import Any
 
 from nlapi.errors import DescriptionError
 from nlapi.gateway.control.access import Audience
-from nlapi.gateway.hosts.messages import MAX_LOADS, HostDemand, HostedContent
-from nlapi.gateway.hosts.registration import HostedVersions
+from nlapi.gateway.ray.gateways import HostedVersions
+from nlapi.gateway.ray.messages import MAX_LOADS, HostDemand, HostedContent
 from nlapi.gateway.versions.artifacts import ArtifactStore
 from nlapi.routing.model import VersionRef
 from tests.gateway.kit import Talk, gateway

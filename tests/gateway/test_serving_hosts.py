@@ -22,10 +22,10 @@ import pytest
 from benchmarks.ports import free_port
 from nlapi.errors import DescriptionError
 from nlapi.gateway.control.access import Access, Audience
-from nlapi.gateway.hosts.messages import EXPIRY_S, HostedContent, HostHeartbeat
-from nlapi.gateway.hosts.registration import ContentReader, resolve_gateway
-from nlapi.gateway.hosts.registry import SETTLING_S, HostRegistry
 from nlapi.gateway.http.problems import GatewayProblem
+from nlapi.gateway.ray.gateways import ContentReader, resolve_gateway
+from nlapi.gateway.ray.messages import EXPIRY_S, HostedContent, HostHeartbeat
+from nlapi.gateway.ray.registry import SETTLING_S, HostRegistry
 from nlapi.gateway.store.store import GatewayStore
 from nlapi.gateway.versions.artifacts import ArtifactStore
 from nlapi.routing.model import VersionRef

@@ -1,29 +1,24 @@
-"""`nlapi gateway`: start the serving gateway or a host of it, move its database, make tokens, and show its traffic."""
+"""`nlapi gateway`: start the serving gateway, connect it with Ray, move its database, make tokens, show traffic."""
 
 from __future__ import annotations
 
-import logging
-import os
-import re
-import socket
-import sys
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import typer
 
 from nlapi.cli.gateway import keys as gateway_keys
 from nlapi.cli.gateway import planes as gateway_planes
+from nlapi.cli.gateway import ray as gateway_ray
 from nlapi.cli.gateway import state as gateway_state
 from nlapi.cli.gateway import traffic as gateway_traffic
-from nlapi.cli.gateway.options import Artifacts, DrainDelay, ServerOptions, default_database, open_database
+from nlapi.cli.gateway.options import Artifacts, default_database, open_database
 from nlapi.cli.gateway.planes import DataPlaneSetup, EnvoyOptions, envoy_options, plane_setup_options
 from nlapi.cli.gateway.run import GatewaySetup, run_gateway, setup_options
 from nlapi.cli.gateway.tokens import token
-from nlapi.cli.options import flag, option, options_of
+from nlapi.cli.options import flag, option
 from nlapi.cli.render import console
 from nlapi.errors import UsageError, require_extra
 
@@ -64,92 +59,6 @@ def serve(
         setup = replace(setup, config=folder / "configuration.json", models=folder / "models")
     files = (setup.tls_cert, setup.tls_key, setup.tls_client_ca)
     run_gateway(setup, plane_setup.plane_options(envoy_options, *files))
-
-
-HOST = """nlapi gateway token host-1 --for host --token-file host.token
-nlapi gateway host --shard ranking --gateway http://127.0.0.1:8700 --token file:host.token"""
-HOST_PORT = 8800
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostSetup(ServerOptions):
-    """The options of a serving host."""
-
-    shard: Annotated[str, option("--shard NAME", "The shard (protocol `host`) that it serves.")]
-    gateway: Annotated[
-        list[str] | None, option("--gateway URL", "A gateway to register with, at every address its name resolves to.")
-    ] = None
-    token: Annotated[str, option("--token REFERENCE", "The token for hosts: env:NAME or file:PATH.")] = (
-        "env:NLAPI_HOST_TOKEN"  # noqa: S105 - a reference
-    )
-    name: Annotated[str | None, option("--name", "A unique name for the host. Default: machine and port.")] = None
-    listen: Annotated[str, option("--host ADDRESS", "The address to listen on.")] = "127.0.0.1"
-    port: Annotated[int, option("--port -p", "The port; 0 picks a free one.", min=0, max=65535)] = HOST_PORT
-    url: Annotated[str | None, option("--url URL", "The URL where gateways call it. Default: where it listens.")] = None
-    data: Annotated[
-        Path | None, option("--data DIR", "The folder for the content of versions. Default: a temporary one.")
-    ] = None
-    drain_delay: DrainDelay = 1
-
-
-@options_of(HostSetup, "setup")
-def host(setup: HostSetup) -> None:
-    """Serve the versions of a shard on this machine, for a gateway.
-
-    It registers with the gateway, then loads and runs the versions it is sent. On SIGTERM, calls in flight finish and
-    no new ones arrive.
-    """
-    from nlapi.gateway.hosts.app import ServingHostApp
-    from nlapi.gateway.hosts.registration import HostIdentity
-    from nlapi.gateway.http.server import open_probes
-    from nlapi.gateway.http.server import serve as run
-    from nlapi.gateway.shards.secret_references import SecretReference, is_reference
-    from nlapi.gateway.versions.artifacts import ArtifactStore
-
-    require_extra("gateway", "`nlapi gateway host`")
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    gateways = tuple(setup.gateway or ["http://127.0.0.1:8700"])
-    for address in (*gateways, *([setup.url] if setup.url else [])):
-        _check_url(address)
-    if not is_reference(setup.token):
-        raise UsageError("--token is not a reference", hint="env:NAME or file:PATH; a token itself would stand in `ps`")
-    if setup.listen in ("0.0.0.0", "::") and not setup.url:  # noqa: S104 - a comparison
-        raise UsageError(f"{setup.listen} is not an address to be called at", hint="give --url http://ADDRESS:PORT")
-    setup.set_boundary()
-    secret = SecretReference(setup.token, os.environ)
-    secret.read()  # at once: an error in the option must not end as a heartbeat that is refused
-    certificate = setup.read_certificate()
-    identity = HostIdentity(name=setup.name or _default_name(setup.port), shard=setup.shard, read_token=secret.read)
-    app = ServingHostApp(gateways, identity, ArtifactStore(setup.data))
-
-    def on_ready(own_url: str) -> None:
-        # The URL alone on standard output, for a script that waits for it.
-        console.write(own_url)
-        sys.stdout.flush()
-        app.announce(setup.url or own_url)
-
-    with open_probes(setup.listen, setup.probe_port) as probes:
-        run(
-            app,
-            host=setup.listen,
-            port=setup.port,
-            ready=on_ready,
-            timeouts=setup.timeouts,
-            probe_listener=probes.take() if probes else None,
-            on_drain=app.begin_drain,
-            certificate=certificate,
-        )
-
-
-def _check_url(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
-        raise UsageError(f"{url!r} is not an http or https URL", hint="such as http://127.0.0.1:8700")
-
-
-def _default_name(port: int) -> str:
-    # With port 0 the process's number tells hosts of one machine apart.
-    return re.sub(r"[^A-Za-z0-9-]", "-", f"{socket.gethostname()}-{port or os.getpid()}")[:80].strip("-")
 
 
 MIGRATE = (
@@ -203,7 +112,7 @@ def migrate(
 app.command(epilog="nlapi gateway token ana --for operator --days 30")(token)
 app.command(epilog=gateway_traffic.STATUS)(gateway_traffic.status)
 app.command(epilog=gateway_traffic.TRAFFIC)(gateway_traffic.traffic)
-app.command(epilog=HOST)(host)
+app.command("ray", epilog=gateway_ray.EXAMPLES)(gateway_ray.ray)
 app.command(epilog=gateway_state.APPLY)(gateway_state.apply)
 app.command(epilog=MIGRATE)(migrate)
 app.add_typer(gateway_keys.app)

@@ -26,7 +26,7 @@ FIRST_TOKEN_NAME = "first-admin"  # noqa: S105 - a name
 
 
 class TokenKind(StrEnum):
-    """The role of a new token, `serve` for a client's token, or `host` for that of a serving host."""
+    """The role of a new token, `serve` for a client's token, or `host` for that of a Ray cluster."""
 
     VIEWER = "viewer"
     OPERATOR = "operator"

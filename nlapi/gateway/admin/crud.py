@@ -65,7 +65,7 @@ def object_json(kind: Kind, item: Any, revision: int) -> Json:
 
 def runtime_status(call: ApiCall, item: Any) -> Json:
     """Return the runtime status of an object: a shard's replicas, or a shadow's copies."""
-    if isinstance(item, Shard) and (item.endpoints or item.protocol is ShardProtocol.HOST):
+    if isinstance(item, Shard) and (item.endpoints or item.protocol is ShardProtocol.RAY):
         return {"replicas": call.gateway.engine.runners.replica_health().get(item.name, [])}
     if isinstance(item, Shadow):
         return {"status": _shadow_status(call, item)}

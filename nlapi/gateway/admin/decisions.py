@@ -278,6 +278,9 @@ def _movement_rows(simulation: Simulation) -> Iterator[Json]:
 
 # Protocols of shards that a data plane can pass a client's body to. LLMs need a key that the gateway alone has.
 _DIRECT_PROTOCOLS = (ShardProtocol.JSON, ShardProtocol.OPEN_INFERENCE)
+"""the protocols of shards whose addresses any data plane has"""
+_CARRIED_PROTOCOLS = (*_DIRECT_PROTOCOLS, ShardProtocol.RAY)
+"""those of shards that a data plane of this gateway calls"""
 GATEWAY_PROTOCOL = "gateway"
 """The protocol of the gateway's own serving: `{"input", "context"}`, answered with output and decision"""
 
@@ -317,7 +320,7 @@ async def resolve_objective(call: ApiCall) -> ApiResponse:
         }
     # The addresses of replicas are for operators: a client that goes there by itself passes by its limits.
     elif shard := current.configuration.shards.get(decision.shard):
-        is_hosted = shard.protocol is ShardProtocol.HOST
+        is_hosted = shard.protocol is ShardProtocol.RAY
         endpoints = gateway.engine.hosts.replicas(shard.name) if is_hosted else shard.endpoints
         body |= {"protocol": str(shard.protocol), "endpoints": list(endpoints)}
     return ApiResponse(body=body)
@@ -325,8 +328,9 @@ async def resolve_objective(call: ApiCall) -> ApiResponse:
 
 def _may_be_direct(gateway: Gateway, configuration: Configuration) -> bool:
     """Return whether payloads may pass by the gateway."""
+    protocols = _DIRECT_PROTOCOLS if gateway.data_plane is None else _CARRIED_PROTOCOLS
     shards = configuration.shards.values()
-    return bool(gateway.data_plane_url) and any(shard.protocol in _DIRECT_PROTOCOLS for shard in shards)
+    return bool(gateway.data_plane_url) and any(shard.protocol in protocols for shard in shards)
 
 
 def _destination(gateway: Gateway, decision: Decision, configuration: Configuration, *, is_direct: bool) -> Json:
@@ -340,7 +344,9 @@ def _destination(gateway: Gateway, decision: Decision, configuration: Configurat
     # A version gets the context that was decided on: in the signed key, or, if it is long, from the gateway itself.
     if not base or shard is None or not (is_carried and is_direct):
         return {"url": f"{base}{path}/serve", "protocol": GATEWAY_PROTOCOL}
-    destination: Json = {"url": f"{base}{path}/infer", "protocol": str(shard.protocol)}
+    # Replicas on Ray take the input as it is, as servers that speak JSON do.
+    protocol = ShardProtocol.JSON if shard.protocol is ShardProtocol.RAY else shard.protocol
+    destination: Json = {"url": f"{base}{path}/infer", "protocol": str(protocol)}
     if shard.protocol is ShardProtocol.OPEN_INFERENCE:
         version = configuration.versions[decision.version]
         destination |= {

@@ -10,9 +10,9 @@ from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, etag_header, list
 from nlapi.gateway.admin.crud import find_object, object_json, runtime_status
 from nlapi.gateway.control.codec import KINDS, Json, slug
 from nlapi.gateway.engine import Engine
-from nlapi.gateway.hosts.messages import HostHeartbeat
-from nlapi.gateway.hosts.registry import ServingHost
 from nlapi.gateway.http.problems import GatewayProblem, issue_json, unknown_object, unprocessable
+from nlapi.gateway.ray.messages import HostHeartbeat
+from nlapi.gateway.ray.registry import ServingHost
 from nlapi.gateway.shards.checks import endpoint_fault
 from nlapi.gateway.versions.content_digest import content_files
 from nlapi.routing.model import ShardProtocol
@@ -58,33 +58,36 @@ MAX_PART_BYTES = 4 * 2**20
 
 
 async def send_heartbeat(call: ApiCall) -> ApiResponse:
-    """Register a host until its heartbeats stop, and return its versions once they differ from those that it has.
+    """Note the replicas of a host, and return its versions once they differ from those that it knows.
 
-    GatewayProblem 404 if the shard does not exist, 409 when another host has the name, 422 when it cannot be called.
+    GatewayProblem 422 when the shard has another protocol, or a replica cannot be called.
     """
     hosts, configuration = call.gateway.engine.hosts, call.gateway.publisher.current.configuration
     heartbeat = HostHeartbeat.from_json({**call.body, "shard": slug(call.body["shard"])})
     shard = configuration.shards.get(heartbeat.shard)
     # A shard that an edit is about to add is not in the configuration yet: its hosts may be there before it.
-    if shard is not None and shard.protocol is not ShardProtocol.HOST:
-        message = f"shard {shard.name} speaks {shard.protocol}, and hosts serve shards of the protocol host"
-        raise unprocessable([Issue.error("body.shard", message, rule="not-host")])
-    if fault := endpoint_fault(heartbeat.url, ShardProtocol.HOST):
-        raise unprocessable([Issue.error("body.url", f"{heartbeat.url[:200]!r} {fault}", rule="endpoint")])
+    if shard is not None and shard.protocol is not ShardProtocol.RAY:
+        message = f"shard {shard.name} speaks {shard.protocol}, and hosts serve shards of the protocol ray"
+        raise unprocessable([Issue.error("body.shard", message, rule="not-ray")])
+    for url in {url for urls in heartbeat.ready.values() for url in urls}:
+        if fault := endpoint_fault(url, ShardProtocol.RAY):
+            raise unprocessable([Issue.error("body.ready", f"{url[:200]!r} {fault}", rule="endpoint")])
     hosts.record(call.stored_name("host"), heartbeat)
-    if heartbeat.draining or call.gateway.is_draining:
+    if call.gateway.is_draining:
         return ApiResponse(body=hosts.demanded(heartbeat.shard).as_json())
     return ApiResponse(body=(await hosts.wait_demand(heartbeat.shard, heartbeat.demand)).as_json())
 
 
 async def list_hosts(call: ApiCall) -> ApiResponse:
-    """Return a page of the live hosts."""
-    return list_page([_host_json(host) for host in call.gateway.engine.hosts.hosts()], call)
+    """Return a page of the hosts."""
+    hosts = call.gateway.engine.hosts
+    return list_page([_host_json(host, hosts.silent_s(host)) for host in hosts.hosts()], call)
 
 
-def _host_json(host: ServingHost) -> Json:
+def _host_json(host: ServingHost, silent_s: float) -> Json:
     beat = host.heartbeat.as_json()
-    return {"name": host.name, **{name: beat[name] for name in ("shard", "url", "ready", "failed")}}
+    silence = {"silent_seconds": round(silent_s, 1)} if silent_s else {}
+    return {"name": host.name, **{name: beat[name] for name in ("shard", "ready", "failed")}, **silence}
 
 
 async def list_content(call: ApiCall) -> ApiResponse:

@@ -22,8 +22,8 @@ RESERVED_NAMES = frozenset(("gateway", "command-line"))
 
 
 class Audience(StrEnum):
-    """The audience of a token: operators of the gateway (admin), clients that send requests (serve), or serving hosts
-    that register (host).
+    """The audience of a token: operators of the gateway (admin), clients that send requests (serve), or hosts, which
+    are Ray clusters (host).
     """
 
     ADMIN = "admin"

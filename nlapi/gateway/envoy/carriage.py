@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
 from nlapi.errors import Issue, Level
-from nlapi.gateway.envoy.clusters import CarriedShadow, CarriedVersion, ShardAddress, shard_address
+from nlapi.gateway.envoy.clusters import CarriedShadow, CarriedVersion, ShardAddress, replica_address, shard_address
 from nlapi.gateway.envoy.routes import CellRoute
+from nlapi.gateway.ray.messages import HostedContent
 from nlapi.gateway.routing_keys.cells import RoutingCell
 from nlapi.gateway.shards.open_inference import declared_datatypes
 from nlapi.routing.model import (
@@ -54,15 +56,20 @@ class ObjectiveCarriage:
         return Plane.ENVOY if True in carried else Plane.GATEWAY
 
 
-class CarriedVersions:
-    """The versions of one objective as Envoy calls them, each looked up once."""
+ReplicaLookup: TypeAlias = Callable[[str, HostedContent], tuple[str, ...] | None]
+"""Returns the URLs of the replicas of a content on a shard of Ray; None while nobody has said them."""
 
-    def __init__(self, configuration: Configuration, objective: Objective) -> None:
+
+class CarriedVersions:
+    """The versions of one objective as Envoy calls them, each shard looked up once."""
+
+    def __init__(self, configuration: Configuration, objective: Objective, replicas: ReplicaLookup) -> None:
         self._configuration = configuration
         self._objective = objective
+        self._replicas = replicas
         self._addresses: dict[str, ShardAddress | str] = {}
 
-    def find(self, ref: VersionRef) -> CarriedVersion | str:
+    def find(self, ref: VersionRef, *, shadow: bool = False) -> CarriedVersion | str:
         """Return a version with its shard, or the reason why Envoy cannot carry its calls there."""
         version = self._configuration.versions.get(ref)
         shard = self._configuration.shards.get(version.shard) if version else None
@@ -70,12 +77,15 @@ class CarriedVersions:
             return f"{ref} runs in the gateway's own processes"
         if shard.protocol in LLM_PROTOCOLS:
             return f"{ref} is an LLM, whose key, tokens and streams the gateway looks after"
-        if shard.protocol not in (ShardProtocol.JSON, ShardProtocol.OPEN_INFERENCE):
-            return f"{ref} is on shard {shard.name}, whose servers the gateway knows"
         if self._objective.fallback is not None:
             return f"its fallback {self._objective.fallback} answers where a version fails"
         if version.form is InputForm.COLUMNS or declared_datatypes(version.input):
             return f"{ref} takes tables or tensors of datatypes that the gateway writes"
+        if shard.protocol is ShardProtocol.RAY:
+            content = HostedContent(digest=version.digest, shadow=shadow)
+            urls = self._replicas(shard.name, content)
+            replicas = replica_address(content, urls or ())
+            return CarriedVersion(version=version, shard=shard, address=replicas, has_endpoints=urls is not None)
         address = self._addresses.get(shard.name)
         if address is None:
             address = self._addresses[shard.name] = _address(shard)
@@ -95,9 +105,11 @@ def _address(shard: Shard) -> ShardAddress | str:
         return f"shard {shard.name}: {error}"
 
 
-def carriage(configuration: Configuration, objective: Objective, cells: tuple[RoutingCell, ...]) -> ObjectiveCarriage:
+def carriage(
+    configuration: Configuration, objective: Objective, cells: tuple[RoutingCell, ...], replicas: ReplicaLookup
+) -> ObjectiveCarriage:
     """Return the routes of an objective, with an Issue for everything that Envoy does not do of it."""
-    versions = CarriedVersions(configuration, objective)
+    versions = CarriedVersions(configuration, objective, replicas)
     lookups = {cell.version: versions.find(cell.version) for cell in cells}
     targets = {ref: target for ref, target in lookups.items() if isinstance(target, CarriedVersion)}
     shadows, shadow_issues = _carried_shadows(configuration, objective, versions)
@@ -120,8 +132,9 @@ def carriage(configuration: Configuration, objective: Objective, cells: tuple[Ro
     if targets:
         issues += shadow_issues
         issues += _unchecked_issues(configuration, objective)
+    # Those that Envoy does not carry too: it does as soon as they are moved to a shard.
     refs = {
-        *targets,
+        *lookups,
         *(shadow.version for shadow in configuration.shadows.values() if shadow.objective == objective.name),
     }
     return ObjectiveCarriage(
@@ -151,12 +164,12 @@ def _carried_shadows(
     for shadow in configuration.shadows.values():
         if shadow.objective != objective.name:
             continue
-        target = versions.find(shadow.version)
+        target = versions.find(shadow.version, shadow=True)
         if isinstance(target, CarriedVersion):
             carried[shadow.name] = CarriedShadow(shadow=shadow, target=target)
             continue
         message = f"no copies of what Envoy carries: {target}"
-        hint = "register the version on a shard that speaks json or oip-v2"
+        hint = "register the version on a shard that speaks json, oip-v2 or ray"
         issues.append(Issue.warning(f"shadows.{shadow.name}", message, hint, "not-carried"))
     return carried, issues
 
@@ -166,7 +179,7 @@ def _unchecked_issues(configuration: Configuration, objective: Objective) -> lis
     issues = []
     if objective.input or objective.output:
         message = "Envoy looks into no body: the schemas are not checked on the way"
-        hint = "the version checks what it gets; nlapi.gateway.Client and versions on hosts can do it"
+        hint = "the version checks what it gets; nlapi.gateway.Client can do it"
         where = f"objectives.{objective.name}"
         issues.append(Issue(level=Level.INFO, where=where, message=message, hint=hint, rule="not-checked"))
     for canary in configuration.canaries.values():

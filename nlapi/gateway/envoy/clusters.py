@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from urllib.parse import quote, urlsplit
 
@@ -17,6 +17,8 @@ from nlapi.gateway.envoy.documents import (
     typed,
 )
 from nlapi.gateway.envoy.options import DataPlaneOptions, ShardCertificates
+from nlapi.gateway.ray.cluster import app_name
+from nlapi.gateway.ray.messages import HostedContent
 from nlapi.gateway.shards.bulkhead import share_limit
 from nlapi.gateway.shards.client import IDLE_S
 from nlapi.gateway.shards.open_inference import OpenInferenceCodec
@@ -65,16 +67,25 @@ def url_address(*urls: str) -> ShardAddress:
     parts = [urlsplit(url) for url in urls]
     if len({(part.scheme, part.path.rstrip("/")) for part in parts}) != 1:
         raise ValueError("its endpoints differ in their scheme or path")
-    endpoints = tuple(
+    return ShardAddress(endpoints=_endpoints(urls), is_tls=parts[0].scheme == "https", path=parts[0].path.rstrip("/"))
+
+
+def _endpoints(urls: tuple[str, ...]) -> tuple[Endpoint, ...]:
+    parts = map(urlsplit, urls)
+    return tuple(
         Endpoint(host=part.hostname or "", port=part.port or _DEFAULT_PORTS[part.scheme], name=part.netloc)
         for part in parts
     )
-    return ShardAddress(endpoints=endpoints, is_tls=parts[0].scheme == "https", path=parts[0].path.rstrip("/"))
 
 
 def shard_address(shard: Shard) -> ShardAddress:
     """Return the addresses of a remote shard. ValueError when its endpoints differ in their scheme or base path."""
     return url_address(*shard.endpoints)
+
+
+def replica_address(content: HostedContent, urls: tuple[str, ...]) -> ShardAddress:
+    """Return the addresses of the replicas of a content on Ray, of which there may be none at the moment."""
+    return replace(url_address(f"http://ray/{app_name(content)}", *urls), endpoints=_endpoints(urls))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +95,14 @@ class CarriedVersion:
     version: Version
     shard: Shard
     address: ShardAddress
+    has_endpoints: bool = True
+    """whether its endpoints are known. What a gateway that was restarted has not heard yet, an Envoy still has."""
+
+    @property
+    def place(self) -> str:
+        """What has the endpoints, as the name of a cluster has it: the shard, or on Ray the version there."""
+        is_hosted = self.shard.protocol is ShardProtocol.RAY
+        return f"{self.shard.name}/{self.model}/{self.name}" if is_hosted else self.shard.name
 
     @property
     def model(self) -> str:
@@ -134,9 +153,9 @@ HEALTH_CHECK_TIMEOUT_S = 1.0
 OPEN_INFERENCE_READY = "/v2/health/ready"
 
 
-def cluster_name(objective: str, shard: str) -> str:
-    """Return the name of the cluster of an objective on a shard. No name has a "/", so no two are equal."""
-    return f"{objective}/{shard}"
+def cluster_name(objective: str, place: str) -> str:
+    """Return the name of the cluster of an objective at a place. No name has a "/", so no two are equal."""
+    return f"{objective}/{place}"
 
 
 def shadow_cluster_name(objective: str, shadow: str) -> str:
@@ -144,17 +163,16 @@ def shadow_cluster_name(objective: str, shadow: str) -> str:
     return f"{objective}/{shadow}/shadow"
 
 
-def objective_cluster(
-    objective: Objective, shard: Shard, address: ShardAddress, options: DataPlaneOptions
-) -> JsonObject:
-    """Return the cluster with which an objective calls a shard."""
+def objective_cluster(objective: Objective, carried: CarriedVersion, options: DataPlaneOptions) -> JsonObject:
+    """Return the cluster with which an objective calls a shard, or the replicas of a version on Ray."""
     # One for each objective, and not one for the shard: breakers and ejections are those of the cluster, and what one
     # objective causes must not be felt by another (docs/design/040-envoy-data-plane.md).
-    slots = shard.concurrency * len(shard.endpoints)
+    shard, address = carried.shard, carried.address
+    slots = shard.concurrency * len(address.endpoints)
     limit = share_limit(slots, shard.objective_percent) if slots > 1 else 1
     timeout_s = objective.timeout_ms / 1000
     return {
-        **_shard_cluster(cluster_name(objective.name, shard.name), shard, address, options, timeout_s),
+        **_shard_cluster(cluster_name(objective.name, carried.place), shard, address, options, timeout_s),
         "circuit_breakers": _breakers(limit, MAX_RETRIES),
     }
 

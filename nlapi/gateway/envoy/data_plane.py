@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -31,10 +31,11 @@ from nlapi.gateway.routing_keys.cells import list_cells
 from nlapi.gateway.routing_keys.key_set import MAX_LIFETIME_S
 from nlapi.gateway.routing_keys.key_verifier import ISSUER
 from nlapi.routing.change import DECIDING_KINDS, ConfigurationChanges
-from nlapi.routing.model import Configuration, Objective, VersionRef
+from nlapi.routing.model import Configuration, Objective, ShardProtocol, VersionRef
 from nlapi.serving import open_listener
 
 if TYPE_CHECKING:
+    from nlapi.gateway.ray.registry import HostRegistry
     from nlapi.gateway.routing_keys.key_ring import KeyRing
 
 # Seconds that an Envoy of this machine has to start and take its first configuration; 0.1 to 0.5 s on an idle one.
@@ -64,11 +65,17 @@ class EnvoyDataPlane:
     """
 
     def __init__(
-        self, options: DataPlaneOptions, control: AdsServer, keys: KeyRing, process: EnvoyProcess | None = None
+        self,
+        options: DataPlaneOptions,
+        control: AdsServer,
+        keys: KeyRing,
+        hosts: HostRegistry,
+        process: EnvoyProcess | None = None,
     ) -> None:
         self.options = options
         self.control = control
         self._keys = keys
+        self._hosts = hosts
         self._process = process
         self._configuration = Configuration()
         self._revision = 0
@@ -94,6 +101,7 @@ class EnvoyDataPlane:
                 pass
         self._fixed = _encode(fixed_resources(self.options))
         self.renew_keys()
+        self._hosts.on_change = self.renew_replicas
         await self.control.start()
         if self._process is not None:
             try:
@@ -117,18 +125,21 @@ class EnvoyDataPlane:
     def publish(self, configuration: Configuration, revision: int) -> None:
         """Send what a revision changes to every Envoy."""
         changes = ConfigurationChanges(self._configuration, configuration)
-        affected = _affected_objectives(changes, self._parts)
-        # The cells of the affected objectives alone: those of 10,000 keys take as long as all else of a publication.
-        selected = {name: configuration.objectives[name] for name in affected if name in configuration.objectives}
-        cells = list_cells(replace(configuration, objectives=selected))
-        parts = {name: part for name, part in self._parts.items() if name in configuration.objectives}
-        for name, objective in selected.items():
-            parts[name] = self._encode_objective(carriage(configuration, objective, cells[name]))
-        self._parts, self._configuration, self._revision = parts, configuration, revision
+        self._encode_objectives(configuration, _affected_objectives(changes, self._parts))
+        self._configuration, self._revision = configuration, revision
         if changes.keys("clients"):
             self.control.limits.update(configuration.clients.values())
             self._encode_extensions()
         self._send()
+
+    def renew_replicas(self) -> None:
+        """Send the addresses of the replicas on Ray as they are known now."""
+        configuration = self._configuration
+        hosted = {name for name, shard in configuration.shards.items() if shard.protocol is ShardProtocol.RAY}
+        affected = [name for name, part in self._parts.items() if not part.carriage.shards.isdisjoint(hosted)]
+        if affected:
+            self._encode_objectives(configuration, affected)
+            self._send()
 
     async def wait_published(self) -> None:
         """Wait until every Envoy has answered for the last revision, for a second at most."""
@@ -138,6 +149,16 @@ class EnvoyDataPlane:
         """Send the public keys as they are now."""
         self._encode_extensions()
         self._send()
+
+    def _encode_objectives(self, configuration: Configuration, names: Collection[str]) -> None:
+        # The cells of the named objectives alone: those of 10,000 keys take as long as all else of a publication.
+        selected = {name: configuration.objectives[name] for name in names if name in configuration.objectives}
+        cells = list_cells(replace(configuration, objectives=selected))
+        parts = {name: part for name, part in self._parts.items() if name in configuration.objectives}
+        for name, objective in selected.items():
+            carried = carriage(configuration, objective, cells[name], self._hosts.reported_endpoints)
+            parts[name] = self._encode_objective(carried)
+        self._parts = parts
 
     def _encode_objective(self, carried: ObjectiveCarriage) -> _ObjectivePart:
         try:
@@ -182,7 +203,9 @@ class EnvoyDataPlane:
 
     def carries(self, configuration: Configuration, objective: Objective, version: VersionRef) -> bool:
         """Return whether Envoy calls the shard of a version; if not, it passes the calls to the gateway."""
-        return isinstance(CarriedVersions(configuration, objective).find(version), CarriedVersion)
+        return isinstance(
+            CarriedVersions(configuration, objective, self._hosts.reported_endpoints).find(version), CarriedVersion
+        )
 
     def issues(self) -> list[Issue]:
         """Return what is wrong between this gateway and its Envoys, and what Envoy does not do of the configuration."""

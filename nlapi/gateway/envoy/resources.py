@@ -107,18 +107,21 @@ def objective_resources(carriage: ObjectiveCarriage, options: DataPlaneOptions) 
     """Return the clusters, endpoints, routes and the scope of one objective."""
     objective = carriage.objective
     # Each once: 100 cells are often on one shard, and building its cluster for each of them took 2 ms of a publication.
-    shards = {cell.carried.shard.name: cell.carried for cell in carriage.cells if cell.carried is not None}
+    places = {cell.carried.place: cell.carried for cell in carriage.cells if cell.carried is not None}
     shadows = {copied.shadow.name: copied for cell in carriage.cells for copied in cell.shadows}
     clusters: dict[str, JsonObject] = {}
     addresses: dict[str, ShardAddress] = {}
-    for name, carried in shards.items():
-        cluster = cluster_name(objective.name, name)
-        clusters[cluster] = objective_cluster(objective, carried.shard, carried.address, options)
-        addresses[cluster] = carried.address
+    # An Envoy that has endpoints of a cluster keeps them as long as it is sent none.
+    for place, carried in places.items():
+        cluster = cluster_name(objective.name, place)
+        clusters[cluster] = objective_cluster(objective, carried, options)
+        if carried.has_endpoints:
+            addresses[cluster] = carried.address
     for name, copied in shadows.items():
         cluster = shadow_cluster_name(objective.name, name)
         clusters[cluster] = shadow_cluster(objective, copied, options)
-        addresses[cluster] = copied.target.address
+        if copied.target.has_endpoints:
+            addresses[cluster] = copied.target.address
     return {
         CLUSTER: clusters,
         ENDPOINTS: {

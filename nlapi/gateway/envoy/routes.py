@@ -145,7 +145,7 @@ def _match(path: str) -> JsonObject:
 
 def _shard_route(objective: Objective, entry: CellRoute, target: CarriedVersion) -> JsonObject:
     action: JsonObject = {
-        "cluster": cluster_name(objective.name, target.shard.name),
+        "cluster": cluster_name(objective.name, target.place),
         "timeout": duration(objective.timeout_ms / 1000),
         "prefix_rewrite": target.path,
         "auto_host_rewrite": True,
@@ -203,8 +203,8 @@ def _retry_policy(objective: Objective) -> JsonObject:
         "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.05s"},
     }
     if objective.idempotent:
-        # A replica that has too much to do did not run the call.
-        policy["retriable_status_codes"] = [429]
+        # A replica that has too much to do, or runs another version by now, did not run the call.
+        policy["retriable_status_codes"] = [429, 421]
     return policy
 
 

@@ -78,3 +78,20 @@ def context_json(context: Context) -> str:
         if content.isascii() and b"\x7f" not in content:
             return content.decode("ascii")
     return json.dumps(dict(context), separators=(",", ":")).replace("\x7f", "\\u007f")
+
+
+def encode_server_timing(stages: Mapping[str, float]) -> str:
+    """Return the value of a Server-Timing header (W3C) for milliseconds by stage."""
+    return ", ".join(f"{name};dur={ms:.3f}" for name, ms in stages.items())
+
+
+def decode_server_timing(value: str) -> dict[str, float]:
+    """Return milliseconds by name; entries without a duration are left out."""
+    stages = {}
+    for name, *parameters in (entry.split(";") for entry in value.split(",")):
+        for parameter in parameters:
+            key, _, text = parameter.partition("=")
+            if key.strip() == "dur":
+                with suppress(ValueError):
+                    stages[name.strip()] = float(text)
+    return stages

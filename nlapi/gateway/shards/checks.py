@@ -30,9 +30,7 @@ _RESERVED_HEADERS = frozenset(
     )
 )
 
-_LOCAL_REFUSES = ("key", "headers", "ca", "certificate")
-# Hosts check certificates alone: a key that nobody checks would protect nothing.
-_HOSTS_REFUSE = ("key", "headers")
+_CONTENT_REFUSES = ("key", "headers", "ca", "certificate")
 
 
 def check_shard(scope: CheckScope, key: object, shard: Shard) -> Iterator[Issue]:
@@ -53,8 +51,9 @@ def check_shard(scope: CheckScope, key: object, shard: Shard) -> Iterator[Issue]
 
 def _check_content_shard(location: str, shard: Shard) -> Iterator[Issue]:
     is_local = shard.protocol is ShardProtocol.LOCAL
-    place, names = ("this process", _LOCAL_REFUSES) if is_local else ("serving hosts", _HOSTS_REFUSE)
-    for name in names:
+    # Replicas of Ray check none of them either: a key that nobody checks would protect nothing.
+    place = "this process" if is_local else "Ray"
+    for name in _CONTENT_REFUSES:
         if getattr(shard, name):
             hint = "leave it out, or set another protocol"
             message, rule = f"a shard of {place} takes no {name}", f"{shard.protocol}-shard"

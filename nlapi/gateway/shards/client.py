@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from nlapi.errors import UsageError
 from nlapi.gateway.control.snapshot import Clock
-from nlapi.gateway.hosts.messages import HostedContent
 from nlapi.gateway.http.tls import ClientTls
+from nlapi.gateway.ray.messages import HostedContent
 from nlapi.gateway.shards.circuit_breaker import BreakerState, CircuitBreaker
 from nlapi.gateway.shards.http_client import EndpointClient
 

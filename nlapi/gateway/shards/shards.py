@@ -13,7 +13,6 @@ import orjson
 
 from nlapi.errors import NlapiError
 from nlapi.gateway.control.snapshot import Clock
-from nlapi.gateway.hosts.messages import HostedContent, decode_server_timing
 from nlapi.gateway.inference import (
     FailureKind,
     InferenceError,
@@ -21,8 +20,9 @@ from nlapi.gateway.inference import (
     InferenceResult,
     UpstreamError,
 )
+from nlapi.gateway.ray.messages import HostedContent
 from nlapi.gateway.shards.bulkhead import Bulkhead
-from nlapi.gateway.shards.call_headers import request_headers, version_headers
+from nlapi.gateway.shards.call_headers import decode_server_timing, request_headers, version_headers
 from nlapi.gateway.shards.circuit_breaker import BreakerState, CircuitBreaker
 from nlapi.gateway.shards.client import (
     ReplicaHealth,
@@ -45,7 +45,7 @@ from nlapi.gateway.shards.server_errors import clean_text, error_text
 from nlapi.routing.model import Shard, ShardProtocol, Version
 
 if TYPE_CHECKING:
-    from nlapi.gateway.hosts.registry import HostRegistry
+    from nlapi.gateway.ray.registry import HostRegistry
 
 MAX_ATTEMPTS = 3
 
@@ -76,7 +76,7 @@ class Replica:
         self.url = parse_endpoint(url)
         self.health = ReplicaHealth(clock)
         self.contents: frozenset[HostedContent] = frozenset()
-        """what a serving host has loaded"""
+        """what a replica of Ray runs"""
         self.in_flight = 0
         self.answered = 0
         self.failed = 0

@@ -534,6 +534,17 @@ def _load_runner(source: str, root: Path, shadow: bool, digest: str) -> Runner:
     return ThreadRunner(workflow) if manifest.mode is Mode.THREAD else InlineRunner(workflow)
 
 
+def open_sole_runner(source: str, root: Path, *, digest: str) -> SoleRunner:
+    """Load the version at `source`, the only one of this process, and return its runner. It blocks.
+
+    Its stages run in the event loop if its manifest says so, else in threads. DescriptionError when it cannot be loaded
+    or is other content.
+    """
+    manifest = replace(read_manifest(find_folder(source, root)), digest=digest)
+    workflow = load_workflow(manifest)
+    return InlineRunner(workflow) if manifest.mode is Mode.INLINE else ThreadRunner(workflow)
+
+
 class InlineRunner:
     """A runner in the event loop."""
 
@@ -550,6 +561,9 @@ class InlineRunner:
                 return await self._pipeline.run_async(request.input, request.context)
         except TimeoutError:
             raise _timeout_error(timeout_s) from None
+
+    def check_health(self) -> None:
+        """Do nothing: while the event loop turns, it answers."""
 
     async def close(self) -> None:
         """Unload the version's code."""
@@ -569,6 +583,11 @@ class ThreadRunner(BoundedRunner):
         super().__init__(self._free_slots)
         self._hanging: set[Future[InferenceResult]] = set()
         self._pool = DaemonThreadPool(self._manifest.workers, self._manifest.folder.name)
+
+    def check_health(self) -> None:
+        """Raise RuntimeError when as many calls hang as are replaced, so that no thread may be free."""
+        if len(self._hanging) > MAX_HANGING_THREADS * self._manifest.workers:
+            raise RuntimeError(f"{len(self._hanging)} calls hang")
 
     async def close(self) -> None:
         """Stop the workers and unload the version's code."""
@@ -617,3 +636,7 @@ def _run_in_thread(pipeline: Pipeline, value: Any, context: Context, deadline: f
 def _timeout_error(timeout_s: float) -> InferenceError:
     """Return the failure of a version that did not answer in time."""
     return InferenceError(FailureKind.TIMEOUT, f"no answer within {timeout_s * 1000:.0f} ms", executed=True)
+
+
+SoleRunner: TypeAlias = InlineRunner | ThreadRunner
+"""the runner of the only version of a process"""

@@ -1,9 +1,9 @@
-"""The heartbeat of a host and its answer: the contents that a host has, and those that it should have."""
+"""The heartbeat of a host and its answer: the contents that a Ray cluster runs, and those that it should run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from nlapi.routing.model import VersionRef
@@ -13,11 +13,11 @@ Json: TypeAlias = dict[str, Any]
 INTERVAL_S = 2.0
 """seconds for which a gateway holds the answer to a heartbeat, and so between two heartbeats at most"""
 
-EXPIRY_S = 3 * INTERVAL_S
-"""seconds without a heartbeat after which a host is not called any more"""
+SILENT_S = 3 * INTERVAL_S
+"""seconds without a heartbeat after which a host is called silent; its replicas are called all the same"""
 
 MAX_LOADS = 4
-"""versions that are loaded at once: by a host, and for one change by the gateway that waits for them"""
+"""versions for which one change waits at once"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -40,11 +40,9 @@ class HostHeartbeat:
     """The state of a host as it reports it."""
 
     shard: str
-    url: str
-    """the address that gateways call it at"""
-    draining: bool = False
-    ready: frozenset[HostedContent] = frozenset()
-    failed: Mapping[HostedContent, str]
+    ready: Mapping[HostedContent, tuple[str, ...]] = field(default_factory=dict)
+    """content -> the URLs of its replicas"""
+    failed: Mapping[HostedContent, str] = field(default_factory=dict)
     """content that it cannot load -> the reason"""
     demand: str = ""
     """the tag of the last answer, whose list of versions it knows"""
@@ -54,9 +52,7 @@ class HostHeartbeat:
         """Return the heartbeat in a body that fits its schema."""
         return cls(
             shard=body["shard"],
-            url=body["url"],
-            draining=bool(body.get("draining")),
-            ready=frozenset(map(HostedContent.from_json, body.get("ready", ()))),
+            ready={HostedContent.from_json(item): tuple(item["endpoints"]) for item in body.get("ready", ())},
             failed={HostedContent.from_json(item): item["reason"] for item in body.get("failed", ())},
             demand=body.get("demand", ""),
         )
@@ -64,9 +60,7 @@ class HostHeartbeat:
     def as_json(self) -> Json:
         return {
             "shard": self.shard,
-            "url": self.url,
-            "draining": self.draining,
-            "ready": [content.as_json() for content in sorted(self.ready)],
+            "ready": [{**content.as_json(), "endpoints": list(urls)} for content, urls in sorted(self.ready.items())],
             "failed": [{**content.as_json(), "reason": reason} for content, reason in sorted(self.failed.items())],
             "demand": self.demand,
         }
@@ -74,7 +68,7 @@ class HostHeartbeat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostDemand:
-    """The versions that the hosts of a shard should have loaded, with the tag of this list."""
+    """The versions that the hosts of a shard should run, with the tag of this list."""
 
     tag: str
     versions: Mapping[HostedContent, frozenset[VersionRef]]
@@ -95,27 +89,3 @@ class HostDemand:
             for ref in sorted(refs)
         ]
         return {"demand": self.tag, "versions": versions}
-
-
-def encode_server_timing(stages: Mapping[str, float]) -> str:
-    """Return the value of a Server-Timing header (W3C) for milliseconds by stage."""
-    return ", ".join(f"{name};dur={ms:.3f}" for name, ms in stages.items())
-
-
-def decode_server_timing(value: str) -> dict[str, float]:
-    """Return milliseconds by name; entries without a duration are left out."""
-    stages = {}
-    for name, parameters in _metrics(value):
-        for parameter in parameters:
-            key, _, text = parameter.partition("=")
-            if key.strip() == "dur":
-                try:
-                    stages[name] = float(text)
-                except ValueError:
-                    continue
-    return stages
-
-
-def _metrics(value: str) -> Sequence[tuple[str, list[str]]]:
-    parts = [entry.split(";") for entry in value.split(",") if entry.strip()]
-    return [(name.strip(), parameters) for name, *parameters in parts]

@@ -1,19 +1,19 @@
-"""The gateway's side of serving hosts: which are alive, what they should load, and calls of their versions."""
+"""The gateway's side of Ray clusters: what they should run, where its replicas are, and calls of them."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
 
 import orjson
 
 from nlapi.errors import DescriptionError
-from nlapi.gateway.hosts.messages import EXPIRY_S, INTERVAL_S, HostDemand, HostedContent, HostHeartbeat
-from nlapi.gateway.http.problems import GatewayProblem
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
+from nlapi.gateway.ray.messages import INTERVAL_S, SILENT_S, HostDemand, HostedContent, HostHeartbeat
 from nlapi.gateway.shards.call_headers import (
     DIGEST_HEADER,
     SHADOW_HEADER,
@@ -25,8 +25,11 @@ from nlapi.gateway.shards.client import ShardCall, UsualLatency
 from nlapi.gateway.shards.shards import Cluster
 from nlapi.routing.model import VersionRef
 
-LOAD_WAIT_S = 60.0
-"""seconds that a change waits for the hosts of a shard to load a version"""
+LOAD_WAIT_S = 120.0
+"""seconds that a change waits for the hosts of a shard to run a version; Ray takes 3 and the imports of the version"""
+
+FORGET_S = 600.0
+"""seconds after which a silent host is forgotten while another one of its shard is heard, as after a new name"""
 
 # Hosts repeat a failed heartbeat after 0.2 s, so that those of a gateway that was restarted are heard well within this,
 # also on a machine that is busy with starting.
@@ -35,7 +38,7 @@ SETTLING_S = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServingHost:
-    """A host that is alive, by its last heartbeat at `seen_at`."""
+    """A Ray cluster that runs versions of a shard, by its last heartbeat at `seen_at`."""
 
     name: str
     heartbeat: HostHeartbeat
@@ -52,7 +55,7 @@ class ContentDemand:
         self._registry = registry
 
     async def wait_loaded(self, timeout_s: float = LOAD_WAIT_S) -> None:
-        """Wait until the hosts of the shard have answered. DescriptionError unless more have it than refuse it."""
+        """Wait until a replica runs it. DescriptionError when no host can run it."""
         await self._registry.wait_loaded(self, timeout_s)
 
     def withdraw(self) -> None:
@@ -61,27 +64,23 @@ class ContentDemand:
 
 
 class HostRegistry:
-    """The hosts that send heartbeats to this gateway, and the contents that their shards should have."""
+    """The hosts that send heartbeats to this gateway, and the contents that their shards should run.
+
+    A host that is silent is not forgotten: without Ray's head its replicas serve, and are called.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._opened_at: float | None = None
         self._hosts: dict[str, ServingHost] = {}
-        self._beats: dict[str, list[tuple[str, HostHeartbeat]]] | None = None
-        """shard -> the names and heartbeats of its hosts; None until it is asked for again after a change"""
         self._demands: dict[ContentDemand, None] = {}
         self._instance = secrets.token_hex(4)
         self._demand_count = 0
-        self._next_expiry = float("inf")
-        self._generation = 0
         self._change = asyncio.Event()
-
-    @property
-    def generation(self) -> int:
-        """A number that is another one when a host has come, changed or gone."""
-        if self._clock() >= self._next_expiry:
-            self._expire()
-        return self._generation
+        self.generation = 0
+        """another number when replicas have come or gone"""
+        self.on_change: Callable[[], None] = lambda: None
+        """called when replicas have come or gone"""
 
     @property
     def is_settling(self) -> bool:
@@ -93,46 +92,56 @@ class HostRegistry:
         self._opened_at = self._clock()
 
     def hosts(self) -> list[ServingHost]:
-        """Return the live hosts by name."""
-        self._expire()
+        """Return the hosts by name."""
         return sorted(self._hosts.values(), key=lambda host: host.name)
 
+    def silent_s(self, host: ServingHost) -> float:
+        """Return the seconds since a host should have been heard; 0 while it is heard."""
+        silence = self._clock() - host.seen_at
+        return silence if silence >= SILENT_S else 0.0
+
     def replicas(self, shard: str) -> dict[str, frozenset[HostedContent]]:
-        """Return the addresses of a shard's hosts that take calls, with what each has loaded."""
-        return {beat.url: beat.ready for _, beat in self._of_shard(shard)}
+        """Return the addresses of the replicas of a shard, each with the content that it runs."""
+        replicas: dict[str, frozenset[HostedContent]] = {}
+        for host in self._of_shard(shard):
+            for content, urls in host.heartbeat.ready.items():
+                replicas |= dict.fromkeys(urls, frozenset((content,)))
+        return replicas
+
+    def reported_endpoints(self, shard: str, content: HostedContent) -> tuple[str, ...] | None:
+        """Return the addresses of the replicas of a content; None while no host of the shard was heard."""
+        return self.endpoints(shard, content) if self._of_shard(shard) else None
+
+    def endpoints(self, shard: str, content: HostedContent) -> tuple[str, ...]:
+        """Return the addresses of the replicas of a content."""
+        return tuple(url for host in self._of_shard(shard) for url in host.heartbeat.ready.get(content, ()))
 
     def problem(self, shard: str, content: HostedContent) -> str:
-        """Return the reason why no host can run a content; "" when one can."""
-        hosts = self._of_shard(shard)
-        if any(content in beat.ready for _, beat in hosts):
+        """Return the reason why no host runs a content; "" when one does."""
+        if self.endpoints(shard, content):
             return ""
-        for name, beat in hosts:
-            if reason := beat.failed.get(content, ""):
-                return f"host {name}: {reason}"
-        return f"no host of shard {shard} has it" if hosts else f"shard {shard} has no host"
+        hosts = self._of_shard(shard)
+        for host in hosts:
+            if reason := host.heartbeat.failed.get(content, ""):
+                return f"host {host.name}: {reason}"
+        if all(self.silent_s(host) for host in hosts):
+            return f"no host of shard {shard} is heard"
+        return f"no host of shard {shard} runs it yet"
 
     def record(self, name: str, heartbeat: HostHeartbeat) -> None:
-        """Note a heartbeat. GatewayProblem 409 when another host that is alive has this name."""
-        self._expire()
-        registered = self._hosts.get(name)
-        if registered is not None and registered.heartbeat.url != heartbeat.url:
-            raise GatewayProblem(
-                409,
-                f"the host {name} is at {registered.heartbeat.url} already",
-                code="exists",
-                hint=f"start it with another --name, or wait {EXPIRY_S:g} s after the other one has ended",
-            )
-        if heartbeat.draining:
-            if self._hosts.pop(name, None) is not None:
-                self._notify()
-            return
-        self._hosts[name] = ServingHost(name=name, heartbeat=heartbeat, seen_at=self._clock())
-        self._next_expiry = min(self._next_expiry, self._clock() + EXPIRY_S)
-        if registered is None or _state(registered.heartbeat) != _state(heartbeat):
+        """Note a heartbeat."""
+        before, now = self._hosts.get(name), self._clock()
+        self._hosts[name] = ServingHost(name=name, heartbeat=heartbeat, seen_at=now)
+        gone = [host.name for host in self._of_shard(heartbeat.shard) if now - host.seen_at >= FORGET_S]
+        for other in gone:
+            del self._hosts[other]
+        if before is None or gone or _state(before.heartbeat) != _state(heartbeat):
+            self.generation += 1
             self._notify()
+            self.on_change()
 
     def demand(self, shard: str, content: HostedContent, version: VersionRef) -> ContentDemand:
-        """Ask the hosts of a shard to load a content, and return the demand."""
+        """Ask the hosts of a shard to run a content, and return the demand."""
         demand = ContentDemand(self, shard, content, version)
         self._demands[demand] = None
         self._demand_count += 1
@@ -147,7 +156,7 @@ class HostRegistry:
             self._notify()
 
     def demanded(self, shard: str) -> HostDemand:
-        """Return all that the hosts of a shard should have loaded."""
+        """Return all that the hosts of a shard should run."""
         versions: dict[HostedContent, set[VersionRef]] = {}
         for demand in self._demands:
             if demand.shard == shard:
@@ -158,7 +167,7 @@ class HostRegistry:
         )
 
     def is_demanded(self, digest: str) -> bool:
-        """Return whether any shard of hosts should have a content."""
+        """Return whether any shard of hosts should run a content."""
         return any(demand.content.digest == digest for demand in self._demands)
 
     async def wait_demand(self, shard: str, tag: str, timeout_s: float = INTERVAL_S) -> HostDemand:
@@ -172,72 +181,50 @@ class HostRegistry:
         return demand
 
     async def wait_loaded(self, demand: ContentDemand, timeout_s: float) -> None:
-        """Wait for the answer of each host of a shard. DescriptionError unless more hosts have it than refuse it."""
+        """Wait until a replica of the content runs. DescriptionError when no host can run it, or none in time."""
         if self._opened_at is None:
             return
         shard, content = demand.shard, demand.content
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                while True:
-                    beats = [beat for _, beat in self._of_shard(shard)]
-                    if beats and all(content in beat.ready or content in beat.failed for beat in beats):
-                        break
-                    if not beats and not self.is_settling:
+                while not self.endpoints(shard, content):
+                    live = [host for host in self._of_shard(shard) if not self.silent_s(host)]
+                    if all(content in host.heartbeat.failed for host in live) and (live or not self.is_settling):
                         break
                     await self._wait_change()
-        except TimeoutError:
-            beats = [beat for _, beat in self._of_shard(shard)]
-        ready_count = sum(content in beat.ready for beat in beats)
-        if ready_count <= sum(content in beat.failed for beat in beats):
-            reason = self.problem(shard, content) or f"most hosts of shard {shard} cannot load it"
-            hint = f"start one with `nlapi gateway host --shard {shard}`" if not beats else "GET /v1/hosts shows them"
-            raise DescriptionError(reason, hint=hint)
+        if reason := self.problem(shard, content):
+            raise DescriptionError(reason, hint=host_hint(shard))
 
     async def wait_replica(self, shard: str, content: HostedContent) -> None:
-        """Wait until a host can run a content, as long as hosts may not be heard yet."""
-        while self.is_settling and not any(content in ready for ready in self.replicas(shard).values()):
+        """Wait until a host runs a content, as long as hosts may not be heard yet."""
+        while self.is_settling and not self.endpoints(shard, content):
             await self._wait_change()
 
     async def _wait_change(self) -> None:
-        """Wait for the next change, or for the next host that may have expired meanwhile."""
-        try:
+        """Wait for the next change, or for the next moment at which a host may have become silent."""
+        with suppress(TimeoutError):
             async with asyncio.timeout(INTERVAL_S):
                 await self._change.wait()
-        except TimeoutError:
-            return
 
-    def _of_shard(self, shard: str) -> list[tuple[str, HostHeartbeat]]:
-        self._expire()
-        if self._beats is None:
-            self._beats = {}
-            for host in self.hosts():
-                self._beats.setdefault(host.heartbeat.shard, []).append((host.name, host.heartbeat))
-        return self._beats.get(shard, [])
-
-    def _expire(self) -> None:
-        if self._clock() < self._next_expiry:
-            return
-        silent_since = self._clock() - EXPIRY_S
-        gone = [name for name, host in self._hosts.items() if host.seen_at <= silent_since]
-        for name in gone:
-            del self._hosts[name]
-        self._next_expiry = min((host.seen_at for host in self._hosts.values()), default=float("inf")) + EXPIRY_S
-        if gone:
-            self._notify()
+    def _of_shard(self, shard: str) -> list[ServingHost]:
+        return [host for host in self._hosts.values() if host.heartbeat.shard == shard]
 
     def _notify(self) -> None:
-        self._generation += 1
-        self._beats = None
         self._change.set()
         self._change = asyncio.Event()
 
 
+def host_hint(shard: str) -> str:
+    """Return what an operator does when a shard has no host."""
+    return f"`nlapi gateway ray --shard {shard}` connects a Ray cluster; GET /v1/hosts shows those that are heard"
+
+
 def _state(heartbeat: HostHeartbeat) -> tuple[object, ...]:
-    return heartbeat.shard, heartbeat.url, heartbeat.ready, heartbeat.failed
+    return heartbeat.shard, heartbeat.ready, heartbeat.failed
 
 
 class HostRunner:
-    """The runner of one version on the hosts of a shard; they have it loaded until `close`."""
+    """The runner of one version on the hosts of a shard, which run it until `close`."""
 
     def __init__(self, demand: ContentDemand, cluster: Cluster, *, owns_cluster: bool = False) -> None:
         self.cluster = cluster
@@ -278,7 +265,7 @@ class HostRunner:
         return InferenceResult(output=output, stages=stages, attempts=result.attempts, endpoint=result.endpoint)
 
     async def close(self) -> None:
-        """Let the hosts unload the version."""
+        """Let the hosts end the version."""
         self.demand.withdraw()
         if self._owns_cluster:
             await self.cluster.close()

@@ -1,0 +1,193 @@
+"""A Ray cluster by the REST API of Ray Serve: `GET` and `PUT /api/serve/applications/` of its dashboard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from nlapi.errors import NlapiError
+from nlapi.gateway.ray.messages import HostedContent
+from nlapi.gateway.ray.replica import DEPLOYMENT, ReplicaSettings
+
+if TYPE_CHECKING:
+    import httpx2
+
+APPLICATIONS = "/api/serve/applications/"
+BUILDER = "nlapi.gateway.ray.replica:build"
+PREFIX = "nlapi-"
+"""the beginning of the names of our applications; those of others stay as they are"""
+REPLY_TIMEOUT_S = 20.0
+
+# A constructor that fails three times will fail again; Ray's own number is 20, and each takes seconds.
+CONSTRUCTOR_RETRIES = 3
+
+
+# Ray's own are 30 and 600. A replica is there 3 s after it was asked for, and a shorter lull ends none.
+UPSCALE_DELAY_S = 5.0
+DOWNSCALE_DELAY_S = 60.0
+
+
+class RayError(NlapiError):
+    """Ray's dashboard did not answer, or refused."""
+
+
+class AppStatus(StrEnum):
+    """The states of an application that decide on something; Ray has more."""
+
+    RUNNING = "RUNNING"
+    FAILED = "DEPLOY_FAILED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """How many replicas each version has, and what each takes of its node."""
+
+    least: int = 1
+    most: int = 1
+    calls: float = 4
+    """calls in flight of a replica, above which another one is started"""
+    cpus: float = 1
+    gpus: float = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the part of a deployment's configuration."""
+        resources = {"num_cpus": self.cpus, "num_gpus": self.gpus}
+        common = {"max_ongoing_requests": 1000, "max_constructor_retry_count": CONSTRUCTOR_RETRIES}
+        if self.least == self.most:
+            return {"num_replicas": self.least, "ray_actor_options": resources, **common}
+        scaling = {
+            "min_replicas": self.least,
+            "max_replicas": self.most,
+            "target_ongoing_requests": self.calls,
+            "upscale_delay_s": UPSCALE_DELAY_S,
+            "downscale_delay_s": DOWNSCALE_DELAY_S,
+        }
+        return {"autoscaling_config": scaling, "ray_actor_options": resources, **common}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningApp:
+    """One of our applications as Ray describes it."""
+
+    status: str
+    message: str = ""
+    endpoints: tuple[str, ...] = ()
+    """the URLs of its replicas"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterState:
+    """The applications of a cluster: ours by their content, and the configurations of the others."""
+
+    apps: Mapping[HostedContent, RunningApp] = field(default_factory=dict)
+    others: tuple[Mapping[str, Any], ...] = ()
+
+
+def app_name(content: HostedContent) -> str:
+    """Return the name of the application of a content, which is its path too."""
+    return PREFIX + content.digest.removeprefix("sha256:")[:24] + ("-shadow" if content.shadow else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RayCluster:
+    """A Ray cluster whose Serve runs versions, each as an application of its own that is never replaced in place."""
+
+    url: str
+    read_token: Callable[[], str] | None
+    listen: str
+    """the address that replicas listen on"""
+    proxy_port: int
+    scale: Scale
+    gateways: tuple[str, ...]
+    token: str
+    data: str = ""
+
+    def open(self) -> httpx2.AsyncClient:
+        """Return a client of the dashboard."""
+        import httpx2
+
+        return httpx2.AsyncClient(base_url=self.url, timeout=REPLY_TIMEOUT_S, trust_env=False)
+
+    async def read(self, client: httpx2.AsyncClient) -> ClusterState:
+        """Return what runs. RayError when the dashboard does not say it."""
+        details = await self._request(client, "GET")
+        try:
+            return _parse_state(details)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise RayError("it gave no list of applications", hint="give the address of Ray's dashboard") from error
+
+    async def deploy(
+        self, client: httpx2.AsyncClient, contents: Collection[HostedContent], others: Collection[Mapping[str, Any]]
+    ) -> None:
+        """Let exactly these contents run beside the applications of others. RayError when Ray does not take it."""
+        document = {
+            "proxy_location": "HeadOnly",
+            "http_options": {"host": self.listen, "port": self.proxy_port},
+            "applications": [*others, *(self._application(content) for content in sorted(contents))],
+        }
+        await self._request(client, "PUT", document)
+
+    def _application(self, content: HostedContent) -> dict[str, Any]:
+        settings = ReplicaSettings(
+            digest=content.digest, shadow=content.shadow, gateways=self.gateways, token=self.token, data=self.data
+        )
+        name = app_name(content)
+        # A shadow's copies may be late, and need no second replica.
+        scale = Scale(cpus=self.scale.cpus, gpus=self.scale.gpus) if content.shadow else self.scale
+        return {
+            "name": name,
+            "route_prefix": f"/{name}",
+            "import_path": BUILDER,
+            "args": settings.as_json(),
+            "deployments": [{"name": DEPLOYMENT, **scale.as_json()}],
+        }
+
+    async def _request(self, client: httpx2.AsyncClient, method: str, document: Mapping[str, Any] | None = None) -> Any:
+        import httpx2
+
+        headers = {"Authorization": f"Bearer {self.read_token()}"} if self.read_token else {}
+        try:
+            response = await client.request(method, APPLICATIONS, json=document, headers=headers)
+        except httpx2.HTTPError as error:
+            raise RayError(f"{self.url} does not answer: {type(error).__name__}") from error
+        if response.status_code != 200:
+            hint = "give the token with --ray-token" if response.status_code in (401, 403) else ""
+            raise RayError(f"{self.url} answered {response.status_code}: {response.text[:300]}", hint=hint)
+        if method == "PUT":
+            return None
+        try:
+            return response.json()
+        except ValueError as error:
+            raise RayError(f"{self.url} gave no JSON", hint="give the address of Ray's dashboard") from error
+
+
+def _parse_state(details: Mapping[str, Any]) -> ClusterState:
+    endpoints: dict[str, tuple[str, ...]] = {}
+    for group in details.get("target_groups") or ():
+        # Without a running replica, Ray names its proxy.
+        urls = [
+            f"http://{_host(target['ip'])}:{target['port']}{group['route_prefix']}"
+            for target in group["targets"]
+            if f"#{DEPLOYMENT}#" in target["name"]
+        ]
+        if group["protocol"] == "HTTP" and urls:
+            endpoints[group["app_name"]] = tuple(sorted(urls))
+    apps: dict[HostedContent, RunningApp] = {}
+    others: list[Mapping[str, Any]] = []
+    for name, app in (details.get("applications") or {}).items():
+        config = app.get("deployed_app_config")
+        if config and name.startswith(PREFIX):
+            reasons = [app["message"], *(part["message"] for part in (app.get("deployments") or {}).values())]
+            message = next((text for text in reversed(reasons) if text), "")
+            apps[HostedContent.from_json(config["args"])] = RunningApp(
+                status=app["status"], message=message, endpoints=endpoints.get(name, ())
+            )
+        elif config:
+            others.append(config)
+    return ClusterState(apps=apps, others=tuple(others))
+
+
+def _host(ip: str) -> str:
+    return f"[{ip}]" if ":" in ip else ip
