@@ -296,7 +296,8 @@ async def phase(name: str, load: Load, work: Callable[[], None], after_s: float 
     await asyncio.sleep(after_s)
     answered, lost = sum(load.answers.values()) - asked, sum(load.failures.values()) - failed
     print(f"| {name} | {time.monotonic() - start:.0f} | {answered + lost:,} | {lost} |", flush=True)
-    if lost and os.environ.get("DBG"): print(load.failures.most_common(3), flush=True)
+    if lost and os.environ.get("DBG"):
+        print(load.failures.most_common(3), flush=True)
 
 
 async def run(stage: Stage, postgres: Any, seconds: float) -> bool:

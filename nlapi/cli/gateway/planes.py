@@ -177,7 +177,7 @@ class PlaneOptions:
                 log=self.log,
             )
         options = self._plane_options(url, gateway.key_audience, timeouts)
-        gateway.use_data_plane(EnvoyDataPlane(options, control, gateway.keys, gateway.engine.hosts, process))
+        gateway.use_data_plane(EnvoyDataPlane(options, control, gateway.keys, process, hosts=gateway.engine.hosts))
         if self.bootstrap_file is not None:
             folder = self.envoy_folder
             address = ControlPlaneAddress(

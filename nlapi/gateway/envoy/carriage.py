@@ -60,10 +60,16 @@ ReplicaLookup: TypeAlias = Callable[[str, HostedContent], tuple[str, ...] | None
 """Returns the URLs of the replicas of a content on a shard of Ray; None while nobody has said them."""
 
 
+def no_replicas(shard: str, content: HostedContent) -> None:
+    """Return None: nobody says where the replicas on Ray are."""
+
+
 class CarriedVersions:
     """The versions of one objective as Envoy calls them, each shard looked up once."""
 
-    def __init__(self, configuration: Configuration, objective: Objective, replicas: ReplicaLookup) -> None:
+    def __init__(
+        self, configuration: Configuration, objective: Objective, replicas: ReplicaLookup = no_replicas
+    ) -> None:
         self._configuration = configuration
         self._objective = objective
         self._replicas = replicas
@@ -106,7 +112,10 @@ def _address(shard: Shard) -> ShardAddress | str:
 
 
 def carriage(
-    configuration: Configuration, objective: Objective, cells: tuple[RoutingCell, ...], replicas: ReplicaLookup
+    configuration: Configuration,
+    objective: Objective,
+    cells: tuple[RoutingCell, ...],
+    replicas: ReplicaLookup = no_replicas,
 ) -> ObjectiveCarriage:
     """Return the routes of an objective, with an Issue for everything that Envoy does not do of it."""
     versions = CarriedVersions(configuration, objective, replicas)

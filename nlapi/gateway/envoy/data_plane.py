@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ from nlapi.gateway.envoy.resources import (
     merge_encoded,
     objective_resources,
 )
+from nlapi.gateway.ray.registry import HostRegistry
 from nlapi.gateway.records.exposition import escape_label, header_lines
 from nlapi.gateway.routing_keys.cells import list_cells
 from nlapi.gateway.routing_keys.key_set import MAX_LIFETIME_S
@@ -35,7 +37,6 @@ from nlapi.routing.model import Configuration, Objective, ShardProtocol, Version
 from nlapi.serving import open_listener
 
 if TYPE_CHECKING:
-    from nlapi.gateway.ray.registry import HostRegistry
     from nlapi.gateway.routing_keys.key_ring import KeyRing
 
 # Seconds that an Envoy of this machine has to start and take its first configuration; 0.1 to 0.5 s on an idle one.
@@ -69,13 +70,14 @@ class EnvoyDataPlane:
         options: DataPlaneOptions,
         control: AdsServer,
         keys: KeyRing,
-        hosts: HostRegistry,
         process: EnvoyProcess | None = None,
+        *,
+        hosts: HostRegistry | None = None,
     ) -> None:
         self.options = options
         self.control = control
         self._keys = keys
-        self._hosts = hosts
+        self._hosts = hosts or HostRegistry(time.monotonic)
         self._process = process
         self._configuration = Configuration()
         self._revision = 0

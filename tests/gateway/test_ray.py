@@ -1,0 +1,393 @@
+"""Ray runs versions of a shard: they move there and back under load, and serve while what is around them is away."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from hashlib import sha256
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from benchmarks.ports import free_port
+from nlapi.errors import DescriptionError
+from nlapi.gateway.control.access import Access, Audience
+from nlapi.gateway.control.codec import decode_configuration
+from nlapi.gateway.ray.cluster import Scale
+from nlapi.gateway.ray.content import store_content
+from nlapi.gateway.ray.gateways import resolve_gateway
+from nlapi.gateway.ray.messages import MAX_LOADS, SILENT_S, HostedContent, HostHeartbeat
+from nlapi.gateway.ray.registry import FORGET_S, SETTLING_S, HostRegistry
+from nlapi.gateway.store.store import GatewayStore
+from nlapi.gateway.versions.artifacts import ArtifactStore
+from nlapi.routing.model import ShardProtocol, VersionRef
+from tests.gateway.clock import Clock
+from tests.gateway.gateway_app import Asking, Load
+from tests.gateway.kit import Talk, gateway
+from tests.gateway.processes import NLAPI, ROOT, ServeProcess, serve_process
+from tests.gateway.ray_cluster import TOKEN, RayCluster, ray_cluster
+from tests.gateway.versions import PATIENCE_S, write
+from tests.tables import table
+
+STAGES = """
+    import sys
+
+    def features(value, context):
+        return {**value, "user": context.get("user")}
+
+    def predict(value):
+        return {"place": "ray" if "uvicorn" in sys.modules else "gateway", **value}
+"""
+OTHER = HostedContent(digest="sha256:" + "0" * 64)
+THEIRS = {"name": "theirs", "route_prefix": "/theirs", "import_path": "their.app:build"}
+
+
+@contextmanager
+def reconciler(
+    served: ServeProcess, cluster: RayCluster, token: Path, *options: str
+) -> Iterator[subprocess.Popen[str]]:
+    common = ["--shard", "ranking", "--gateway", served.url, "--token", f"file:{token}", "--ray", cluster.url]
+    command = [*NLAPI, "gateway", "ray", *common, "--ray-token", "env:RAY_TOKEN", *options]
+    environment = {**os.environ, "RAY_TOKEN": TOKEN}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+class Remote:
+    """What `Load` needs of a gateway: connections of clients."""
+
+    def __init__(self, served: ServeProcess) -> None:
+        self.served = served
+
+    @contextmanager
+    def connect(self, client: str = "web") -> Iterator[Asking]:
+        connection = HTTPConnection(self.served.address, timeout=60)
+        yield Asking(connection, self.served.web)
+        connection.close()
+
+
+def test_a_version_moves_to_ray_and_back_under_load(tmp_path: Path) -> None:
+    write(tmp_path / "models/v1", STAGES)
+    config, token = tmp_path / "gateway.json", tmp_path / "host.token"
+    config.write_text(json.dumps(_document()))
+    token.write_text(_host_token(tmp_path))
+    options = ["--config", str(config), "--models", str(tmp_path / "models"), "--port", str(free_port())]
+    with ray_cluster() as cluster, serve_process(tmp_path, *options, example=False) as served:
+        cluster.configs["theirs"] = THEIRS
+        talk = Talk(served.port, served.admin)
+        with Load(Remote(served), clients=2) as load:  # type: ignore[arg-type]  # what it uses of a gateway
+            load.more(20)
+            with reconciler(served, cluster, token, "--replicas", "1-3", "--calls", "8"):
+                load.until(lambda: bool(talk.ok("GET", "/v1/hosts")["data"]))
+                talk.ok("PATCH", "/v1/models/echo/versions/v1", {"shard": "ranking"})
+                _await_place(load, "ray")
+                assert "theirs" in cluster.configs
+                _check_application(cluster)
+                _check_replica(talk)
+                cluster.forgets = True  # the controller was killed, and replicas serve
+                load.more(100)
+                cluster.is_away, cluster.forgets = True, False
+                load.more(100)
+                cluster.is_away = False
+                talk.ok("PATCH", "/v1/models/echo/versions/v1", {"shard": "local"})
+                _await_place(load, "gateway")
+                talk.ok("PATCH", "/v1/models/echo/versions/v1", {"shard": "ranking"})
+                _await_place(load, "ray")
+                _check_refusal(tmp_path, talk)
+                _check_shadow(tmp_path, talk, load)
+                load.stopping.set()
+                load.join()
+                _check_restart(served)
+        statuses = {answer.status for answer in load.answers}
+        assert statuses == {200}, [answer.body for answer in load.answers if answer.status != 200][:3]
+        assert {answer.body["output"]["user"][:1] for answer in load.answers} == {"u"}
+        hosted = next(answer for answer in load.answers if answer.body["decision"]["shard"] == "ranking")
+        assert set(hosted.body["stages_ms"]) == {"features", "predict", "remote"}
+
+
+def _check_application(cluster: RayCluster) -> None:
+    """What Ray is told: each version is an application of its own, that scales as the options say."""
+    (ours,) = (config for name, config in cluster.configs.items() if name != "theirs")
+    assert ours["route_prefix"] == f"/{ours['name']}"
+    (deployment,) = ours["deployments"]
+    assert deployment["autoscaling_config"]["max_replicas"] == 3
+    assert deployment["autoscaling_config"]["target_ongoing_requests"] == 8
+    assert ours["args"]["token"].startswith("file:/")
+
+
+def _check_replica(talk: Talk) -> None:
+    """What a replica answers to those who call it by themselves."""
+    (host,) = talk.ok("GET", "/v1/hosts")["data"]
+    ((url,),) = [item["endpoints"] for item in host["ready"]]
+    named = {"Nlapi-Context": '{"user": "u1"}'}
+    assert httpx2.post(url, content=b'{"x": 1}', headers=named).json() == {"place": "ray", "x": 1, "user": "u1"}
+    assert httpx2.post(url, content=b"{}", headers={"Nlapi-Digest": OTHER.digest}).status_code == 421
+    assert httpx2.post(url, content=b"{}", headers={"Origin": "http://evil.example.com"}).status_code == 403
+    assert httpx2.get(url).status_code == 405
+    answer = httpx2.post(url, content=b"{")
+    assert (answer.status_code, answer.json()) == (400, {"error": "the input or the context is not JSON"})
+    assert httpx2.post(url, content=b"{}", headers={"Nlapi-Context": "[]"}).status_code == 400
+    assert httpx2.post(url, content=b"1" * 5_000_000).status_code == 413
+    assert httpx2.post(url, content=b'"text"').status_code == 500
+
+
+def _check_refusal(folder: Path, talk: Talk) -> None:
+    """A version that Ray cannot run is refused with the reason."""
+    write(folder / "models/broken", "import nothing_of_this_name")
+    version = {"version": "broken", "source": "broken", "shard": "ranking"}
+    problem = talk.refused(422, "POST", "/v1/models/echo/versions", version)
+    assert "imports nothing_of_this_name, which is not installed" in problem["detail"]
+    assert "DescriptionError" not in problem["detail"]
+
+
+def _check_shadow(folder: Path, talk: Talk, load: Load) -> None:
+    """Copies of a shadow run on Ray."""
+    write(folder / "models/v2", "def predict(value):\n    return value", '[run]\nmode = "inline"\n')
+    talk.ok("POST", "/v1/models/echo/versions", {"version": "v2", "source": "v2", "shard": "ranking"})
+    shadow = {"objective": "greet", "model": "echo", "version": "v2"}
+    name = talk.ok("POST", "/v1/shadows", shadow)["name"]
+    _await(lambda: talk.ok("GET", f"/v1/shadows/{name}")["status"]["answered"])
+    talk.ok("DELETE", f"/v1/shadows/{name}")
+
+
+def _check_restart(served: ServeProcess) -> None:
+    """A gateway that is killed and started again waits for what it is told of Ray before it answers."""
+    served.process.kill()
+    served.process.wait()
+    with subprocess.Popen(served.process.args, cwd=ROOT, stdout=subprocess.PIPE, text=True) as again:
+        try:
+            assert again.stdout is not None
+            assert again.stdout.readline()
+            with Remote(served).connect() as ask:
+                assert ask({"input": {}}).body["output"]["place"] == "ray"
+        finally:
+            again.kill()
+
+
+def test_a_wrong_option_is_refused_at_once(tmp_path: Path) -> None:
+    def refused(*options: str) -> str:
+        command = [*NLAPI, "gateway", "ray", "--shard", "ranking", *options]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 2
+        return done.stderr
+
+    (tmp_path / "token").write_text("t")
+    token = ["--token", f"file:{tmp_path}/token"]
+    assert "--token is not a reference" in refused("--token", "secret-token")
+    assert "secret-token" not in refused("--token", "secret-token")
+    assert "NLAPI_HOST_TOKEN" in refused()
+    assert "is no number of replicas" in refused(*token, "--replicas", "4-1")
+    assert "is not an http or https URL" in refused(*token, "--ray", "127.0.0.1:8265")
+
+
+def test_a_fixed_number_of_replicas_does_not_scale() -> None:
+    assert Scale(least=2, most=2).as_json()["num_replicas"] == 2
+    assert "autoscaling_config" not in Scale(least=2, most=2).as_json()
+
+
+def test_a_silent_host_is_called_all_the_same_and_an_old_name_is_forgotten() -> None:
+    clock = Clock()
+    hosts, content = HostRegistry(clock), HostedContent(digest=OTHER.digest)
+    assert hosts.reported_endpoints("ranking", content) is None
+    hosts.record("one", _beat({content: "http://127.0.0.1:1"}))
+    before = hosts.generation
+    hosts.record("one", _beat({content: "http://127.0.0.1:1"}))
+    assert hosts.generation == before
+    clock.now += SILENT_S
+    assert hosts.silent_s(hosts.hosts()[0]) == SILENT_S
+    assert hosts.replicas("ranking") == {"http://127.0.0.1:1": {content}}
+    assert not hosts.problem("ranking", content)
+    clock.now += FORGET_S
+    assert hosts.endpoints("ranking", content) == ("http://127.0.0.1:1",)
+    hosts.record("two", _beat({content: "http://127.0.0.1:2"}))
+    assert hosts.generation != before
+    assert [host.name for host in hosts.hosts()] == ["two"]
+    hosts.record("two", _beat({}))
+    assert hosts.reported_endpoints("ranking", content) == ()
+    assert hosts.problem("ranking", content) == "no host of shard ranking runs it yet"
+    clock.now += SILENT_S
+    assert hosts.problem("ranking", content) == "no host of shard ranking is heard"
+
+
+def test_a_change_is_refused_without_a_host_and_by_all_hosts() -> None:
+    async def wait(*beats: HostHeartbeat) -> None:
+        clock = Clock()
+        hosts = HostRegistry(clock)
+        hosts.open()
+        clock.now += SETTLING_S
+        for number, beat in enumerate(beats):
+            hosts.record(f"host-{number}", beat)
+        await hosts.demand("ranking", OTHER, VersionRef(model="echo", version="v1")).wait_loaded()
+
+    with pytest.raises(DescriptionError, match="no host of shard ranking is heard"):
+        asyncio.run(wait())
+    fails = HostHeartbeat(shard="ranking", failed={OTHER: "no module"})
+    with pytest.raises(DescriptionError, match="host host-0: no module"):
+        asyncio.run(wait(fails))
+    asyncio.run(wait(fails, _beat({OTHER: "http://127.0.0.1:3"})))
+
+
+def test_a_name_has_all_its_addresses_and_a_failed_look_up_says_nothing() -> None:
+    (address,) = asyncio.run(resolve_gateway("http://localhost:8700")) or ()
+    assert address.key == "http://localhost:8700 (127.0.0.1)"
+    assert asyncio.run(resolve_gateway("http://no-such-name.invalid:8700")) is None
+
+
+def test_what_no_gateway_demands_is_demanded_no_more() -> None:
+    hosts, content = HostRegistry(Clock()), HostedContent(digest=OTHER.digest)
+    first, second = (hosts.demand("ranking", content, VersionRef(model="echo", version=name)) for name in ("v1", "v2"))
+    assert len(hosts.demanded("ranking").as_json()["versions"]) == 2
+    first.withdraw()
+    first.withdraw()
+    assert hosts.is_demanded(content.digest)
+    tag = hosts.demanded("ranking").tag
+    second.withdraw()
+    assert not hosts.demanded("ranking").versions
+    assert hosts.demanded("ranking").tag != tag
+
+
+def test_a_change_asks_hosts_for_several_versions_at_once(tmp_path: Path) -> None:
+    count = MAX_LOADS + 2
+    with gateway(tmp_path) as talk, ThreadPoolExecutor(1) as pool:
+        assert talk.app is not None
+        for number in range(count):
+            write(tmp_path / f"models/echo-{number}", f"def predict(value):\n    return {number}")
+        host = Talk(talk.port, talk.app.access.create_token("host", Audience.HOST)[1])
+
+        def beat(ready: set[str], demand: str = "") -> Any:
+            items = [{"digest": digest, "endpoints": ["http://127.0.0.1:1/v"]} for digest in sorted(ready)]
+            return host.ok("POST", "/v1/hosts/h1/heartbeat", {"shard": "ranking", "ready": items, "demand": demand})
+
+        document = talk.ok("GET", "/v1/configuration")
+        document["shards"].append({"name": "ranking", "protocol": "ray"})
+        document["models"].append({"name": "echo"})
+        document["versions"] += [
+            {"model": "echo", "version": f"v{number}", "source": f"echo-{number}", "shard": "ranking"}
+            for number in range(count)
+        ]
+        beat(set())
+        change = pool.submit(talk.ok, "PUT", "/v1/configuration", document)
+        asked = beat(set())
+        while len(asked["versions"]) < MAX_LOADS and not change.done():
+            asked = beat(set(), asked["demand"])
+        assert len(asked["versions"]) == MAX_LOADS
+        loaded: set[str] = set()
+        while not change.done():
+            loaded |= {item["digest"] for item in asked["versions"]}
+            asked = beat(loaded)
+            assert len({item["digest"] for item in asked["versions"]} - loaded) <= MAX_LOADS
+        change.result()
+        assert len(loaded) == count
+
+
+def test_a_token_of_a_host_reads_the_content_that_it_should_run_and_nothing_else(tmp_path: Path) -> None:
+    with gateway(tmp_path) as talk:
+        assert talk.app is not None
+        talk.ok("POST", "/v1/shards", {"name": "ranking", "protocol": "ray"})
+        host = Talk(talk.port, talk.app.access.create_token("host", Audience.HOST)[1])
+        digest = talk.ok("GET", "/v1/models/ranker/versions/v8")["digest"]
+        host.refused(404, "GET", f"/v1/content/{digest}")
+        demand = talk.app.engine.hosts.demand("ranking", HostedContent(digest=digest), VersionRef.parse("ranker@v8"))
+        files = {item["name"]: item["bytes"] for item in host.ok("GET", f"/v1/content/{digest}")["files"]}
+        assert set(files) == {"model.toml", "stages.py"}
+        part = host("GET", f"/v1/content/{digest}/part", file="stages.py", offset=3)
+        stages = (tmp_path / "models/ranker-v8/stages.py").read_bytes()
+        assert sha256(part.content).digest() == sha256(stages[3:]).digest()
+        assert host("GET", f"/v1/content/{digest}/part", file="stages.py", offset=files["stages.py"]).content == b""
+        for name in ("../stages.py", "/etc/hostname", "none", ".", "stages.py\0"):
+            host.refused(404, "GET", f"/v1/content/{digest}/part", file=name)
+        demand.withdraw()
+        host.refused(403, "GET", "/v1/configuration")
+        host.refused(403, "POST", "/v1/objectives/recommend/serve", {"input": {}})
+        talk.refused(403, "POST", "/v1/hosts/h1/heartbeat", {"shard": "ranking"})
+        host.refused(422, "POST", "/v1/hosts/h1/heartbeat", {"shard": "local"})
+        evil = [{"digest": digest, "endpoints": ["http://169.254.169.254"]}]
+        host.refused(422, "POST", "/v1/hosts/h1/heartbeat", {"shard": "ranking", "ready": evil})
+        assert host.ok("POST", "/v1/hosts/h1/heartbeat", {"shard": "ranking"})["versions"] == []
+
+
+@table(
+    ("name", "reason"),
+    [("stages.py", "the gateway sent the content"), ("../stages.py", "leads out"), ("/tmp/stages.py", "leads out")],
+)
+def test_content_with_another_digest_is_not_stored(tmp_path: Path, name: str, reason: str) -> None:
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("/part"):
+            return httpx2.Response(200, content=b"" if int(request.url.params["offset"]) else b"planted")
+        return httpx2.Response(200, json={"files": [{"name": name, "bytes": 7}]})
+
+    artifacts = ArtifactStore(tmp_path / "data")
+    transport = httpx2.MockTransport(answer)
+    with (
+        httpx2.Client(base_url="http://gateway", transport=transport) as client,
+        pytest.raises(DescriptionError, match=reason),
+    ):
+        store_content(OTHER.digest, client, artifacts)
+    assert not artifacts.digests()
+    assert not list((tmp_path / "data").iterdir())
+
+
+@table(
+    ("shard", "message"),
+    [
+        ({"endpoints": ["http://127.0.0.1:1"]}, "those of Ray are reported"),
+        ({"key": "env:KEY"}, "takes no key"),
+        ({"ca": "file:/etc/ca.pem"}, "takes no ca"),
+    ],
+)
+def test_a_shard_of_ray_has_nothing_of_a_server(tmp_path: Path, shard: Mapping[str, Any], message: str) -> None:
+    with gateway(tmp_path) as talk:
+        problem = talk.refused(422, "POST", "/v1/shards", {"name": "ranking", "protocol": "ray", **shard})
+        assert message in problem["errors"][0]["message"]
+
+
+def test_a_shard_of_hosts_in_an_earlier_revision_is_one_of_ray() -> None:
+    document = {**_document(), "shards": [{"name": "ranking", "protocol": "host"}]}
+    assert decode_configuration(document).shards["ranking"].protocol is ShardProtocol.RAY
+
+
+def _await(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end, "what was waited for did not come"
+
+
+def _await_place(load: Load, place: str) -> None:
+    """Come back when Ray, or the gateway, has answered a request that was sent from now on."""
+    start = len(load.answers) + load.clients
+    load.until(lambda: any(answer.body.get("output", {}).get("place") == place for answer in load.answers[start:]))
+
+
+def _beat(ready: Mapping[HostedContent, str]) -> HostHeartbeat:
+    return HostHeartbeat(shard="ranking", ready={content: (url,) for content, url in ready.items()})
+
+
+def _host_token(folder: Path) -> str:
+    store = GatewayStore(folder / "gateway.db")
+    try:
+        return Access(store).create_token("hosts", Audience.HOST)[1]
+    finally:
+        store.close()
+
+
+def _document() -> dict[str, Any]:
+    return {
+        "objectives": [
+            {"name": "greet", "model": "echo", "version": "v1", "timeout_ms": 20_000, "context": [{"name": "user"}]}
+        ],
+        "models": [{"name": "echo"}],
+        "versions": [{"model": "echo", "version": "v1", "source": "v1"}],
+        "shards": [{"name": "local"}, {"name": "ranking", "protocol": "ray"}],
+    }
