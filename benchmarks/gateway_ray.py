@@ -1,6 +1,8 @@
 """Versions on Ray Serve behind Envoy while everything around them is killed, counted in requests that failed.
 
     python -m benchmarks.gateway_ray [--python PATH] [--seconds 60]
+    python -m benchmarks.gateway_ray --scale                           load alone, that starts and ends replicas
+    python -m benchmarks.gateway_ray --cost                            CPU of a call, with nothing killed
 
 Two control planes on one PostgreSQL, one Envoy, and a Ray cluster of two nodes whose GCS keeps its state in Redis, all
 on loopback. Clients keep asking an idempotent objective while the benchmark kills a replica, Ray's controller, its GCS,
@@ -21,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +31,7 @@ from typing import Any
 
 import httpx2
 
+from benchmarks.load import cpu_seconds
 from benchmarks.ports import free_port
 from nlapi.gateway import AsyncClient
 from nlapi.gateway.control.access import Access, Audience, Role
@@ -103,6 +106,7 @@ class Stage:
         self.environment = {
             **os.environ,
             "RAY_SERVE_ENABLE_DIRECT_INGRESS": "1",
+            "RAY_SERVE_COLLECT_AUTOSCALING_METRICS_ON_HANDLE": "0",
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": os.urandom(32).hex(),
             "RAY_USAGE_STATS_ENABLED": "0",
@@ -130,6 +134,9 @@ class Stage:
 
     def restart(self, name: str) -> None:
         self.start(name, self._commands[name])
+
+    def process_id(self, name: str) -> int:
+        return self._processes[name].pid
 
     def kill(self, name: str) -> None:
         self._processes[name].kill()
@@ -296,8 +303,6 @@ async def phase(name: str, load: Load, work: Callable[[], None], after_s: float 
     await asyncio.sleep(after_s)
     answered, lost = sum(load.answers.values()) - asked, sum(load.failures.values()) - failed
     print(f"| {name} | {time.monotonic() - start:.0f} | {answered + lost:,} | {lost} |", flush=True)
-    if lost and os.environ.get("DBG"):
-        print(load.failures.most_common(3), flush=True)
 
 
 async def run(stage: Stage, postgres: Any, seconds: float) -> bool:
@@ -355,7 +360,6 @@ async def run(stage: Stage, postgres: Any, seconds: float) -> bool:
         await phase("a new version after all that", load, move("v3"))
         for name in BAD:
             await phase(f"a neighbour that {name}", load, lambda name=name: call_bad(stage, name), 15)
-        wait(lambda: sum(load.answers.values()) >= 0, "")
     total, failed = sum(load.answers.values()) + sum(load.failures.values()), sum(load.failures.values())
     print(f"\nin all {failed} of {total:,} failed; answers by version: {dict(load.answers)}")
     for text, count in load.failures.most_common(5):
@@ -378,17 +382,18 @@ def call_bad(stage: Stage, name: str) -> None:
 async def scale(stage: Stage) -> bool:
     """Load makes Ray start replicas up to four, and their end is waited for."""
     url = f"http://127.0.0.1:{stage.ports[0]}"
+    version = stage.call("GET", "/v1/objectives/greet")["version"]
     stage.kill("reconciler")
     stage.start_reconciler("--replicas", "1-4", "--calls", "2", "--cpus", "0.25")
-    await asyncio.to_thread(wait, lambda: len(stage.endpoints("v3")) == 1, "not one replica")
+    await asyncio.to_thread(wait, lambda: len(stage.endpoints(version)) == 1, "not one replica")
     start = time.monotonic()
     async with Load(url, stage.tokens["web"], clients=12, pace_s=0, value={"seconds": 0.2}) as load:
-        await asyncio.to_thread(wait, lambda: len(stage.endpoints("v3")) == 4, "Ray did not start four replicas")
+        await asyncio.to_thread(wait, lambda: len(stage.endpoints(version)) == 4, "Ray did not start four replicas")
         up_s = time.monotonic() - start
         await asyncio.sleep(5)
     start = time.monotonic()
     async with Load(url, stage.tokens["web"], clients=1, pace_s=0.2) as calm:
-        await asyncio.to_thread(wait, lambda: len(stage.endpoints("v3")) == 1, "Ray did not end replicas", 400)
+        await asyncio.to_thread(wait, lambda: len(stage.endpoints(version)) == 1, "Ray did not end replicas", 400)
         down_s = time.monotonic() - start
         await asyncio.sleep(40)  # a replica drains for 30 s
     failed = sum(load.failures.values()) + sum(calm.failures.values())
@@ -400,6 +405,37 @@ async def scale(stage: Stage) -> bool:
     for text, count in (load.failures + calm.failures).most_common(5):
         print(f"  {count} x {text}")
     return failed == 0
+
+
+async def cost(stage: Stage, count: int = 4000) -> None:
+    """Print the CPU us of a call of 1 KB: of Envoy, of the gateway before Ray, and of the replicas."""
+    value = {"numbers": [0.123456] * 100}
+    replicas = stage.ray_processes("ray::ServeReplica")
+    plane, envoy = stage.process_id("plane-0"), stage.process_id("envoy")
+    url, headers = f"http://127.0.0.1:{stage.ports[0]}", {"Authorization": f"Bearer {stage.tokens['web']}"}
+
+    async def measure(pids: Sequence[int], ask: Callable[[], Awaitable[object]]) -> list[float]:
+        async def some(number: int) -> None:
+            for _ in range(number):
+                await ask()
+
+        await some(count // 20)
+        before = [cpu_seconds(pid) for pid in pids]
+        await asyncio.gather(*(some(count // CLIENTS) for _ in range(CLIENTS)))
+        return [(cpu_seconds(pid) - start) / count * 1e6 for pid, start in zip(pids, before, strict=True)]
+
+    async with AsyncClient(url, stage.tokens["web"]) as client, httpx2.AsyncClient(headers=headers) as plain:
+
+        async def serve() -> None:
+            answer = await plain.post(f"{url}/v1/objectives/greet/serve", json={"input": value})
+            answer.raise_for_status()
+
+        by_envoy = await measure([envoy, *replicas], lambda: client.serve("greet", value))
+        by_gateway = await measure([plane, *replicas], serve)
+    print(f"CPU us a call of 1 KB, {CLIENTS} clients, two replicas of stages that add a field")
+    print("| way | before the replica | replica |\n|---|---|---|")
+    for name, (first, *rest) in {"Envoy": by_envoy, "the gateway": by_gateway}.items():
+        print(f"| by {name} | {first:.0f} | {sum(rest):.0f} |")
 
 
 def find_python(given: str | None) -> Path:
@@ -437,12 +473,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gateway_ray", description=__doc__)
     parser.add_argument("--python", help="a Python that has nlapi[gateway,ray]")
     parser.add_argument("--seconds", type=float, default=60, help="how long Ray's GCS and the control planes are away")
+    parser.add_argument("--cost", action="store_true", help="measure the CPU of a call, and kill nothing")
+    parser.add_argument("--scale", action="store_true", help="only let load start replicas, and kill nothing")
     options = parser.parse_args(arguments)
     if shutil.which("redis-server") is None:
         print("left out: redis-server is not installed")
         return 0
     with opened(find_python(options.python)) as (stage, postgres):
-        is_held = asyncio.run(run(stage, postgres, options.seconds))
+        if options.cost:
+            asyncio.run(cost(stage))
+            return 0
+        is_held = options.scale or asyncio.run(run(stage, postgres, options.seconds))
         return 0 if asyncio.run(scale(stage)) and is_held else 1
 
 

@@ -75,7 +75,8 @@ def ray(setup: RaySetup) -> None:
 
     It deploys what gateways demand, each version as an application of its own, and tells the gateways where the
     replicas are. Replicas are called directly, and go on serving when this command, the gateways or Ray's head end.
-    Start Ray with RAY_SERVE_ENABLE_DIRECT_INGRESS=1, and nlapi installed on its nodes.
+    Start Ray with RAY_SERVE_ENABLE_DIRECT_INGRESS=1 and RAY_SERVE_COLLECT_AUTOSCALING_METRICS_ON_HANDLE=0, and nlapi
+    installed on its nodes.
     """
     from nlapi.gateway.ray.cluster import RayCluster
     from nlapi.gateway.ray.gateways import HostIdentity

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from nlapi.errors import DescriptionError
-from nlapi.gateway.ray.cluster import AppStatus, ClusterState, RayCluster, RayError
+from nlapi.gateway.ray.cluster import AppStatus, ClusterState, RayCluster, RayError, RunningApp
 from nlapi.gateway.ray.gateways import GatewayLinks, HostIdentity
 from nlapi.gateway.ray.messages import HostedContent, HostHeartbeat
 
@@ -115,14 +115,11 @@ class RayReconciler:
 
     def _heartbeat(self, tag: str) -> HostHeartbeat:
         apps = self._state.apps if self._state is not None else {}
+        unreachable = {content: app for content, app in apps.items() if content not in self._endpoints}
         return HostHeartbeat(
             shard=self._shard,
             ready=self._endpoints,
-            failed={
-                content: _reason(app.message)
-                for content, app in apps.items()
-                if app.status == AppStatus.FAILED and content not in self._endpoints
-            },
+            failed={content: _reason(app) for content, app in unreachable.items() if app.status in _FINAL},
             demand=tag,
         )
 
@@ -132,8 +129,14 @@ class RayReconciler:
             self._problem = problem
 
 
-def _reason(message: str) -> str:
-    """Return the last line of a traceback as Ray gives it, which says what is wrong with the version."""
-    lines = [line for line in _ESCAPES.sub("", message).splitlines() if line.strip()]
+_FINAL = (AppStatus.FAILED, AppStatus.RUNNING)
+"""the states in which a replica without an address gets none any more"""
+
+
+def _reason(app: RunningApp) -> str:
+    """Return why an application without an address has none: of a traceback the last line, which is the version's."""
+    if app.status == AppStatus.RUNNING:
+        return "Ray names no replicas: start it with RAY_SERVE_ENABLE_DIRECT_INGRESS=1"
+    lines = [line for line in _ESCAPES.sub("", app.message).splitlines() if line.strip()]
     last = lines[-1].strip() if lines else "Ray could not deploy it"
     return last.removeprefix(f"{DescriptionError.__module__}.{DescriptionError.__name__}: ")[:MAX_REASON_CHARS]
