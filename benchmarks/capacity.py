@@ -53,11 +53,8 @@ def path_costs(payload: str) -> list[UnitCost]:
     return [cost for cost in found if cost is not None]
 
 
-HOST = UnitCost(
-    name="host, inline stages that do nothing; 1 KB", us=100.0, source="python -m benchmarks.gateway_hosts, load 6"
-)
-BEFORE_HOST = UnitCost(
-    name="gateway in front of a host; 1 KB", us=588.0, source="python -m benchmarks.gateway_hosts, load 6"
+REPLICA = UnitCost(
+    name="a replica on Ray, stages that do nothing; 1 KB", us=200.0, source="a quiet machine (benchmarks.gateway_ray)"
 )
 SIGNATURE = UnitCost(
     name="ES256 signature, once for each cell and range", us=45.0, source="a quiet machine (docs/design/041)"
@@ -279,8 +276,7 @@ def print_planes(population: Population) -> None:
         for cost in path_costs(payload):
             needed = cores(population.rate, cost.us)
             print(f"| {cost.name} | {payload} | {needed:,.0f} | {gigabits:,.0f} + {gigabits:,.0f} |")
-    print(f"| hosts, without the stages | 1 KB | {cores(population.rate, HOST.us):,.0f} | |")
-    print(f"| gateways in front of hosts | 1 KB | {cores(population.rate, BEFORE_HOST.us):,.0f} | |")
+    print(f"| replicas on Ray, without the stages | 1 KB | {cores(population.rate, REPLICA.us):,.0f} | |")
     print(f"\nEnvoy's memory: {ROUTE_BYTES / 1024:.1f} KB a route, {10_000 * ROUTE_BYTES / 2**20:.0f} MB for 10,000.")
 
 

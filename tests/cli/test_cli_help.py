@@ -29,7 +29,7 @@ ELSEWHERE = frozenset(
         "gateway control-plane",
         "gateway diff",
         "gateway export",
-        "gateway host",
+        "gateway ray",
         "gateway keys create",
         "gateway migrate",
         "gateway serve",

@@ -25,7 +25,7 @@ FILES = sorted(file for file in EXAMPLE.rglob("*.yaml") if file.name != "kustomi
 VARIANTS = ("single", "scale")
 # The oldest with `preStop.sleep` in it by default, and the newest that the package has.
 KUBERNETES_VERSIONS = ("1.30", "1.37")
-CUSTOM_KINDS = frozenset(("ServiceMonitor",))
+CUSTOM_KINDS = frozenset(("ServiceMonitor", "RayCluster"))
 """kinds of operators, which the schemas of Kubernetes do not have"""
 OWN_OBJECTS = frozenset(
     (
@@ -70,8 +70,8 @@ def test_pods_are_confined(variant: str) -> None:
             assert ":" in container["image"]
             volumes = {volume["name"] for volume in pod["volumes"]}
             assert {mount["name"] for mount in container["volumeMounts"]} == volumes, name
-            ports = {port["name"] for port in container["ports"]}
-            for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+            ports = {port["name"] for port in container.get("ports", ())}
+            for probe in ("startupProbe", "readinessProbe", "livenessProbe") if ports else ():
                 action = container[probe].get("httpGet") or container[probe]["tcpSocket"]
                 assert action["port"] in ports
                 assert action.get("path", "/livez") in PROBE_PATHS
@@ -89,6 +89,8 @@ def test_commands_get_options_that_they_take(variant: str) -> None:
         options = dict(text.removeprefix("--").split("=", 1) for text in container["args"])
         known = {option for parameter in command.params for option in parameter.opts}
         assert {f"--{option}" for option in options} <= known, name
+        if "ports" not in container:  # it serves nobody
+            continue
         ports = {port["containerPort"] for port in container["ports"]}
         assert {int(options["port"]), int(options["probe-port"])} <= ports
         seconds = float(options["drain-delay"]) + float(options["drain-timeout"])
@@ -106,7 +108,9 @@ def test_objects_refer_to_each_other_and_to_what_the_reader_makes(variant: str) 
     objects = list(_objects(variant))
     made = {(item["kind"], item["metadata"]["name"]) for item in objects} | OWN_OBJECTS
     assert len(made) == len(objects) + len(OWN_OBJECTS)
-    labels = [item["spec"]["template"]["metadata"]["labels"] for item in objects if item["kind"] == "Deployment"]
+    templates = [item["spec"]["template"] for item in objects if item["kind"] == "Deployment"]
+    templates += [item["spec"]["headGroupSpec"]["template"] for item in objects if item["kind"] == "RayCluster"]
+    labels = [template["metadata"]["labels"] for template in templates]
     for item in objects:
         kind, spec = item["kind"], item.get("spec", {})
         if kind == "HorizontalPodAutoscaler":

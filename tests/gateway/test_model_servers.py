@@ -65,8 +65,8 @@ def test_a_server_gets_its_key_and_headers_by_reference(tmp_path: Path) -> None:
         ({"ca": "file:/etc/hostname"}, "is not allowed"),
         ({"endpoints": ["grpc://127.0.0.1:9"]}, "endpoints"),
         ({"protocol": "json", "versioned_paths": False}, "has no paths with a version"),
-        ({"protocol": "host", "endpoints": [], "key": "env:SERVER_KEY"}, "a shard of serving hosts takes no key"),
-        ({"protocol": "host", "endpoints": [], "headers": {"X-Tenant": "acme"}}, "takes no headers"),
+        ({"protocol": "ray", "endpoints": [], "key": "env:SERVER_KEY"}, "a shard of Ray takes no key"),
+        ({"protocol": "ray", "endpoints": [], "headers": {"X-Tenant": "acme"}}, "takes no headers"),
     ],
 )
 def test_a_shard_that_cannot_be_spoken_to_is_refused(tmp_path: Path, shard: dict[str, Any], reason: str) -> None:

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 import orjson
 
+from nlapi.credential_references import read_reference
 from nlapi.gateway.http.problems import GatewayProblem
 from nlapi.gateway.http.request_guard import RequestGuard, read_body
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
@@ -25,7 +26,6 @@ from nlapi.gateway.shards.call_headers import (
     TIMEOUT_HEADER,
     encode_server_timing,
 )
-from nlapi.gateway.shards.secret_references import SecretReference
 from nlapi.gateway.versions.artifacts import ArtifactStore
 from nlapi.gateway.workers.processes import SHADOW_NICENESS, SoleRunner, open_sole_runner
 from nlapi.routing.model import Context
@@ -125,7 +125,7 @@ def open_app(settings: ReplicaSettings) -> ReplicaApp:
     artifacts = ArtifactStore(Path(settings.data) if settings.data else None)
     # A damaged copy, as of a full disk, is read again.
     if not artifacts.is_sound(settings.digest):
-        token = SecretReference(settings.token, os.environ).read()
+        token = read_reference(settings.token, "--token")
         fetch_content(settings.digest, settings.gateways, {"Authorization": f"Bearer {token}"}, artifacts)
     folder = artifacts.path(settings.digest)
     if settings.shadow:
