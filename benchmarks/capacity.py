@@ -238,7 +238,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for payload in PAYLOADS:
         for cost in path_costs(payload):
             print(f"| {cost.name}; {payload} | {cost.us:,.0f} | {cost.source} |")
-    for cost in (resolve, HOST, BEFORE_HOST, SIGNATURE):
+    for cost in (resolve, REPLICA, SIGNATURE):
         print(f"| {cost.name} | {cost.us:,.0f} | {cost.source} |")
     if options.measure:
         for cost in measure_resolve(4000):
