@@ -339,7 +339,7 @@ class Engine:
             "nlapi_versions_not_loaded": len(self.runners.load_errors()),
             "nlapi_requests_in_flight": self.in_flight,
             "nlapi_records_dropped_total": self.recorder.dropped,
-            "nlapi_hosts": len(self.hosts.hosts()),
+            "nlapi_hosts": sum(not self.hosts.silent_s(host) for host in self.hosts.hosts()),
             "nlapi_replicas": len(replicas),
             "nlapi_replicas_ejected": sum(1 for replica in replicas if replica["breaker"] != BreakerState.CLOSED),
         }

@@ -39,8 +39,10 @@ async def list_issues(call: ApiCall) -> ApiResponse:
     changed = await asyncio.to_thread(gateway.library.source_issues, configuration)
     plane = gateway.data_plane.issues() if gateway.data_plane is not None else []
     keys = gateway.key_registration.issues() if gateway.key_registration is not None else ()
+    hosts = silent_host_issues(gateway.engine)
     issues = sorted(
-        (*load_issues(gateway.engine), *changed, *plane, *keys), key=lambda issue: list(Level).index(issue.level)
+        (*load_issues(gateway.engine), *hosts, *changed, *plane, *keys),
+        key=lambda issue: list(Level).index(issue.level),
     )
     return ApiResponse(body={"issues": [issue_json(issue) for issue in issues]})
 
@@ -50,6 +52,18 @@ def load_issues(engine: Engine) -> list[Issue]:
     return [
         Issue.error(f"versions.{ref}", f"it is not loaded: {error.reason}", error.hint, "not-loaded")
         for ref, error in sorted(engine.runners.load_errors().items())
+    ]
+
+
+def silent_host_issues(engine: Engine) -> list[Issue]:
+    """Return a WARNING for each host whose heartbeat is overdue."""
+    hint = (
+        "its replicas are called all the same; start `nlapi gateway ray` there, or Ray's head, to change what it runs"
+    )
+    return [
+        Issue.warning(f"hosts.{host.name}", f"it was not heard for {silence:.0f} s", hint, "host-silent")
+        for host in engine.hosts.hosts()
+        if (silence := engine.hosts.silent_s(host))
     ]
 
 

@@ -375,7 +375,7 @@ class Metrics:
 
 _GAUGE_HELP = {
     "nlapi_revision": "The number of the current revision.",
-    "nlapi_hosts": "Serving hosts whose heartbeats are heard.",
+    "nlapi_hosts": "Ray clusters whose heartbeats are heard.",
     "nlapi_versions": "Versions of the current revision.",
     "nlapi_versions_not_loaded": "Versions of the current revision that could not be loaded.",
     "nlapi_requests_in_flight": "Requests that are being served.",
