@@ -39,9 +39,9 @@ async def list_issues(call: ApiCall) -> ApiResponse:
     changed = await asyncio.to_thread(gateway.library.source_issues, configuration)
     plane = gateway.data_plane.issues() if gateway.data_plane is not None else []
     keys = gateway.key_registration.issues() if gateway.key_registration is not None else ()
-    hosts = silent_host_issues(gateway.engine)
+    loads = (*load_issues(gateway.engine), *silent_host_issues(gateway.engine))
     issues = sorted(
-        (*load_issues(gateway.engine), *hosts, *changed, *plane, *keys),
+        (*loads, *changed, *plane, *keys),
         key=lambda issue: list(Level).index(issue.level),
     )
     return ApiResponse(body={"issues": [issue_json(issue) for issue in issues]})
@@ -57,9 +57,7 @@ def load_issues(engine: Engine) -> list[Issue]:
 
 def silent_host_issues(engine: Engine) -> list[Issue]:
     """Return a WARNING for each host whose heartbeat is overdue."""
-    hint = (
-        "its replicas are called all the same; start `nlapi gateway ray` there, or Ray's head, to change what it runs"
-    )
+    hint = "its replicas are called all the same; `nlapi gateway ray` has to run there to change what it runs"
     return [
         Issue.warning(f"hosts.{host.name}", f"it was not heard for {silence:.0f} s", hint, "host-silent")
         for host in engine.hosts.hosts()
