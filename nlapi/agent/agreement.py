@@ -11,7 +11,7 @@ from itertools import islice
 
 from nlapi.agent.events import NOT_RUN, CallProposed, ConsentReply, FieldChange, field_changes
 from nlapi.agent.policy import PolicyDecision, Verdict, left_out_reason
-from nlapi.agent.sending import READ_SECONDS, CallTerms, failed_step
+from nlapi.agent.sending import READ_SECONDS, CallTerms, failed_step, unsent_step
 from nlapi.client.message import Result
 from nlapi.client.safe_text import single_line
 from nlapi.errors import ArgumentError, ConsentError, MissingError, NlapiError
@@ -165,9 +165,7 @@ class Agreement:
         if broken is None or broken.call.effect is Effect.READ or self.terms.dry_run:
             return
         reason = f"{NOT_RUN}, as {single_line(broken.call.operation_id)} of the same plan cannot be built"
-        self.items = [
-            item if isinstance(item, Step) else failed_step(item.call, reason, item.request) for item in self.items
-        ]
+        self.items = [unsent_step(item, reason) for item in self.items]
 
     async def _draft_at(self, index: int) -> _CallDraft:
         prepared = self.items[index]
@@ -301,10 +299,12 @@ class Agreement:
         reply = ConsentReply(is_agreed=True)
         # All or nothing: with one change forbidden the others are not sent either, unless the user confirms them.
         if later_fault:
-            self._fail_drafts(sendable, f"{NOT_RUN}, as a later change of the same plan is never sent: {later_fault}")
+            message = f"{NOT_RUN}, as a later change of the same plan is never sent: {later_fault}"
+            self._end_drafts(sendable, Outcome.FAILED, message)
             return None
         if has_changes and denied and not (asking and self.terms.policy.interactive):
-            self._fail_drafts(sendable, f"{NOT_RUN}, as another change of the same plan is never sent")
+            message = f"{NOT_RUN}, as another change of the same plan is never sent"
+            self._end_drafts(sendable, Outcome.FAILED, message)
         elif asking:
             confirmable = (
                 sendable if has_changes else {index: draft for index, draft in sendable.items() if draft in asking}
@@ -440,10 +440,6 @@ class Agreement:
                 message=draft.decision.reason if is_denied else message,
                 request=draft.prepared.request,
             )
-
-    def _fail_drafts(self, drafts: Mapping[int, _CallDraft], message: str) -> None:
-        for index, draft in drafts.items():
-            self.items[index] = failed_step(draft.prepared.call, message, draft.prepared.request)
 
     def _consent_error(self, asking: Sequence[_CallDraft], count: int, later_lines: Sequence[str]) -> NlapiError:
         """Return the error for a plan without anyone to consent: the calls that ask, with their reasons.

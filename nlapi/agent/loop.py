@@ -36,7 +36,7 @@ from nlapi.agent.models.messages import model_state
 from nlapi.agent.models.spending import NO_CAPS, Caps, TurnMeter
 from nlapi.agent.policy import Policy, PolicyDecision, Verdict
 from nlapi.agent.progress import TurnProgress
-from nlapi.agent.sending import CallTerms, Targets, failed_step, send_all
+from nlapi.agent.sending import CallTerms, Targets, failed_step, send_all, unsent_step
 from nlapi.client.masking import redact
 from nlapi.client.message import Limits
 from nlapi.client.safe_text import count_noun, single_line
@@ -239,22 +239,19 @@ class PlanRun:
     def _abandoned_steps(self, error: BaseException) -> Iterator[Step]:
         """Yield the steps of the calls that `error` ended before they were sent, in the plan's order."""
         message = f"{NOT_RUN}: the turn ended before"
-        steps_by_index = {index: self._unsent_step(item, message) for index, item in self.settled.items()}
+        steps_by_index = {index: unsent_step(item, message) for index, item in self.settled.items()}
         if self.asking is not None:
             indices, agreement = self.asking
             built = len(agreement.items)
             all_built = built == len(indices)
             for index, item in zip(indices, agreement.items, strict=False):
-                steps_by_index[index] = _unconsented_step(item) if all_built else self._unsent_step(item, message)
+                steps_by_index[index] = _unconsented_step(item) if all_built else unsent_step(item, message)
             if not all_built:
                 call = agreement.calls[built]
                 failed = isinstance(error, NlapiError) and not isinstance(error, ConsentError)
                 steps_by_index[indices[built]] = failed_step(call, f"not sent: {error}" if failed else message)
         for index in range(len(self.steps), max(steps_by_index, default=-1) + 1):
             yield steps_by_index.get(index) or failed_step(self.plan.calls[index], message)
-
-    def _unsent_step(self, item: Prepared | Step, message: str) -> Step:
-        return item if isinstance(item, Step) else failed_step(item.call, message, item.request)
 
     def _report(self) -> Iterator[ChangesReported]:
         """Yield the outcome of the changes where there are several and they are not a dry run."""

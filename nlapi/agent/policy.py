@@ -535,9 +535,13 @@ class Policy:
             standing_reasons = reasons_against(call, account, conversation.question, destroy=self.destroy)
             current_steps = (*conversation.current.steps, *during)
             repetition = repetition or _same_words_reason(account, call, current_steps, beside)
-        reason = _join_reasons(
+        return self._decide_change(
             repetition, evidence if repetition else "", crossing, *standing_reasons, confidence_reason
         )
+
+    def _decide_change(self, *reasons: str) -> PolicyDecision:
+        """Return the judgement on a change by what speaks against it: consent in advance covers it without any."""
+        reason = _join_reasons(*reasons)
         if (self.yes or self.destroy) and not reason:
             return PolicyDecision(verdict=Verdict.RUN, reason="consent was given in advance")
         return PolicyDecision(verdict=Verdict.ASK, reason=reason)
@@ -571,10 +575,7 @@ class Policy:
         )
         account = call.account if call.account is not None else trace_call(call, conversation, ())
         standing_reasons = reasons_against(call, account, conversation.question, destroy=self.destroy)
-        reason = _join_reasons(proposal.reason, crossing, *standing_reasons, confidence_reason)
-        if (self.yes or self.destroy) and not reason:
-            return PolicyDecision(verdict=Verdict.RUN, reason="consent was given in advance")
-        return PolicyDecision(verdict=Verdict.ASK, reason=reason)
+        return self._decide_change(proposal.reason, crossing, *standing_reasons, confidence_reason)
 
     def _decide_agreed(self, prepared: Prepared, evidence: str) -> PolicyDecision:
         """Return the judgement on a call that the user agreed to beforehand, as a part of a document."""

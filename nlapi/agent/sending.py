@@ -146,6 +146,11 @@ def failed_step(call: Call, message: str, request: Request | None = None) -> Ste
     return Step(call=call, outcome=Outcome.FAILED, message=message, request=request)
 
 
+def unsent_step(item: Prepared | Step, message: str) -> Step:
+    """Return the Step of a call that was built and is not sent; one that has ended already stays."""
+    return item if isinstance(item, Step) else failed_step(item.call, message, item.request)
+
+
 @dataclass(slots=True, kw_only=True)
 class _PartialAnswer:
     """The part of a streaming answer that has come so far."""
@@ -194,14 +199,12 @@ async def _finish(item: Prepared | Step, perform: Perform, report: Callable[[Ite
 
 def _step(item: Prepared | Step, task: asyncio.Task[Step]) -> Step:
     """Return the Step of a task that has ended."""
-    if isinstance(item, Step):
-        return item
     error = None if task.cancelled() else task.exception()
     if isinstance(error, NlapiError):
-        return failed_step(item.call, f"not sent: {error}", item.request)
+        return unsent_step(item, f"not sent: {error}")
     if error is None and not task.cancelled():
         return task.result()
     message = "interrupted before an answer came"
     if item.effect is not Effect.READ:
         message = f"{OUTCOME_UNKNOWN}: {message}; it may have been carried out"
-    return failed_step(item.call, message, item.request)
+    return unsent_step(item, message)

@@ -298,27 +298,29 @@ class ModelConnection:
 
         reader = self._reader(answer)
         try:
-            async with (
-                self._http.post(reader.body(prompt, self._endpoint)) as response,
-                aclosing(read_events(response, prompt.max_tokens)) as events,
-            ):
+            async with aclosing(self._events(prompt)) as events:
                 async for event in events:
                     for text in reader.read(event):
                         yield text
             answer.finish()
-        except (ModelServerError, httpx2.HTTPError, *MALFORMED) as error:
-            explained = explain_error(error, self._endpoint)
+        except (PlannerError, ModelServerError, httpx2.HTTPError, *MALFORMED) as error:
+            explained = error if isinstance(error, PlannerError) else explain_error(error, self._endpoint)
             # After the first block the user has seen text, so the exit code differs from that of a plain failure.
             if answer.blocks:
-                raise broken_off(explained) from error
+                broken_off = f"the model's answer broke off: {explained.message}"
+                raise UnfinishedError(broken_off, hint=explained.hint) from error
             raise explained from error
         if answer.stop is None:
             raise UnfinishedError("the model's answer broke off; nothing of it was run", hint="ask again")
 
-
-def broken_off(error: PlannerError) -> UnfinishedError:
-    """Return the error of an answer of which something has come."""
-    return UnfinishedError(f"the model's answer broke off: {error.message}", hint=error.hint)
+    async def _events(self, prompt: Prompt) -> AsyncGenerator[dict[str, Any], None]:
+        """Yield the events of an answer as the protocol has them. The errors of ModelHttp, or PlannerError."""
+        async with (
+            self._http.post(self._reader.body(prompt, self._endpoint)) as response,
+            aclosing(read_events(response, prompt.max_tokens)) as events,
+        ):
+            async for event in events:
+                yield event
 
 
 class LoopConnection:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Any
 
-from nlapi.agent.models.connections import MALFORMED, MessagesReader, ModelConnection, Prompt, broken_off
+from nlapi.agent.models.connections import MessagesReader, ModelConnection, Prompt
 from nlapi.agent.models.endpoints import ModelEndpoint
 from nlapi.agent.models.http import CONNECT_TIMEOUT, READ_TIMEOUT, ModelServerError, explain_error
-from nlapi.agent.models.messages import StreamedAnswer
 from nlapi.client.safe_text import single_line
-from nlapi.errors import PlannerError, UnfinishedError, require_extra
+from nlapi.errors import PlannerError, require_extra
 
 # The modules of the errors of AWS's and Google's own login.
 _LOGIN_MODULES = ("botocore.", "google.auth.", "boto3.")
@@ -27,6 +25,7 @@ class PlatformConnection(ModelConnection):
         from httpx2 import Timeout
 
         self._endpoint = endpoint
+        self._reader = MessagesReader
         timeout = Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT)
         try:
             make: Any = getattr(anthropic, endpoint.platform.client)
@@ -36,23 +35,6 @@ class PlatformConnection(ModelConnection):
 
     async def __aexit__(self, *_: object) -> None:
         await self._client.close()
-
-    async def stream(self, prompt: Prompt, answer: StreamedAnswer) -> AsyncGenerator[str, None]:
-        """Send one request, stream its response into `answer` and yield the text as it comes; errors as elsewhere."""
-        reader = MessagesReader(answer)
-        try:
-            async with aclosing(self._events(prompt)) as events:
-                async for event in events:
-                    for text in reader.read(event):
-                        yield text
-            answer.finish()
-        except (PlannerError, *MALFORMED) as error:
-            explained = error if isinstance(error, PlannerError) else explain_error(error, self._endpoint)
-            if answer.blocks:
-                raise broken_off(explained) from error
-            raise explained from error
-        if answer.stop is None:
-            raise UnfinishedError("the model's answer broke off; nothing of it was run", hint="ask again")
 
     async def _events(self, prompt: Prompt) -> AsyncGenerator[dict[str, Any], None]:
         """Yield the events of an answer as the Messages API has them. PlannerError."""

@@ -127,32 +127,21 @@ def registered_target(
     base_url = base_url or registered.base_url
     check_pin(spec, spec.registered, base_url=base_url)
     ledger = ledger if ledger is not None else Ledger()
-    headers = tuple(registered.headers.items())
-    if auth is False or (registered.no_auth and not (auth or registered.auth)):
-        return Target(
-            spec=spec,
-            base_url=base_url,
-            headers=headers,
-            no_auth=True,
-            rules=rules,
-            field_rules=field_rules,
-            ledger=ledger,
-        )
+    target = Target(
+        spec=spec,
+        base_url=base_url,
+        headers=tuple(registered.headers.items()),
+        no_auth=auth is False or (registered.no_auth and not auth),
+        rules=rules,
+        field_rules=field_rules,
+        ledger=ledger,
+    )
+    if auth is False or (target.no_auth and not registered.auth):
+        return target
     opened = open_credentials(
         spec, spec.registered, given=_by_scheme(spec, auth), registered=registered.auth, base_url=base_url
     )
-    return Target(
-        spec=spec,
-        base_url=base_url,
-        headers=headers,
-        no_auth=registered.no_auth and not auth,
-        credentials=opened.values,
-        rules=rules,
-        field_rules=field_rules,
-        account=opened.account,
-        logins=opened.logins,
-        ledger=ledger,
-    )
+    return replace(target, credentials=opened.values, account=opened.account, logins=opened.logins)
 
 
 def _by_scheme(spec: Spec, auth: Mapping[str, str] | str | None) -> Mapping[str, str]:
