@@ -9,7 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import MAXYEAR, MINYEAR, date, datetime, tzinfo
+from datetime import MAXYEAR, MINYEAR, date, datetime
 from pathlib import Path
 from typing import Any, Required, TypedDict
 
@@ -411,11 +411,11 @@ class _ReceiptReader:
 _TIMES = ("at", "until", "answered")
 
 
-def usage_by_day(folder: Path, since: datetime, zone: tzinfo | None = None) -> tuple[DayUsage, ...]:
-    """Return what each model took on each day of `zone` (the local one if None), the newest day first."""
+def usage_by_day(folder: Path, since: datetime) -> tuple[DayUsage, ...]:
+    """Return what each model took on each day in the local zone, the newest day first."""
     days: dict[tuple[date, str], DayUsage] = {}
     for plan in recorded_plans(folder, since):
-        day = plan.moment.astimezone(zone).date()
+        day = plan.moment.astimezone().date()
         usage = days.setdefault((day, plan.model), DayUsage(day=day, model=plan.model))
         usage.total += plan.total
         usage.question_ids.add(plan.question)

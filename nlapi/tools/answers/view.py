@@ -122,8 +122,6 @@ def entries_view(entries: Sequence[object], operation: Operation | None = None) 
 
 def raw_text(result: Result) -> str:
     """Return an answer that fits no rule unchanged, except that JSON lists get a line for each entry."""
-    import json
-
     # One entry a line, so that `grep` and `head` are of use on a list.
     data = result.data
     if isinstance(data, list) and data:
@@ -157,16 +155,15 @@ def next_arguments(
     return arguments if arguments != call.arguments else {}
 
 
-def next_call(call: Call, result: Result, data: object = None, *, before: int | None = None) -> Call | None:
+def next_call(call: Call, result: Result, *, before: int | None = None) -> Call | None:
     """Return the call of the page after `result`; `call` itself where nothing asks for that page, None without one.
 
     An address in the answer is followed where its parameters are not described (`next_query`).
     """
-    following = next_arguments(call, result, data, before=before)
+    following = next_arguments(call, result, before=before)
     if following is None:
         return None
-    parsed = result.data if data is None else data
-    query = next_query(call.tool.operation, result.url, parsed, lowercase_headers(result))
+    query = next_query(call.tool.operation, result.url, result.data, lowercase_headers(result))
     if query and (call.page_query or not following or not is_described_query(call.tool.operation, query)):
         further = replace(call, page_query=query)
         # No consent to a change covers one that an answer suggests.
@@ -195,8 +192,6 @@ def is_list_start(call: Call) -> bool:
 
 def further_page(call: Call, result: Result, data: object = None) -> dict[str, object]:
     """Return the arguments of the next page for a model; {} if none exists, it is unknown, or they are too long."""
-    import json
-
     if call.effect is not Effect.READ or not result.ok:
         return {}
     following = next_arguments(call, result, data) or {}

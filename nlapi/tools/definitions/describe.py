@@ -232,7 +232,7 @@ def operation_text(tool: Tool, opener: Opener, *, limit: int = MAX_TEXT) -> str:
     return _joined(head, body, tail)[:limit]
 
 
-def argument_text(tool: Tool, argument: str, opener: Opener, *, limit: int = MAX_TEXT) -> str:
+def argument_text(tool: Tool, argument: str, opener: Opener) -> str:
     """Return one argument, or a part of it by its dotted name, as Markdown. UsageError if none exists."""
     schema = open_argument(tool.input_schema, argument, tool.operation.id)
     definitions = as_map(schema.get("$defs"))
@@ -252,7 +252,7 @@ def argument_text(tool: Tool, argument: str, opener: Opener, *, limit: int = MAX
             )
         ]
     )
-    return _joined(head, _fitting(drafts, limit - len(head) - 300, partial(opener, tool.operation.id)))[:limit]
+    return _joined(head, _fitting(drafts, MAX_TEXT - len(head) - 300, partial(opener, tool.operation.id)))[:MAX_TEXT]
 
 
 def operation_head(operation: Operation, limit: int) -> str:

@@ -64,7 +64,7 @@ class RequestChanges:
 NO_CHANGES = RequestChanges()
 
 
-def parse_headers(texts: Sequence[str], option: str = "-H") -> tuple[tuple[str, str], ...]:
+def parse_headers(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """Return headers written as `NAME: VALUE`. UsageError for anything else, without its text: it may be a credential.
 
     A header that the connection is made of is refused (RFC 9110 §7.2).
@@ -74,14 +74,14 @@ def parse_headers(texts: Sequence[str], option: str = "-H") -> tuple[tuple[str, 
         name, mark, value = text.partition(":")
         name, value = name.strip(), value.strip()
         if not mark or not TOKEN.fullmatch(name):
-            raise UsageError(f"{option} takes NAME:VALUE", hint=f"such as {option} 'Accept: application/json'")
+            raise UsageError("-H takes NAME:VALUE", hint="such as -H 'Accept: application/json'")
         if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", value) or not _is_latin(value):
-            raise UsageError(f"{option} {name}: the value has characters that a header cannot hold")
+            raise UsageError(f"-H {name}: the value has characters that a header cannot hold")
         if name.lower() in _CONNECTION_HEADERS:
-            raise UsageError(f"{option} {name} is written by nlapi itself", hint="leave it out")
+            raise UsageError(f"-H {name} is written by nlapi itself", hint="leave it out")
         refuse_override(name)
         if any(name.lower() == other.lower() for other, _ in headers):
-            raise UsageError(f"{option} {name} is given twice", hint=f"a list is one header: {option} '{name}: a, b'")
+            raise UsageError(f"-H {name} is given twice", hint=f"a list is one header: -H '{name}: a, b'")
         headers.append((name, value))
     return tuple(headers)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -70,7 +69,6 @@ class _Wait:
     limits: Limits
     client: HttpClient | None
     for_model: bool
-    sleep: Callable[[float], Awaitable[None]]
     started: float
     failures: int = 0
     looks: int = 0
@@ -119,7 +117,6 @@ async def await_work(
     limits: Limits | None,
     client: HttpClient | None = None,
     for_model: bool = False,
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> WorkOutcome | None:
     """Wait up to `limits.wait` seconds for the work that the answer to a change tells of; return None without any.
 
@@ -129,9 +126,7 @@ async def await_work(
     work = change.pending_work(limits) if limits is not None else None
     if limits is None or work is None:
         return None
-    wait = _Wait(
-        target=target, limits=limits, client=client, for_model=for_model, sleep=sleep, started=time.monotonic()
-    )
+    wait = _Wait(target=target, limits=limits, client=client, for_model=for_model, started=time.monotonic())
     newest = change.result
     while work.url and wait.failures < _MAX_FAILURES:
         delay = wait.delay(newest)
@@ -139,7 +134,7 @@ async def await_work(
             break
         if limits.on_wait is not None:
             limits.on_wait(f"waiting for {change.call.operation_id}{_in_brackets(work.state)}, {wait.elapsed:.0f} s")
-        await sleep(delay)
+        await asyncio.sleep(delay)
         wait.looks += 1
         try:
             answer = await wait.read(work.url)
