@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nlapi.client.auth import CredentialContext, find_scheme
-from nlapi.client.server import expand_server_url, server_url
+from nlapi.client.server import server_sites, server_url
 from nlapi.errors import MissingCredentialError, UsageError
 from nlapi.openapi.spec import Spec
 from nlapi.openapi.urls import parse_url
@@ -71,10 +71,7 @@ def audience_of(spec: Spec, base_url: str | None = None) -> tuple[str, ...]:
     """
     if base_url is not None:
         return (parse_url(base_url).site,)
-    own = set()
-    for server in spec.servers:
-        with suppress(UsageError):
-            own.add(parse_url(expand_server_url(server)).site)
+    own = server_sites(spec.servers)
     sites: dict[str, None] = {}
     for operation in spec.operations:
         with suppress(UsageError):

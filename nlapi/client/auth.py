@@ -6,14 +6,13 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import product
 from urllib.parse import parse_qsl, quote, quote_plus, unquote_plus
 
 from nlapi.client.message import Request
-from nlapi.client.server import expand_server_url
-from nlapi.errors import CredentialError, MissingCredentialError, UsageError
+from nlapi.client.server import expanded_urls
+from nlapi.errors import CredentialError, MissingCredentialError
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import (
     FORM,
@@ -428,11 +427,7 @@ def is_same_api(operation: Operation, url: str, base_url: str | None = None) -> 
     A server of a path or an operation does not count. Whoever tampers with one place of a description could otherwise
     send the user's credential to their own host.
     """
-    servers = operation.spec.servers
-    api_origins = {origin(base_url)} if base_url else set()
-    for server in servers:
-        with suppress(UsageError):
-            api_origins.add(origin(expand_server_url(server)))
+    api_origins = {origin(url) for url in (*([base_url] if base_url else ()), *expanded_urls(operation.spec.servers))}
     target_origin = origin(url)
     return target_origin is not None and target_origin in api_origins
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 
@@ -118,6 +119,22 @@ def expand_server_url(server: Server) -> str:
         return variable.default or (variable.enum[0] if variable.enum else "")
 
     return re.sub(r"\{([^{}]+)\}", value, server.url)
+
+
+def expanded_urls(servers: Iterable[Server]) -> Iterator[str]:
+    """Yield the URLs of servers as `expand_server_url` returns them; one that has none is left out."""
+    for server in servers:
+        with suppress(UsageError):
+            yield expand_server_url(server)
+
+
+def server_sites(servers: Iterable[Server]) -> tuple[str, ...]:
+    """Return the sites of servers, each once, in their order."""
+    sites: dict[str, None] = {}
+    for url in expanded_urls(servers):
+        with suppress(UsageError):
+            sites[parse_url(url).site] = None
+    return tuple(sites)
 
 
 def environments(spec: Spec) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from nlapi import bundled
 from nlapi.client.answer_fields import FieldFilter, check_field
-from nlapi.client.server import expand_server_url
+from nlapi.client.server import server_sites
 from nlapi.errors import UsageError
 from nlapi.ip_addresses import ip_address
 from nlapi.lazy_pattern import lazy_pattern
@@ -45,7 +45,7 @@ class ApiIdentity:
     @property
     def suggestion(self) -> str:
         """Return the name that a rule is to call the API: its registration, else its origin, else its source."""
-        return [*self.names, *self.same_source, *_sites(self.spec), _location(self.source)][0]
+        return [*self.names, *self.same_source, *server_sites(self.spec.servers), _location(self.source)][0]
 
     def is_accepted_as(self, name: str) -> bool:
         """Return whether the API is as the user accepted it when they registered it as `name`.
@@ -85,7 +85,7 @@ class ApiIdentity:
         for glob in globs:
             if not matches_name((glob,), self.spec.title) or glob == "*":
                 continue
-            sites = list(_sites(self.spec))
+            sites = server_sites(self.spec.servers)
             is_origin = bool(sites) and all(matches_origin((glob,), site) for site in sites)
             others = () if strictly else (*read_registrations(), *bundled.spec_names())
             if not is_origin and not any(matches_name((glob,), name) for name in others):
@@ -134,12 +134,6 @@ def _site(glob: str) -> str:
         if "*" not in glob and _ORIGIN.fullmatch(glob):
             return parse_url(glob).site
     return glob.removesuffix("/")
-
-
-def _sites(spec: Spec) -> Iterator[str]:
-    for server in spec.servers:
-        with suppress(UsageError):
-            yield parse_url(expand_server_url(server)).site
 
 
 def _location(source: str) -> str:
@@ -281,7 +275,6 @@ def deciding_rule(
 
 
 def is_denied(rule: PolicyRule | None) -> bool:
-    """Return whether a rule denies a call."""
     return rule is not None and rule.verdict is Ruling.DENY
 
 
@@ -355,17 +348,22 @@ def unmatched(rules: Iterable[PolicyRule], operations: Iterable[Operation]) -> I
 
 
 def _parse_rule(entry: object, location: str) -> PolicyRule:
-    if not isinstance(entry, Mapping):
-        raise UsageError(f"{location} is not a table", hint=HINT)
-    for key in entry:
-        if key not in (*GLOBS, "verdict"):
-            raise UsageError(f"{location}: {key!r} is not known", hint=HINT)
-    verdict = entry.get("verdict")
+    table = _table(entry, ("verdict",), location, HINT)
+    verdict = table.get("verdict")
     if verdict not in list(Ruling):
         verdicts = ", ".join(sorted(Ruling))
         fault = "there is no verdict" if verdict is None else f"the verdict {verdict!r} is not known"
         raise UsageError(f"{location}: {fault}", hint=f"it is one of {verdicts}")
-    return PolicyRule(verdict=Ruling(verdict), location=location, **_parse_limits(entry, location))
+    return PolicyRule(verdict=Ruling(verdict), location=location, **_parse_limits(table, location))
+
+
+def _table(entry: object, keys: tuple[str, ...], location: str, hint: str) -> Mapping[str, Any]:
+    """Return a rule as it is written. UsageError for what is no table, or has other keys than these and the globs."""
+    if not isinstance(entry, Mapping):
+        raise UsageError(f"{location} is not a table", hint=hint)
+    if unknown := [key for key in entry if key not in (*GLOBS, *keys)]:
+        raise UsageError(f"{location}: {unknown[0]!r} is not known", hint=hint)
+    return entry
 
 
 def _parse_limits(entry: Mapping[str, object], location: str) -> dict[str, Any]:
@@ -378,13 +376,9 @@ def _parse_limits(entry: Mapping[str, object], location: str) -> dict[str, Any]:
 
 
 def _parse_field_rule(entry: object, location: str) -> FieldRule:
-    if not isinstance(entry, Mapping):
-        raise UsageError(f"{location} is not a table", hint=FIELD_HINT)
-    for key in entry:
-        if key not in (*GLOBS, "hide", "show"):
-            raise UsageError(f"{location}: {key!r} is not known", hint=FIELD_HINT)
+    table = _table(entry, ("hide", "show"), location, FIELD_HINT)
     fields: dict[str, Any] = {
-        name: _parse_globs(entry[name], f"{location}: {name}") for name in ("hide", "show") if name in entry
+        name: _parse_globs(table[name], f"{location}: {name}") for name in ("hide", "show") if name in table
     }
     if not fields:
         raise UsageError(f"{location}: there is neither hide nor show", hint=FIELD_HINT)
@@ -393,7 +387,7 @@ def _parse_field_rule(entry: object, location: str) -> FieldRule:
             check_field(field)
         except UsageError as error:
             raise UsageError(f"{location}: {error.message}", hint=FIELD_HINT) from None
-    return FieldRule(location=location, **fields, **_parse_limits(entry, location))
+    return FieldRule(location=location, **fields, **_parse_limits(table, location))
 
 
 def _parse_globs(value: object, location: str) -> tuple[str, ...]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from nlapi.client.server import expand_server_url
+from nlapi.client.server import expanded_urls
 from nlapi.errors import ConsentError, UsageError
 from nlapi.openapi.spec import Effect, Operation, RequestDetails, ResponseDetails, Spec
 from nlapi.openapi.urls import is_http_url
@@ -86,9 +85,7 @@ def base_urls(spec: Spec, base_url: str | None) -> Iterator[str]:
     if base_url is not None:
         yield base_url.rstrip("/")
         return
-    for server in spec.servers:
-        with suppress(UsageError):
-            yield expand_server_url(server).rstrip("/")
+    yield from (url.rstrip("/") for url in expanded_urls(spec.servers))
 
 
 def _check_path(path: str) -> None:
@@ -136,7 +133,11 @@ def _described(operation: Operation, values: Mapping[str, str], pairs: tuple[tup
     names = {place: name for name, place in tool.places.items()}
     arguments: dict[str, object] = {}
     rest = []
-    for place, text in (*((("path", name), text) for name, text in values.items()), *_query_places(pairs)):
+    texts = [
+        *((("path", name), text) for name, text in values.items()),
+        *((("query", name), text) for name, text in pairs),
+    ]
+    for place, text in texts:
         argument = find_argument(tool, names[place]) if place in names else None
         if argument is None:
             rest.append((place[1], text))
@@ -149,10 +150,6 @@ def _described(operation: Operation, values: Mapping[str, str], pairs: tuple[tup
             raise UsageError(f"{place[1]} is given twice", hint="it takes one value")
         arguments[name] = value
     return DirectRequest(tool=tool, arguments=arguments, query=tuple(rest))
-
-
-def _query_places(pairs: tuple[tuple[str, str], ...]) -> Iterator[tuple[tuple[str, str], str]]:
-    return ((("query", name), text) for name, text in pairs)
 
 
 def _undescribed(spec: Spec, method: str, path: str) -> Tool:

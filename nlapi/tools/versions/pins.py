@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +17,10 @@ from typing import Any
 import orjson
 
 from nlapi import bundled
-from nlapi.client.server import environments, expand_server_url
+from nlapi.client.server import environments, expand_server_url, server_sites
 from nlapi.errors import ConsentError, NlapiError, UsageError
 from nlapi.local_files import fault_of, read_file, remove_file, write_file
-from nlapi.openapi.spec import READ_METHODS, Effect, Operation, SecurityScheme, Server, Spec, gravest, read_hints
+from nlapi.openapi.spec import READ_METHODS, Effect, Operation, SecurityScheme, Spec, gravest, read_hints
 from nlapi.openapi.urls import parse_url
 from nlapi.registry import description_name, user_folder
 from nlapi.resources.effect_arguments import changing_arguments
@@ -60,8 +60,8 @@ def pin_of(spec: Spec) -> Pin:
     named = {name: parse_url(url).site for name, url in environments(spec).items()}
     return Pin(
         sha256=spec.derive(document_hash),
-        sites=tuple(sorted({*_sites(servers), *named.values()})),
-        credential_sites=_sites(spec.servers),
+        sites=tuple(sorted({*server_sites(servers), *named.values()})),
+        credential_sites=server_sites(spec.servers),
         environments=named,
         schemes={id: scheme_text(scheme) for id, scheme in spec.security_schemes.items()},
         effects={_key(operation): operation.effect for operation in spec.operations},
@@ -243,15 +243,6 @@ def rename_pin(name: str, new_name: str) -> None:
 
 def _pin_file(name: str) -> Path:
     return user_folder("config") / PINS_FOLDER / f"{description_name(name)}.json"
-
-
-def _sites(servers: Iterable[Server]) -> tuple[str, ...]:
-    """Return the sites of servers, each once, in their order."""
-    sites: dict[str, None] = {}
-    for server in servers:
-        with suppress(UsageError):
-            sites[parse_url(expand_server_url(server)).site] = None
-    return tuple(sites)
 
 
 def scheme_text(scheme: SecurityScheme) -> str:
