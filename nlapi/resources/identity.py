@@ -383,7 +383,7 @@ def _rank_by_name(
     is_short = len(words) <= 2
     if last in _HANDLES and len(words) == 1:
         return FieldRank.ID
-    if (last in _STATES and is_short) or (last in _FLAGS and len(words) <= 2):
+    if is_short and (last in _STATES or last in _FLAGS):
         return FieldRank.STATE
     if (last in _KINDS or last.endswith("type")) and is_short:
         return FieldRank.CONSTANT if _is_constant(values) else FieldRank.KIND

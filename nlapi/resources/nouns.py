@@ -53,6 +53,9 @@ _NON_ID_WORDS = lexicon.words("resources/words", "non_id_words")
 _FOREIGN_QUALIFIERS = lexicon.words("resources/words", "foreign_qualifiers")
 
 _FIELD_OBJECT_NAMES = lexicon.ordered("resources/words", "field_object_names")
+# Words in the description of an argument that takes an id, and of one that takes a name.
+_ID_MENTION = lazy_pattern(r"\b(?:id|ids|identifier|uuid|guid)\b")
+_NAME_MENTION = lazy_pattern(r"\b(?:name|login|slug|handle|username|hostname|example\.com)\b")
 _IDS_ALONE = tuple((word,) for word in sorted(ID_WORDS))
 
 
@@ -155,10 +158,7 @@ def bare_name(name: str) -> str:
 def has_collection_name(operation: Operation, place: Place) -> bool:
     """Return whether a placeholder is named like the items before it, as `version` is in /versions/{version}."""
     pairs = pairwise(segments(operation.route)) if place[0] == "path" else ()
-    collection_words = next(
-        (name_words(collection_words.text) for collection_words, following in pairs if following.parameter == place[1]),
-        (),
-    )
+    collection_words = next((name_words(part.text) for part, following in pairs if following.parameter == place[1]), ())
     return collection_words != singular_words("_".join(collection_words)) == singular_words(place[1])
 
 
@@ -236,10 +236,10 @@ def id_field(
     if same_name and ref and [name for name, inner in properties.values() if ref_of(inner) == ref] == [same_name[0]]:
         return same_name[0]  # it alone has the very schema of the argument
     text = _description_text(parameter) if parameter is not None else ""
-    is_same_noun, mentions_name = _is_same_noun(noun, item_noun), _mentions_name(text)
+    is_same_noun, mentions_name = _is_same_noun(noun, item_noun), _NAME_MENTION.search(text) is not None
     # `customer` of Stripe is an id and `repo` of GitHub a name: the type of `id` or the description tells which.
     has_text_id = is_same_noun and "id" in properties and "string" in reader.types(properties["id"][1])
-    by_id = types == {"integer"} or (not mentions_name and (has_text_id or _mentions_id(text)))
+    by_id = types == {"integer"} or (not mentions_name and (has_text_id or _ID_MENTION.search(text) is not None))
     names = tuple(_field_names(argument, noun, item_noun, text, by_id=by_id))
     matches = [key for key in names if fits(key)]
     nested = (
@@ -313,12 +313,3 @@ def _field_names(argument: str, noun: Words, item_noun: Words, text: str, *, by_
 def _description_text(parameter: Parameter) -> str:
     examples = as_list(parameter.schema.get("examples"))
     return " ".join(map(str, (parameter.description, *examples))).lower()
-
-
-def _mentions_id(text: str) -> bool:
-    """Return whether the description of an argument mentions an id."""
-    return re.search(r"\b(?:id|ids|identifier|uuid|guid)\b", text) is not None
-
-
-def _mentions_name(text: str) -> bool:
-    return re.search(r"\b(?:name|login|slug|handle|username|hostname|example\.com)\b", text) is not None

@@ -333,7 +333,7 @@ def _has_later_page(
     parameters: Sequence[PageParameter], values: Mapping[Place, object], objects: Iterable[Mapping[str, object]]
 ) -> bool:
     """Return whether an envelope tells of more pages than were read up to the one that a number asks for."""
-    number = next((parameter for parameter in parameters if parameter.role is PageRole.NUMBER), None)
+    number = _first_of(parameters, PageRole.NUMBER)
     if number is None and any(values.get(entry.place) for entry in parameters if entry.role is not PageRole.SIZE):
         return False
     current = _current_number(number, values) - first_number(number.schema) + 1 if number is not None else 1
@@ -355,9 +355,7 @@ def _is_unfinished(
 ) -> bool:
     if total is not None:
         return total > (_entries_before(parameters, values, count) if before is None else before) + count
-    size = next(
-        (_current_value(parameter, values) for parameter in parameters if parameter.role is PageRole.SIZE), None
-    )
+    size = _page_size(parameters, values)
     return count > 0 and size is not None and count >= size
 
 
@@ -367,15 +365,18 @@ def _entries_before(parameters: Sequence[PageParameter], values: Mapping[Place, 
         if parameter.role is PageRole.OFFSET:
             return _current_value(parameter, values) or 0
         if parameter.role is PageRole.NUMBER:
-            sizes = (
-                _current_value(size_parameter, values)
-                for size_parameter in parameters
-                if size_parameter.role is PageRole.SIZE
-            )
-            return max(0, _current_number(parameter, values) - first_number(parameter.schema)) * (
-                next(sizes, None) or count
-            )
+            pages = max(0, _current_number(parameter, values) - first_number(parameter.schema))
+            return pages * (_page_size(parameters, values) or count)
     return 0
+
+
+def _first_of(parameters: Sequence[PageParameter], role: PageRole) -> PageParameter | None:
+    return next((parameter for parameter in parameters if parameter.role is role), None)
+
+
+def _page_size(parameters: Sequence[PageParameter], values: Mapping[Place, object]) -> int | None:
+    size = _first_of(parameters, PageRole.SIZE)
+    return _current_value(size, values) if size is not None else None
 
 
 def _values_from_link(operation: Operation, values: Mapping[Place, object], text: str) -> dict[Place, object]:
@@ -405,7 +406,7 @@ def _values_from_sign(parameters: Sequence[PageParameter], name: str, text: str)
         for parameter in cursors
         if name_key(parameter.name) in name_key(name) or name_key(name) in name_key(parameter.name)
     ]
-    number = next((parameter for parameter in parameters if parameter.role is PageRole.NUMBER), None)
+    number = _first_of(parameters, PageRole.NUMBER)
     value = whole_number(text)
     is_number = number is not None and value is not None and name_key(name) in ("next", "nextpage", "page")
     if cursors and (same_name or not is_number):
@@ -415,7 +416,7 @@ def _values_from_sign(parameters: Sequence[PageParameter], name: str, text: str)
         return {}
     if number is not None and "offset" not in name.lower():
         return {number.place: number.to_type(value)}
-    offset = next((parameter for parameter in parameters if parameter.role is PageRole.OFFSET), None)
+    offset = _first_of(parameters, PageRole.OFFSET)
     return {offset.place: value} if offset is not None else {}
 
 
@@ -436,7 +437,7 @@ def _next_values(
             and id
         ):
             return {parameter.place: id}
-    size = next((parameter for parameter in parameters if parameter.role is PageRole.SIZE), None)
+    size = _first_of(parameters, PageRole.SIZE)
     maximum = size.schema.get("maximum") if size is not None else None
     # Without any cursor, the longest page that the schema allows has the most entries; a length that was given stays.
     if size is None or not isinstance(maximum, int) or any(values.get(entry.place) for entry in parameters):

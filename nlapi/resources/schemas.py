@@ -19,13 +19,6 @@ class SchemaReader:
         self._types: dict[int, tuple[object, tuple[str, ...]]] = {}
         self._branches: dict[int, tuple[object, tuple[Schema, ...]]] = {}
 
-    def follow(self, schema: object) -> Schema:
-        """Return the schema behind any `$ref` at its top; {} for one that leads nowhere."""
-        try:
-            return self.spec.schema(schema)
-        except LookupError:
-            return {}
-
     def flat(self, schema: object) -> Schema:
         """Return the schema with its `$ref` and `allOf` merged into one; unions stay."""
         cached = self._flat.get(id(schema))
@@ -40,7 +33,7 @@ class SchemaReader:
             if schema["$ref"] in visited:
                 return {}
             visited.add(schema["$ref"])
-        followed = self.follow(schema)
+        followed = self.spec.schema(schema)
         if "allOf" not in followed:
             return followed
         merged: Schema = {}

@@ -165,7 +165,7 @@ def _headers(state: SandboxState, response: Response, result: HandlerResult) -> 
     for name, node in response.headers.items():
         if name.lower() in COMPUTED_HEADERS:
             continue
-        described = state.schemas.follow(node)
+        described = state.schemas.spec.schema(node)
         schema = described.get("schema", {})
         # X-Total-Count, X-Pagination-Total: the total of a list where its body is a bare array.
         word = name_key(name).removeprefix("x").removeprefix("pagination")
