@@ -483,7 +483,6 @@ def _edits_later(reply: ConsentReply, later: Sequence[CallProposed]) -> bool:
 
 
 def _quoted_words(account: Account | None) -> frozenset[str]:
-    """Return the words of the sentence that an account quotes."""
     return (
         frozenset(word for source in account.sources for word in source.words.casefold().split())
         if account

@@ -387,7 +387,6 @@ class AutoPlanner:
 
 
 def _choice_reason(decision: Decision, plan: Plan, routes: PlannerRoutes) -> str:
-    """Return the reason for the choice of a planner, for the user."""
     assessment = _assessment(plan, routes.min_confidence)
     if decision.version.version == EMBEDDED_VERSION:
         if decision.rule == "no-key" and (plan.missing or plan.confidence < routes.min_confidence):

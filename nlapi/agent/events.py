@@ -143,7 +143,6 @@ class ChangeOutcome(StrEnum):
 
 
 def change_outcome(step: Step) -> ChangeOutcome:
-    """Return the outcome of a change."""
     if step.outcome is Outcome.REFUSED:
         return ChangeOutcome.REFUSED
     if step.outcome is Outcome.FAILED:
@@ -247,7 +246,6 @@ class ChangesReported:
     steps: tuple[Step, ...]
 
     def with_outcome(self, outcome: ChangeOutcome) -> tuple[Step, ...]:
-        """Return the steps of the changes with this outcome."""
         return tuple(step for step in self.steps if change_outcome(step) is outcome)
 
 

@@ -31,7 +31,6 @@ class TurnProgress:
     _answers: set[str] = field(default_factory=set)
 
     def count(self, plan: Plan, steps: Sequence[Step]) -> None:
-        """Count a round with its steps."""
         # A workflow has its own limit, and must not stop in the middle of its changes.
         if isinstance(plan.raw, StoredState):
             return

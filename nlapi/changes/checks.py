@@ -14,7 +14,6 @@ from nlapi.changes.sentences import (
     PARTICLES,
     Case,
     CommandWord,
-    Mention,
     UserSentence,
     build_case,
     check_condition,
@@ -357,7 +356,7 @@ def check_kind(case: Case) -> Iterator[str]:
         unsaid = [qualifier] if qualifier else None
     unsaid = unsaid or ([] if is_entailed else _unsaid_kind(case, kinds))
     if unsaid:
-        yield _reason(case, unsaid)
+        yield f"{case.operation.id} is about the {' '.join(map(singular, unsaid))}, which the sentence does not say"
 
 
 def _targets(case: Case) -> list[ValueSource]:
@@ -461,7 +460,8 @@ def check_number(case: Case) -> Iterator[str]:
         return
     has_target = any(
         source.origin in TRUSTED_ORIGINS and source.origin is not Origin.DESCRIPTION
-        for source in _sources_outside_path(case)
+        for source in case.account.sources
+        if case.location(source) != "path"
     )
     is_verb_noun = any(is_root_of(case.command, stem(word)) for word in last)
     if "{" in tail or has_target:
@@ -515,10 +515,6 @@ def _different_object(case: Case, parts: Sequence[Sequence[str]]) -> str:
     return "" if not heads.isdisjoint(operation_stems) else nouns[-1]
 
 
-def _reason(case: Case, words: Sequence[str]) -> str:
-    return f"{case.operation.id} is about the {' '.join(map(singular, words))}, which the sentence does not say"
-
-
 def _says_summary(case: Case) -> bool:
     """Return whether a sentence has the verb and the noun of the operation's summary."""
     verb, *others = split_words(case.operation.summary) or [""]
@@ -532,10 +528,6 @@ def _says_object(case: Case) -> bool:
     _, *others = split_words(_OBJECT_END.split(case.operation.summary)[0]) or [""]
     nouns = [word for word in others if word not in _ARTICLES]
     return bool(nouns) and all(_is_mentioned(case, [word]) for word in nouns)
-
-
-def _sources_outside_path(case: Case) -> Iterator[ValueSource]:
-    return (source for source in case.account.sources if case.location(source) != "path")
 
 
 def _literal_parts(operation: Operation) -> tuple[list[list[str]], list[list[str]]]:
@@ -630,7 +622,9 @@ def check_money(case: Case) -> Iterator[str]:
     """Yield amounts that may be in another unit than the description asks for, or are sent without their currency."""
     for source in case.account.sources:
         numbers = find_numbers(UserSentence(text=case.text))
-        figure = next((number for number in numbers if _overlaps_source(number.mention, source)), None)
+        span = (source.start, source.end)
+        mentions = ((number, number.mention) for number in numbers)
+        figure = next((number for number, place in mentions if overlaps_any(span, [(place.start, place.end)])), None)
         if source.origin is not Origin.WORDS or figure is None or isinstance(source.value, bool):
             continue
         if not figure.currency:
@@ -657,10 +651,6 @@ def _may_be_another_unit(case: Case, source: ValueSource) -> bool:
     unit = read_unit(source.argument.rpartition(".")[2], [schema_of(case.call, source.argument)])
     is_small = SMALL_UNITS.search(description) is not None or (unit is not None and unit.name in SCALES)
     return is_small and not SMALL_UNITS.search(" ".join(split_words(case.text)))
-
-
-def _overlaps_source(mention: Mention, source: ValueSource) -> bool:
-    return mention.start < source.end and source.start < mention.end
 
 
 def _lacks_currency(case: Case, source: ValueSource) -> bool:
@@ -828,13 +818,9 @@ def _check_commands_operation(case: Case) -> Iterator[str]:
         return
     yield from check_verb(case)
     # `delete the budget of cmp_1` names the target of DELETE /campaigns/{id} and means a part of it.
-    if not _is_target_mentioned_by_user(case) or (case.operation.method == "DELETE" and _has_more_words(case)):
+    has_more_words = any(word.lower not in STOPWORDS for word in case.unused_words)
+    if not _is_target_mentioned_by_user(case) or (case.operation.method == "DELETE" and has_more_words):
         yield from check_kind(case)
-
-
-def _has_more_words(case: Case) -> bool:
-    """Return whether the sentence has a word besides its verb and its values: delete [the budget of] cmp_1."""
-    return any(word.lower not in STOPWORDS for word in case.unused_words)
 
 
 def _is_target_mentioned_by_user(case: Case) -> bool:

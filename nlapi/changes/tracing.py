@@ -130,7 +130,6 @@ def _is_of_other_kind(step: Step, spec: Spec, noun: Sequence[str]) -> bool:
 
 
 def is_in_answers(value: object, steps: Iterable[Step]) -> bool:
-    """Return whether a value is anywhere in the answers."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     needle = text.casefold()
     return bool(needle) and any(
@@ -323,7 +322,7 @@ def _nested_leaves(call: Call, argument: str, value: object, schema: Mapping[str
         for key, item in value.items():
             inner = property_schema(spec, schema, str(key))
             # A key that the description does not have is free text of the model, and is traced like a value.
-            if not inner and not _is_argument_name(argument, str(key)):
+            if not inner and name_key(str(key)) != name_key(argument.rpartition(".")[2]):
                 yield _Leaf(argument=f"{argument}.{key}", value=str(key), schema={})
             yield from _nested_leaves(call, f"{argument}.{key}", item, inner)
     elif isinstance(value, list | tuple) and value:
@@ -333,10 +332,6 @@ def _nested_leaves(call: Call, argument: str, value: object, schema: Mapping[str
             yield from _nested_leaves(call, argument, item, items if isinstance(items, Mapping) else {})
     else:
         yield _Leaf(argument=argument, value=value, schema=schema if isinstance(schema, Mapping) else {})
-
-
-def _is_argument_name(argument: str, key: str) -> bool:
-    return name_key(key) == name_key(argument.rpartition(".")[2])
 
 
 def _build_source(
@@ -367,7 +362,8 @@ class _Tracer:
         targets = [
             str(source.value)
             for _, source in sources
-            if source.origin in TRUSTED_ORIGINS and self._is_in_path(source.argument)
+            if source.origin in TRUSTED_ORIGINS
+            and self.call.tool.places.get(source.argument, ("body", ""))[0] == "path"
         ]
         return tuple(self._with_repetition(leaf, source, targets) for leaf, source in sources)
 
@@ -474,9 +470,6 @@ class _Tracer:
             return source
         name = find_repeated_item(leaf.argument, leaf.value, self.call, self.steps, targets)
         return _build_source(leaf, Origin.LOOKUP, name=name) if name else source
-
-    def _is_in_path(self, argument: str) -> bool:
-        return self.call.tool.places.get(argument, ("body", ""))[0] == "path"
 
 
 def _is_choice(leaf: _Leaf) -> bool:

@@ -151,11 +151,7 @@ def _rival_words(case: Case, source: ValueSource) -> Iterator[CommandWord]:
     lists = [as_list(part.get("enum")) for part in (schema, items) if isinstance(part, Mapping)]
     values = {str(entry.value).lower() for entry in case.account.sources}
     rivals = {str(choice).lower() for choices in lists for choice in choices} - values
-    yield from (word for word in case.words if word.lower in rivals and not word.is_used and not _is_first(case, word))
-
-
-def _is_first(case: Case, word: CommandWord) -> bool:
-    return word is case.first
+    yield from (word for word in case.words if word.lower in rivals and not word.is_used and word is not case.first)
 
 
 def _is_set(case: Case, source: ValueSource, word: CommandWord) -> bool:

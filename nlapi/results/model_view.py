@@ -188,7 +188,6 @@ def _listing_view(
 
 
 def table_data(table: ViewTable) -> dict[str, object]:
-    """Return a table as the data of an answer."""
     view: dict[str, object] = {"columns": list(table.columns), "rows": [list(row) for row in table.rows]}
     if table.constants:
         view["same_in_all_rows"] = dict(table.constants)

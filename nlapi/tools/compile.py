@@ -580,19 +580,16 @@ class _ArgumentBuilder:
         if flat is None or len({*flat["properties"], *flat.get("required", ())}) > MAX_PARAMETERS:
             self._add_whole_body(body)
             return
-        properties = {
-            name: name_or_schema for name, name_or_schema in flat["properties"].items() if name not in hidden_names
-        }
+        properties = {name: schema for name, schema in flat["properties"].items() if name not in hidden_names}
         required_names = [name for name in flat.get("required", ()) if name in properties]
         for name, schema in properties.items():
             description = _schema_description(self.pool.spec, schema)
             self._add(("body", name), schema, description, body.required and name in required_names)
         # Some descriptions require a property that they do not declare. It stays optional here, or nobody could make
         # the call.
-        for name in (
-            name_or_schema for name_or_schema in flat.get("required", ()) if name_or_schema not in flat["properties"]
-        ):
-            self._add(("body", name), {}, "", False)
+        for name in flat.get("required", ()):
+            if name not in flat["properties"]:
+                self._add(("body", name), {}, "", False)
         self.body_rules = {key: flat[key] for key in OBJECT_CONSTRAINTS if key in flat}
         if required_names and not body.required:
             self.body_rules["required"] = required_names
@@ -658,12 +655,8 @@ def describe(operation: Operation) -> str:
 def _joined_description(operation: Operation) -> str:
     """Return what `describe` cuts to length; written once."""
     drafts = operation.spec.derive(_ToolFactory).descriptions
-    if operation.id not in drafts:
-        drafts[operation.id] = _join_description(operation)
-    return drafts[operation.id]
-
-
-def _join_description(operation: Operation) -> str:
+    if (draft := drafts.get(operation.id)) is not None:
+        return draft
     summary, description = plain_text(operation.summary), plain_text(operation.description)
     parts = [description] if description else []
     # A summary that the first sentence repeats costs 14 characters a tool on GitHub's description (docs/design/007).
@@ -673,4 +666,5 @@ def _join_description(operation: Operation) -> str:
     line = f"{operation.method} {operation.path.partition('#')[0]}"
     text = ". ".join(part.rstrip(".") for part in parts)
     text = f"{text}. ({line})" if text else line
-    return f"Deprecated. {text}" if operation.deprecated else text
+    drafts[operation.id] = f"Deprecated. {text}" if operation.deprecated else text
+    return drafts[operation.id]

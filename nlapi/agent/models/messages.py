@@ -68,7 +68,6 @@ def append_content(messages: list[Message], role: str, content: list[Block]) -> 
 
 
 def tool_use_ids(messages: Iterable[Message]) -> list[str]:
-    """Return the ids of the calls in messages."""
     return [block["id"] for message in messages for block in message["content"] if block["type"] == "tool_use"]
 
 

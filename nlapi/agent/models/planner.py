@@ -403,7 +403,6 @@ class ModelPlanner:
                 self._spending.add(self.endpoint.prices, answer.usage, size)
 
     def _system(self, conversation: Conversation) -> list[Block]:
-        """Return the system prompt."""
         # Tools, system and messages are one cached prefix in this order, so the breakpoint here covers the tools too.
         # The known values come behind it: they change between questions and would invalidate the prefix.
         prompt = self._prompt(self._today())

@@ -201,7 +201,6 @@ def _expected_usage(size: int) -> dict[str, int]:
 
 
 def capped_plan(reason: str, cap: str) -> Plan:
-    """Return the plan that ends a turn at a cap."""
     return Plan(text=f"Stopped: {reason}.", confidence=1.0, ended=cap)
 
 

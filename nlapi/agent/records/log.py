@@ -41,7 +41,7 @@ from nlapi.errors import UsageError, file_faults
 from nlapi.local_files import append_lines, claimed, file_names
 from nlapi.openapi.spec import Effect
 from nlapi.resources.long_running import STATE_HEADERS
-from nlapi.tools.plan import FollowingCall, Plan, Step
+from nlapi.tools.plan import Plan, Step
 from nlapi.tools.tool import Call, Missing, sources_to_json
 
 if TYPE_CHECKING:
@@ -195,10 +195,12 @@ def encode_event(event: Event) -> Record:
         case StepFinished() | WorkEnded():
             return {"event": "worked" if isinstance(event, WorkEnded) else "stepped", **_step(event.step)}
         case ChangesReported():
-            return {
-                "event": "reported",
-                **{str(fate).replace(" ", "_"): _calls(event.with_outcome(fate)) for fate in ChangeOutcome},
+            outcomes = {str(outcome).replace(" ", "_"): event.with_outcome(outcome) for outcome in ChangeOutcome}
+            lists = {
+                name: [{**_call(step.call), "message": step.message} for step in steps]
+                for name, steps in outcomes.items()
             }
+            return {"event": "reported", **lists}
         case InputNeeded():
             return {"event": "needed", "missing": [_missing(missing) for missing in event.missing]}
         case ChoiceOffered():
@@ -234,13 +236,14 @@ def _decision(event: PlannerChosen) -> Record:
 
 
 def _plan(plan: Plan) -> Record:
+    following = [{**_call(entry.call), "pending": dict(entry.pending)} for entry in plan.following]
     return {
         "text": plan.text,
         "understood": plan.understood,
         "confidence": plan.confidence,
         **({"ended": plan.ended} if plan.ended else {}),
         "calls": [_call(call) for call in plan.calls],
-        **({"following": list(map(_following, plan.following))} if plan.following else {}),
+        **({"following": following} if following else {}),
         "missing": [_missing(missing) for missing in plan.missing],
         **({"doubts": doubts} if (doubts := _doubts(plan)) else {}),
         "raw": plan.raw.to_json() if plan.raw is not None else None,
@@ -251,14 +254,6 @@ def _call(call: Call) -> Record:
     operation = call.tool.operation
     source = {"source": operation.spec.source, "operation": operation.id, "tool": call.tool.name}
     return {"id": call.id, **source, "arguments": dict(call.arguments), "reason": call.reason}
-
-
-def _following(entry: FollowingCall) -> Record:
-    return {**_call(entry.call), "pending": dict(entry.pending)}
-
-
-def _calls(steps: Iterable[Step]) -> list[Record]:
-    return [{**_call(step.call), "message": step.message} for step in steps]
 
 
 def _account(call: Call) -> Record | None:

@@ -19,6 +19,7 @@ from nlapi.resources.schemas import merge
 from nlapi.tools.quantities.unit_evidence import read_unit
 from nlapi.tools.quantities.units import WireUnit, stated_unit, unit_clause
 from nlapi.tools.sending.files import file_form
+from nlapi.tools.texts.names import join_names
 from nlapi.tools.texts.plain_text import cut_text, safe_line
 from nlapi.tools.tool import Tool
 
@@ -205,9 +206,7 @@ class SchemaText:
     def _inner_names(self, schema: Schema) -> str:
         """Return the names of the fields that have no line, as many as there is room for."""
         names = [code_span(name, 40) for _, inner in self._children(schema) for name in as_map(inner.get("properties"))]
-        names = list(dict.fromkeys(names))
-        rest = len(names) - _MAX_INNER
-        return ", ".join(names[:_MAX_INNER]) + (f" and {rest} more" if rest > 0 else "")
+        return join_names(list(dict.fromkeys(names)), _MAX_INNER)
 
     def inner_lines(self, schema: Schema, *, path: str, level: int, parents: tuple[str, ...]) -> list[str]:
         """Return the lines of the fields of an object, of the entries of a list, of the branches of a union."""
@@ -333,13 +332,10 @@ class SchemaText:
         return self.kind(self.merged(items), depth + 1) if as_map(items) else "any values"
 
     def _object_kind(self, schema: Schema, depth: int) -> str:
-        fields = as_map(schema.get("properties"))
-        if not fields:
-            values = schema.get("additionalProperties")
-            if isinstance(values, Mapping) and values:
-                return f"object of any names, each {self._entry_kind(values, depth)}"
+        values = schema.get("additionalProperties")
+        if as_map(schema.get("properties")) or not isinstance(values, Mapping) or not values:
             return "object"
-        return "object"
+        return f"object of any names, each {self._entry_kind(values, depth)}"
 
     def _choices(self, values: Sequence[object]) -> str:
         spans = [code_span(value, 120) for value in values if value is not None]

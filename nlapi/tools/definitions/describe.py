@@ -264,7 +264,6 @@ def operation_head(operation: Operation, limit: int) -> str:
 
 
 def about_text(operation: Operation) -> str:
-    """Return the summary and the description of an operation as one text."""
     return f"{operation.summary.rstrip('. ')}. {operation.description}".lstrip(". ")
 
 

@@ -16,6 +16,7 @@ from nlapi.resources.schemas import schema_types
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.quantities.unit_evidence import LIKELY_UNITS
+from nlapi.tools.texts.names import join_names
 from nlapi.tools.tool import Tool
 
 # A rule of thumb for English and JSON; a tokeniser would be a dependency, and the rule `giant` needs no more precision.
@@ -125,7 +126,8 @@ def _tool_findings(tool: Tool) -> Iterator[_Finding]:
         yield _finding(LintRule.UNDESCRIBED, operation.location, message, "describe it in one sentence")
     undescribed = [name for name in tool.places if not _is_described(tool.input_schema["properties"].get(name, {}))]
     if undescribed:
-        message = f"{len(undescribed)} of {len(tool.places)} arguments without a description: {_name_list(undescribed)}"
+        names = join_names(undescribed, MAX_NAMES)
+        message = f"{len(undescribed)} of {len(tool.places)} arguments without a description: {names}"
         yield _finding(
             LintRule.ARGUMENTS, operation.location, message, "say what each is, and in which form", len(undescribed)
         )
@@ -236,7 +238,7 @@ def _duplicates(tools: Iterable[Tool]) -> Iterator[_Finding]:
             by_words[tuple(words)].append(operation)
     for duplicates in by_words.values():
         if len(duplicates) > 1:
-            duplicate_ids = _name_list([operation.id for operation in duplicates[1:]])
+            duplicate_ids = join_names([operation.id for operation in duplicates[1:]], MAX_NAMES)
             hint = "say in each what the others do not do"
             yield _finding(
                 LintRule.ALIKE,
@@ -245,8 +247,3 @@ def _duplicates(tools: Iterable[Tool]) -> Iterator[_Finding]:
                 hint,
                 len(duplicates),
             )
-
-
-def _name_list(names: list[str]) -> str:
-    suffix = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
-    return f"{', '.join(names[:MAX_NAMES])}{suffix}"

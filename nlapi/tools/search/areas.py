@@ -165,7 +165,7 @@ def _buckets(parts: list[list[Group]]) -> list[list[Group]]:
         return parts
     by_word: dict[str, list[Group]] = {}
     for part in parts:
-        by_word.setdefault(_first_word(part[0].label), []).extend(part)
+        by_word.setdefault(next(iter(split_words(part[0].label)), ""), []).extend(part)
     buckets = list(by_word.values()) if 1 < len(by_word) <= MAX_GROUPS else parts
     step = math.ceil(len(buckets) / MAX_GROUPS)
     return [[group for bucket in buckets[at : at + step] for group in bucket] for at in range(0, len(buckets), step)]
@@ -258,10 +258,6 @@ def _cosine(first: _Vector, second: _Vector) -> float:
     weights, others = first[0], second[0]
     shared = sum(weight * others[feature] for feature, weight in weights.items() if feature in others)
     return shared / (first[1] * second[1]) if shared else 0.0
-
-
-def _first_word(label: str) -> str:
-    return next(iter(split_words(label)), "")
 
 
 def _label_and_name(members: Sequence[Group], labels: Mapping[str, list[str]]) -> tuple[str, str]:

@@ -721,7 +721,6 @@ def _deserialize(data: bytes) -> IndexData | None:
 
 
 def _numeric_fields(terms: OperationTerms) -> list[int]:
-    """Return the numeric fields of OperationTerms."""
     return [terms.kind, terms.length, terms.is_count, terms.is_about_caller, terms.is_possessive, terms.sets_state]
 
 
