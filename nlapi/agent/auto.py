@@ -200,13 +200,18 @@ def _reserved_rules(caps: Mapping[str, float]) -> Iterable[Rule]:
 
 
 def _embedded_rule(name: str, match: Match, position: int) -> Rule:
+    return _rule(name, match, _full_share(EMBEDDED_VERSION), position)
+
+
+def _rule(name: str, match: Match, shares: tuple[Share, ...], position: int, description: str = "") -> Rule:
     return Rule(
         name=name,
         objective=OBJECTIVE,
         match=match,
-        shares=_full_share(EMBEDDED_VERSION),
+        shares=shares,
         unit="question",
         position=position,
+        description=description,
     )
 
 
@@ -215,15 +220,8 @@ def _parse_rule(data: Mapping[str, Any], position: int) -> Rule:
         Share(version=_version_ref(share["version"]), percent=float(share["percent"]))
         for share in data.get("shares", ())
     )
-    return Rule(
-        name=data["name"],
-        objective=OBJECTIVE,
-        match=Match.from_mapping(data),
-        shares=shares or _full_share(data["version"]),
-        unit="question",
-        position=position,
-        description=data.get("description", ""),
-    )
+    shares = shares or _full_share(data["version"])
+    return _rule(data["name"], Match.from_mapping(data), shares, position, data.get("description", ""))
 
 
 def _configuration(rules: Iterable[Rule], default: str, models: Sequence[str]) -> Configuration:

@@ -60,7 +60,7 @@ def find_match(
     for step in _answered_steps(steps):
         if not is_of_same_receiver(step.call.tool.operation, operation):
             continue
-        for item in _answer_items(step):
+        for item in answer_items(step):
             path = id_path(item, place[1] or name, noun)
             id = field_at(item, path) if path else None
             if id is None or (_is_own_id(path) and _is_of_other_kind(step, operation.spec, noun)):
@@ -98,7 +98,7 @@ def find_repeated_item(argument: str, value: object, call: Call, steps: Iterable
         is_own = is_of_same_receiver(step.call.tool.operation, operation)
         if not is_own or _is_of_other_kind(step, operation.spec, noun):
             continue
-        for item in _answer_items(step):
+        for item in answer_items(step):
             id = field_at(item, id_path(item))
             if id is not None and str(id) in target_ids and _has_value(item, argument, value):
                 return name_of(item) or str(id)
@@ -146,7 +146,7 @@ def _answered_steps(steps: Iterable[Step]) -> Iterator[Step]:
     return (step for step in steps if step.outcome is Outcome.ANSWERED and step.result is not None)
 
 
-def _answer_items(step: Step) -> Iterator[Mapping[str, object]]:
+def answer_items(step: Step) -> Iterator[Mapping[str, object]]:
     """Yield the entries that an answer lists, or its one item."""
     if step.result is None or not step.result.ok:
         return
@@ -179,7 +179,7 @@ def _naming_fields(item: Mapping[str, object]) -> Iterator[tuple[str, str]]:
 
 def _match_by_filter(step: Step, item: Mapping[str, object], id: object, sentence: UserSentence) -> ItemMatch | None:
     """Return the only item of a list that was filtered by a text of the user's."""
-    if step.call.effect is not Effect.READ or len(list(_answer_items(step))) != 1:
+    if step.call.effect is not Effect.READ or len(list(answer_items(step))) != 1:
         return None
     schemas = step.call.tool.input_schema.get("properties", {})
     for argument, value in step.call.arguments.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from nlapi.tools.plan import Plan
@@ -91,14 +91,7 @@ class UsageTotal:
 
     def __sub__(self, earlier: UsageTotal) -> UsageTotal:
         """Return what came to an `earlier` total."""
-        return UsageTotal(
-            requests=self.requests - earlier.requests,
-            input_tokens=self.input_tokens - earlier.input_tokens,
-            cached_tokens=self.cached_tokens - earlier.cached_tokens,
-            output_tokens=self.output_tokens - earlier.output_tokens,
-            usd=self.usd - earlier.usd,
-            unpriced=self.unpriced - earlier.unpriced,
-        )
+        return self + UsageTotal(**{each.name: -getattr(earlier, each.name) for each in fields(earlier)})
 
     @property
     def known_usd(self) -> float | None:

@@ -8,12 +8,13 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from nlapi.agent.events import ChangeOutcome, FieldState, change_outcome, field_changes
+from nlapi.changes.tracing import answer_items
 from nlapi.english import lexicon
 from nlapi.english.command_verbs import are_plain_opposites
 from nlapi.english.words import name_key, split_words, stem
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.resources.answers import extract_item, extract_list
+from nlapi.resources.answers import extract_item
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.identity import id_of
 from nlapi.resources.nouns import singular_noun
@@ -135,16 +136,11 @@ def changes_seen(step: Step, steps: Sequence[Step]) -> list[dict[str, Any]]:
     id = step.call.values.get(("path", path[-1].parameter or "")) if path else None
     earlier = steps[: steps.index(step)] if step in steps else steps
     for read in reversed([entry for entry in earlier if entry.effect is Effect.READ]) if id is not None else ():
-        result, reader = read.result, read.call.tool.operation
-        if result is None or not result.ok:
-            continue
-        listed = extract_list(result.data, reader)
-        items = listed.object_entries if listed is not None else [extract_item(result.data, reader) or {}]
         noun = singular_noun(step.call.tool.operation)
-        item = next((item for item in items if str(id_of(item, path[-1].parameter or "", noun)) == str(id)), None)
-        if item is not None:
-            seen = replace(result, content=json.dumps(item).encode())
-            return [asdict(change) for change in field_changes(step.call, seen, reader)]
+        items = (item for item in answer_items(read) if str(id_of(item, path[-1].parameter or "", noun)) == str(id))
+        if read.result is not None and (item := next(items, None)) is not None:
+            seen = replace(read.result, content=json.dumps(item).encode())
+            return [asdict(change) for change in field_changes(step.call, seen, read.call.tool.operation)]
     return []
 
 

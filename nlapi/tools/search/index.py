@@ -698,7 +698,10 @@ def _serialize(data: IndexData) -> bytes:
     words = sorted({word for terms in data.operations for part in _word_fields(terms) for word in part})
     numbers = {word: position for position, word in enumerate(words)}
     rows = [
-        [_numeric_fields(terms), *([numbers[word] for word in part] for part in _word_fields(terms))]
+        [
+            [getattr(terms, name) for name in _NUMERIC_FIELDS],
+            *([numbers[word] for word in part] for part in _word_fields(terms)),
+        ]
         for terms in data.operations
     ]
     return orjson.dumps({"words": words, "shapes": rows, "postings": data.postings})
@@ -720,46 +723,24 @@ def _deserialize(data: bytes) -> IndexData | None:
     return IndexData(operations=operations, postings=postings) if fits else None
 
 
-def _numeric_fields(terms: OperationTerms) -> list[int]:
-    return [terms.kind, terms.length, terms.is_count, terms.is_about_caller, terms.is_possessive, terms.sets_state]
+# The fields of OperationTerms in the order in which a row has them.
+_NUMERIC_FIELDS = ("kind", "length", "is_count", "is_about_caller", "is_possessive", "sets_state")
+_SET_FIELDS = ("name", "qualifiers", "inner", "verbs", "spoken", "nouns", "summary", "object")
 
 
 def _word_fields(terms: OperationTerms) -> tuple[Sequence[str], ...]:
     """Return the words of OperationTerms by field; sets are sorted, so that equal ones have equal bytes."""
-    sets = (
-        terms.name,
-        terms.qualifiers,
-        terms.inner,
-        terms.verbs,
-        terms.spoken,
-        terms.nouns,
-        terms.summary,
-        terms.object,
-    )
-    return (terms.entities, *map(sorted, sets))
+    return (terms.entities, *(sorted(getattr(terms, name)) for name in _SET_FIELDS))
 
 
 def _read_terms(row: list[Any], words: list[str]) -> OperationTerms:
     """Return the OperationTerms in a row. ValueError for a row of another form."""
-    (kind, length, is_count, is_about_caller, is_possessive, sets_state), entities, *set_columns = row
+    numbers, entities, *set_columns = row
+    fields: dict[str, Any] = dict(zip(_NUMERIC_FIELDS, numbers, strict=True))
     sets = [frozenset([words[number] for number in part]) for part in set_columns]
-    name, qualifiers, inner, verbs, spoken, nouns, summary, object_stems = sets
+    fields |= zip(_SET_FIELDS, sets, strict=True)
     return OperationTerms(
-        kind=ActionKind(kind),
-        entities=tuple([words[number] for number in entities]),
-        name=name,
-        qualifiers=qualifiers,
-        inner=inner,
-        verbs=verbs,
-        spoken=spoken,
-        nouns=nouns,
-        summary=summary,
-        object=object_stems,
-        length=length,
-        is_count=is_count,
-        is_about_caller=is_about_caller,
-        is_possessive=is_possessive,
-        sets_state=sets_state,
+        **{**fields, "kind": ActionKind(fields["kind"])}, entities=tuple([words[n] for n in entities])
     )
 
 
