@@ -15,7 +15,6 @@ from nlapi.cli.options import parse_pairs
 from nlapi.cli.render import console
 from nlapi.errors import ConsentError, DescriptionError, UsageError
 from nlapi.registry import Registration
-from nlapi.tools.sending.request_changes import parse_headers, split_headers
 
 if TYPE_CHECKING:
     from nlapi.cli.options import SendOptions
@@ -195,6 +194,8 @@ def open_target(
 
 def with_headers(target: Target, texts: Sequence[str] | None) -> Target:
     """Return the Target with the headers of `-H`, which go to the API's own servers; credentials among them as such."""
+    from nlapi.tools.sending.request_changes import parse_headers, split_headers
+
     secret, plain = split_headers(target.spec, parse_headers(texts or ()))
     names = {name.lower() for name, _ in plain}
     others = tuple(pair for pair in target.headers if pair[0].lower() not in names)
