@@ -63,7 +63,8 @@ def find_match(
         for item in answer_items(step):
             path = id_path(item, place[1] or name, noun)
             id = field_at(item, path) if path else None
-            if id is None or (_is_own_id(path) and _is_of_other_kind(step, operation.spec, noun)):
+            is_own_id = len(split_words(path)) == 1  # `id`, and not `owner.id`
+            if id is None or (is_own_id and _is_of_other_kind(step, operation.spec, noun)):
                 continue
             if (match := _match_by_name(item, id, path, sentence)) or (
                 match := _match_by_filter(step, item, id, sentence)
@@ -118,11 +119,6 @@ class _ItemKinds:
         self.kinds = frozenset(noun[-1] for operation, place in places if (noun := target_noun(operation, place)))
 
 
-def _is_own_id(path: str) -> bool:
-    """Return whether a field has the id of its item, and not that of another one: `id`, and not `owner.id`."""
-    return len(split_words(path)) == 1
-
-
 def _is_of_other_kind(step: Step, spec: Spec, noun: Sequence[str]) -> bool:
     """Return whether the items of an answer are of another kind than `noun`: a channel's id is not a user's."""
     kind, kinds = singular_noun(step.call.tool.operation), spec.derive(_ItemKinds).kinds
@@ -135,11 +131,6 @@ def is_in_answers(value: object, steps: Iterable[Step]) -> bool:
     return bool(needle) and any(
         needle in step.result.text.casefold() for step in _answered_steps(steps) if step.result is not None
     )
-
-
-def has_answers(steps: Iterable[Step]) -> bool:
-    """Return whether any API has answered, so that an answer may have told a model what to plan."""
-    return any(step.result is not None for step in steps)
 
 
 def _answered_steps(steps: Iterable[Step]) -> Iterator[Step]:
@@ -285,7 +276,9 @@ def trace_call(
     used_sources = (*sources, *(source for step in current for source in tracer.step_sources(step)))
     sentence = tracer.sentences[0]
     unused_texts = unused_values(sentence, call, split_clauses(sentence.text), used_sources, sources)
-    account = Account(sources=sources, unused=unused_texts, traced=True, answered=has_answers(steps))
+    # An answer may have told a model what to plan.
+    answered = any(step.result is not None for step in steps)
+    account = Account(sources=sources, unused=unused_texts, traced=True, answered=answered)
     return _select_clause(call, account, conversation.question)
 
 

@@ -540,8 +540,8 @@ class OperationSignature:
     @cached_property
     def query_reason(self) -> str:
         """A sentence on the query in the inputs: pages, a filter, ids; "" where the inputs have none."""
-        if paging := self._paging_input():
-            return f"it takes paging or an order (`{paging}`)"
+        if self.paging_input:
+            return f"it takes paging or an order (`{self.paging_input}`)"
         filters = [name for name in self.inputs if _FILTER_WORDS & {*name_words(name), name_key(name)}]
         # Half of the inputs: a creation may have one field called `from` or `end` among many others.
         if filters and 2 * len(filters) >= len(self.inputs):
@@ -561,12 +561,9 @@ class OperationSignature:
         body = self.operation.body
         return body is None or (not body.required and not body.schema)
 
-    @property
-    def has_paging(self) -> bool:
-        """Whether it has a parameter of lists alone: a cursor, a page number, or several inputs of paging."""
-        return bool(self._paging_input())
-
-    def _paging_input(self) -> str:
+    @cached_property
+    def paging_input(self) -> str:
+        """An input of lists alone: a cursor, a page number, or the first of several inputs of paging; "" for none."""
         from nlapi.resources.paging import PageRole, page_parameters
 
         list_input = next((name for name in self.inputs if name_key(name) in _LIST_INPUTS), "")
@@ -935,7 +932,7 @@ def _classify_by_shape(operation: Operation) -> EffectEvidence:
     """Return the effect of a POST without a verb: one that takes pages and answers with a list is a read."""
     nothing = "nothing in its name, path or text says that it reads"
     shape = OperationSignature(operation=operation)
-    if not shape.has_paging or shape.content[0] != "list" or _access_word(operation):
+    if not shape.paging_input or shape.content[0] != "list" or _access_word(operation):
         return _change(nothing)
     reason = shape.counter_evidence(is_about_token=False, surely_retrieves=False)
     texts = [*split_sentences(operation.summary, 2), *split_sentences(operation.description, 2)]

@@ -66,16 +66,12 @@ class MomentForm:
         moment = datetime.strptime(str(value), _halved(layout))
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC if self.in_utc else zone)
 
-    @property
-    def _has_fraction(self) -> bool:
-        """Whether a fraction of a second has a place: RFC 3339 §5.6 has it behind any seconds."""
-        return "%f" in self.layout or "%S%z" in self.layout
-
     def cuts(self, moment: datetime, *, has_zone: bool = False) -> frozenset[MomentPart]:
         """Return the parts of a moment for which this form has no place; `has_zone` says that its words had a zone."""
         if self.per_second:
             return frozenset()
-        is_cut = (moment.second and "%S" not in self.layout) or (moment.microsecond and not self._has_fraction)
+        has_fraction = "%f" in self.layout or "%S%z" in self.layout  # RFC 3339 §5.6 has one behind any seconds
+        is_cut = (moment.second and "%S" not in self.layout) or (moment.microsecond and not has_fraction)
         has_clock = "%H" in self.layout and not is_cut
         carries = {MomentPart.DAY: "%d" in self.layout, MomentPart.CLOCK: has_clock}
         carries[MomentPart.ZONE] = not has_zone or not has_clock or self.in_utc or "%z" in self.layout

@@ -327,17 +327,13 @@ class SchemaPool:
         hidden = self.hidden_properties(merged)
         return (merged, hidden) if merged.get("properties", {}).keys() - hidden else (None, hidden)
 
-    def is_read_only(self, schema: object) -> bool:
-        """Return whether only answers hold this property."""
-        return self.spec.schema(schema).get("readOnly") is True
-
     def hidden_properties(self, schema: Schema) -> frozenset[str]:
         """Return the properties of an object that a request does not hold, or that the description hides."""
         required = schema.get("required", ())
         return frozenset(
             name
             for name, property_schema in schema.get("properties", {}).items()
-            if self.is_read_only(property_schema)
+            if self.spec.schema(property_schema).get("readOnly") is True
             or is_hidden(self.spec.follow(property_schema), required=name in required)
         )
 

@@ -38,14 +38,9 @@ class ApiIdentity:
     same_source: tuple[str, ...] = ()
 
     @property
-    def source(self) -> str:
-        """Return the source as the user gave it."""
-        return self.spec.source
-
-    @property
     def suggestion(self) -> str:
         """Return the name that a rule is to call the API: its registration, else its origin, else its source."""
-        return [*self.names, *self.same_source, *server_sites(self.spec.servers), _location(self.source)][0]
+        return [*self.names, *self.same_source, *server_sites(self.spec.servers), _location(self.spec.source)][0]
 
     def is_accepted_as(self, name: str) -> bool:
         """Return whether the API is as the user accepted it when they registered it as `name`.
@@ -70,9 +65,9 @@ class ApiIdentity:
         others = (name for name in self.same_source if matches_name(globs, name))
         if any(not strictly or self.is_accepted_as(name) for name in others):
             return True
-        location = _location(self.source)
+        location = _location(self.spec.source)
         if not strictly:
-            return matches_name(globs, self.source) or matches_name(globs, location)
+            return matches_name(globs, self.spec.source) or matches_name(globs, location)
         mark = "://" if is_http_url(location) else "/"
         written = tuple(glob for glob in globs if mark in glob.replace("\\", "/") and not _ORIGIN.fullmatch(glob))
         return matches_name(written, location)
@@ -247,7 +242,7 @@ def bind_rules(rules: Iterable[RuleT], identity: ApiIdentity) -> tuple[RuleT, ..
             continue
         if glob := identity.titled_glob(rule.api, strictly=not rule.is_permissive):
             raise UsageError(
-                f"{rule.location} ({rule}): {glob!r} is the title of {identity.source}, which its author chooses, "
+                f"{rule.location} ({rule}): {glob!r} is the title of {identity.spec.source}, which its author chooses, "
                 "and rules no longer go by titles",
                 hint=f'write "{identity.suggestion}" in its place',
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -22,7 +21,7 @@ from nlapi.tools.compile import compile_tool
 from nlapi.tools.definitions.describe import describe_operation, signature
 from nlapi.tools.plan import Conversation, Plan
 from nlapi.tools.search.areas import groups
-from nlapi.tools.texts.names import tool_names
+from nlapi.tools.texts.names import prefixed_name, tool_names
 from nlapi.tools.texts.plain_text import label_text
 from nlapi.tools.texts.prompt_injection import DESCRIPTION_NOTE
 from nlapi.tools.tool import Call, Tool
@@ -113,7 +112,7 @@ class OperationTools:
         for spec in self.specs:
             prefix = self._prefixes.get(spec, "")
             for operation, name in zip(spec.operations, tool_names(spec.operations), strict=True):
-                names[operation] = _prefixed_name(prefix, name) if prefix else name
+                names[operation] = prefixed_name(prefix, name) if prefix else name
         reserved = (*names.values(), *(operation.id for operation in names))
         workflow_names = tool_names(tuple(self._workflows), reserved=reserved)
         return names | dict(zip(self._workflows, workflow_names, strict=True))
@@ -274,15 +273,6 @@ def _prefixes(specs: tuple[Spec, ...]) -> dict[Spec, str]:
         word = re.sub(r"[^a-z0-9]+", "_", spec.title.lower()).strip("_")[:16].rstrip("_") or "api"
         prefixes[spec] = word if word not in prefixes.values() else f"{word}{number}"
     return prefixes if len(specs) > 1 else {}
-
-
-def _prefixed_name(prefix: str, name: str) -> str:
-    """Return `prefix_name` in at most 64 characters, with a hash where it had to be cut."""
-    full_name = f"{prefix}_{name}"
-    # 64 is the Messages API's limit; the hash distinguishes names that are equal up to the cut.
-    return (
-        full_name if len(full_name) <= 64 else f"{full_name[:55]}_{hashlib.sha256(full_name.encode()).hexdigest()[:8]}"
-    )
 
 
 class CallChain(Protocol):

@@ -137,10 +137,6 @@ class SchemaText:
             self.sections[name, detail] = section
         return self.sections[name, detail]
 
-    def argument_lines(self, tool: Tool) -> list[str]:
-        """Return the arguments of a tool, the required ones first."""
-        return [line for block in self.argument_blocks(tool) for line in block.lines]
-
     def argument_blocks(self, tool: Tool) -> list[ArgumentBlock]:
         """Return the lines of each argument of a tool, the required ones first."""
         properties = tool.input_schema["properties"]

@@ -224,7 +224,7 @@ def operation_text(tool: Tool, opener: Opener, *, limit: int = MAX_TEXT) -> str:
     tail = operation_tail(operation)
     definitions = as_map(tool.input_schema.get("$defs"))
     drafts = (
-        _Draft(text=text, lines=text.argument_lines(tool))
+        _Draft(text=text, lines=[line for block in text.argument_blocks(tool) for line in block.lines])
         for detail in (FULL, *DETAILS)
         for text in [SchemaText(definitions=definitions, detail=detail, parts=shared_parts([tool]))]
     )

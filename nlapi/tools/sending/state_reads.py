@@ -106,7 +106,9 @@ def with_current_fields(call: Call, item: Mapping[str, object]) -> Call:
         current = item.get(wire_name, named if wire_name else item)
         if location == "body" and current is not None:
             value = _joined(arguments[name], current) if name in arguments else current
-            fits = [entry for entry in (value, _id_of(value)) if name in arguments or _fits(call.tool, name, entry)]
+            # An answer has the owner whole whose id a request takes.
+            id = value.get("id") if isinstance(value, Mapping) else None
+            fits = [entry for entry in (value, id) if name in arguments or _fits(call.tool, name, entry)]
             arguments |= {name: fits[0]} if fits else {}
     return Call(tool=call.tool, arguments=arguments, id=call.id, reason=call.reason, account=call.account)
 
@@ -135,11 +137,6 @@ def _joined(value: object, current: object) -> object:
     if not isinstance(value, Mapping) or not isinstance(current, Mapping):
         return value
     return {**current, **{name: _joined(inner, current.get(name)) for name, inner in value.items()}}
-
-
-def _id_of(value: object) -> object:
-    # An answer has the owner whole whose id a request takes.
-    return value.get("id") if isinstance(value, Mapping) else None
 
 
 def _fits(tool: Tool, name: str, value: object) -> bool:

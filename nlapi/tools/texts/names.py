@@ -75,7 +75,18 @@ def _safe_argument_name(name: str, location: str) -> str:
     if re.fullmatch(r"[a-zA-Z0-9_.-]{1,64}", name):
         return name
     safe_name = re.sub(r"[^a-zA-Z0-9_.-]+", "_", _to_ascii(name)).strip("_") or f"{location}_{_digest(name)}"
-    return safe_name if len(safe_name) <= MAX_LENGTH else f"{safe_name[: MAX_LENGTH - 9]}_{_digest(name)}"
+    return _cut_name(safe_name, name)
+
+
+def prefixed_name(prefix: str, name: str) -> str:
+    """Return `prefix_name` in at most 64 characters, with a hash where it had to be cut."""
+    full_name = f"{prefix}_{name}"
+    return _cut_name(full_name, full_name)
+
+
+def _cut_name(name: str, identity: str) -> str:
+    # The hash distinguishes names that are equal up to the cut.
+    return name if len(name) <= MAX_LENGTH else f"{name[: MAX_LENGTH - 9]}_{_digest(identity)}"
 
 
 def _to_ascii(name: str) -> str:
