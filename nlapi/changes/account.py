@@ -221,14 +221,11 @@ def unused_values(
     spans = [(source.start, source.end) for source in used_sources if source.start >= 0]
     call_spans = [(source.start, source.end) for source in call_sources if source.start >= 0]
     call_stems = _call_stems(call)
-    unrelated_clauses = (
-        [span for span in clauses[1:] if not overlaps_any(span, call_spans)]
-        if overlaps_any(clauses[0], call_spans)
-        else []
-    )
-    unrelated_clauses += (
-        [clauses[0]] if call_spans and len(clauses) > 1 and not overlaps_any(clauses[0], call_spans) else []
-    )
+    unrelated_clauses: Sequence[Span] = ()
+    if overlaps_any(clauses[0], call_spans):
+        unrelated_clauses = [span for span in clauses[1:] if not overlaps_any(span, call_spans)]
+    elif call_spans and len(clauses) > 1:
+        unrelated_clauses = clauses[:1]
     unused = []
     for index, word in enumerate(sentence.words):
         if overlaps_any((word.start, word.end), spans) or overlaps_any((word.start, word.end), unrelated_clauses):

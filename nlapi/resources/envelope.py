@@ -349,7 +349,7 @@ def _reports_outcome(fields: Mapping[str, View]) -> bool:
     return any(name_key(name) in ("ok", "success", "status", "code", "requestid", "meta") for name in fields)
 
 
-def value_at(data: object, keys: Keys) -> object:
+def value_at(data: object, keys: Sequence[str | int]) -> object:
     """Return the value in data that the keys lead to; None where they lead nowhere."""
     for key in keys:
         data = data.get(key) if isinstance(data, Mapping) else None

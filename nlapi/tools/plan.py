@@ -235,6 +235,11 @@ class Step:
         return SentOutcome.UNKNOWN if is_open else None
 
     @property
+    def has_succeeded(self) -> bool:
+        """Whether an answer of success came."""
+        return self.outcome is Outcome.ANSWERED and self.result is not None and self.result.ok
+
+    @property
     def is_uncertain(self) -> bool:
         """Whether it is a change of unknown outcome: lost, cut, timed out, or a fault of the API."""
         return self.sent is SentOutcome.UNKNOWN

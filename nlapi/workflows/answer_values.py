@@ -21,7 +21,7 @@ from nlapi.errors import Issue, UsageError
 from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.answers import answer_schemas, extract_item, extract_list
-from nlapi.resources.envelope import LIST_NAMES, WRAPPERS, unwrap_entry
+from nlapi.resources.envelope import LIST_NAMES, WRAPPERS, unwrap_entry, value_at
 from nlapi.resources.id_sources import IdSources
 from nlapi.resources.identity import id_path, name_path
 from nlapi.resources.nouns import (
@@ -343,7 +343,7 @@ def _choice(
         for keys, value in _named_fields(entry):
             if value.casefold() != text.casefold():
                 continue
-            if sum(_value_at(other, keys) == value for other in entries) != 1:
+            if sum(value_at(other, keys) == value for other in entries) != 1:
                 raise UntraceableError(f"several entries of the list are called {value!r}")
             assert source is not None
             return ItemChoice(keys=list_keys, field=keys, name=_name_input(answered, call, argument, source, value))
@@ -364,12 +364,6 @@ def _named_fields(entry: Any, depth: int = _NAME_DEPTH) -> list[tuple[Keys, str]
             fields += [((str(key), *keys), text) for keys, text in _named_fields(value, depth - 1)]
     name = name_path(entry)
     return sorted(fields, key=lambda pair: (".".join(map(str, pair[0])) != name, len(pair[0])))
-
-
-def _value_at(entry: Any, keys: Keys) -> Any:
-    for key in keys:
-        entry = entry.get(key) if isinstance(entry, Mapping) else None
-    return entry
 
 
 def _name_input(answered: Answered, call: Call, argument: str, source: ValueSource, text: str) -> InputValue:

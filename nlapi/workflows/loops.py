@@ -15,7 +15,7 @@ from nlapi.resources.identity import name_of
 from nlapi.results.contents import Listing, Row, value_at_path, values_at
 from nlapi.results.query import ResultQuery, matching_rows, parse_query
 from nlapi.tools.answers.whole_list import MAX_CALLS, WholeList, digest_of
-from nlapi.tools.plan import Conversation, Outcome, Plan, Step
+from nlapi.tools.plan import Conversation, Plan, Step
 from nlapi.tools.tool import Call, Tool
 from nlapi.workflows.from_plan import ModelChain, write_chain
 
@@ -121,7 +121,7 @@ class LoopChain:
 
     def _end(self, conversation: Conversation) -> Plan | None:
         steps = conversation.current.rounds[-1].steps
-        done = sum(step.outcome is Outcome.ANSWERED and step.result is not None and step.result.ok for step in steps)
+        done = sum(step.has_succeeded for step in steps)
         if done < len(self.calls) or any(call.effect is Effect.READ for call in self.calls):
             return None  # the model sees which ones failed, or what they read, and says so
         return Plan(text=f"Done: {self.summary}.", confidence=1.0)

@@ -5,7 +5,7 @@ It is read, asked about once, sent, and answered with what became of each call.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -54,7 +54,8 @@ class SubmittedPlan:
     async def next(self, conversation: Conversation) -> AsyncIterator[Plan]:
         """Yield the next calls, or the end of the turn."""
         plan = self.chain.next_plan(conversation) or Plan(failure="not every call was answered with success")
-        if _has_change(plan.calls) and _has_change([entry.call for entry in plan.following]):
+        later = [entry.call for entry in plan.following]
+        if all(any(call.effect is not Effect.READ for call in calls) for calls in (plan.calls, later)):
             # One question is about all changes, and shows them as they are sent.
             plan = Plan(failure=f"nothing was changed: {_DEPENDENT}")
         if plan.calls:
@@ -102,7 +103,7 @@ class SubmittedPlan:
 
     @property
     def is_done(self) -> bool:
-        return not self.failure and all(map(_is_done, self.steps))
+        return not self.failure and all(step.has_succeeded for step in self.steps)
 
     def record(self, room: int = MAX_VIEW) -> dict[str, Any]:
         """Return what became of it, for a model: the number of changes, what failed, and what the last reads answered.
@@ -110,16 +111,16 @@ class SubmittedPlan:
         It takes at most `room` bytes.
         """
         changes = [step for step in self.steps if step.effect is not Effect.READ]
-        failed = [step for step in self.steps if not _is_done(step)]
+        failed = [step for step in self.steps if not step.has_succeeded]
         reads = [step for step in self.steps if step.call.id in self.last_calls and step.effect is Effect.READ]
         record: dict[str, Any] = {
             "state": "done" if self.is_done else "failed",
             NOTE_KEY: UNTRUSTED,
             "plan": single_line(self.summary)[:500],
             **({"failure": single_line(self.failure)} if self.failure else {}),
-            "changed": sum(map(_is_done, changes)),
+            "changed": sum(step.has_succeeded for step in changes),
         }
-        parts = {"not_done": failed, "answers": [step for step in reads if _is_done(step)]}
+        parts = {"not_done": failed, "answers": [step for step in reads if step.has_succeeded]}
         for name, steps in parts.items():
             if steps:
                 record[name] = strip_all(fit_bytes(list(map(_entry, steps)), room // 3))
@@ -169,14 +170,6 @@ def proposed_change(proposed: CallProposed, target: Target) -> Prepared:
     """
     prepared = prepare(proposed.call, target)
     return replace(prepared, request=proposed.request, repetition=prepared.repetition or proposed.reason)
-
-
-def _has_change(calls: Sequence[Call]) -> bool:
-    return any(call.effect is not Effect.READ for call in calls)
-
-
-def _is_done(step: Step) -> bool:
-    return step.outcome is Outcome.ANSWERED and step.result is not None and step.result.ok
 
 
 def _entry(step: Step) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from nlapi.planner.steps.state import (
 )
 from nlapi.planner.steps.turn_end import end_of_turn
 from nlapi.tools.answers.view import AnswerView
-from nlapi.tools.plan import Conversation, FollowingCall, Outcome, Plan, Round, Step, Turn
+from nlapi.tools.plan import Conversation, FollowingCall, Plan, Round, Turn
 from nlapi.tools.tool import Account, Call
 
 # The least confidence of a request by itself: below it the question is planned as a whole. A read does no harm, so less
@@ -352,7 +352,7 @@ def next_request_plan(
     if not waiting:
         return end_of_turn(views)
     note = f" Not done: {'; '.join(clause.sentence for clause in waiting)}."
-    if not _is_done(turn.steps[-1]):
+    if not turn.steps[-1].has_succeeded:
         return end_of_turn(views, note)
     try:
         planned = plan(resolve_references(waiting[0].sentence, conversation))
@@ -363,10 +363,6 @@ def next_request_plan(
     if not _is_known(planned):
         return _on_the_way(planned, state, state.sent)
     return _send(state.with_clause(state.sent, _agreed(waiting[0], _known(waiting[0], planned, ()))))
-
-
-def _is_done(step: Step) -> bool:
-    return step.outcome is Outcome.ANSWERED and step.result is not None and step.result.ok
 
 
 def _agreed(foreseen: Clause, clause: Clause) -> Clause:
