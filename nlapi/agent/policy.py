@@ -28,7 +28,7 @@ from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.command_verbs import leading_verbs
-from nlapi.tools.arguments import argument_schema
+from nlapi.tools.arguments import argument_schema, plain_values
 from nlapi.tools.plan import Conversation, Outcome, Receiver, Receivers, Step, Turn, WorkflowProposal, receiver_of
 from nlapi.tools.repetition.ledger import OUTCOME_UNKNOWN as OUTCOME_UNKNOWN
 from nlapi.tools.repetition.ledger import SentOutcome
@@ -246,14 +246,7 @@ def _following(form: str) -> str:
 
 def value_texts(value: object) -> Iterator[str]:
     """Yield the values inside of an object or a list, as texts."""
-    if isinstance(value, Mapping):
-        for item in value.values():
-            yield from value_texts(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from value_texts(item)
-    elif value is not None:
-        yield str(value)
+    return (str(item) for item in plain_values(value) if item is not None)
 
 
 @lru_cache(maxsize=500)

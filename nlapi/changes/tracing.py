@@ -23,7 +23,7 @@ from nlapi.resources.identity import FIELD_OBJECTS, IDS, NAMES, field_at, id_pat
 from nlapi.resources.nouns import is_id_argument, singular_noun, target_noun
 from nlapi.resources.paths import segments
 from nlapi.tools.answers.view import lowercase_headers
-from nlapi.tools.arguments import argument_schema, property_schema
+from nlapi.tools.arguments import argument_schema, plain_values, property_schema
 from nlapi.tools.plan import Conversation, Outcome, Step, is_of_same_receiver, is_remembered
 from nlapi.tools.quantities.unit_evidence import read_unit
 from nlapi.tools.repetition.ledger import key_argument
@@ -444,7 +444,7 @@ class _Tracer:
         if (
             nested_path
             and isinstance(setting, Mapping | list)
-            and any(_equals(item, leaf.value) for item in _values(setting))
+            and any(_equals(item, leaf.value) for item in plain_values(setting))
         ):
             return _build_source(leaf, Origin.REPLY if is_remembered(self.known_values, top) else Origin.SETTING)
         return None
@@ -493,14 +493,3 @@ def _equals(first: object, second: object) -> bool:
     return first == second or (
         str(first) == str(second) and not isinstance(first, bool) and not isinstance(second, bool)
     )
-
-
-def _values(value: object) -> Iterator[object]:
-    if isinstance(value, Mapping):
-        for item in value.values():
-            yield from _values(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _values(item)
-    else:
-        yield value

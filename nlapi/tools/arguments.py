@@ -89,13 +89,26 @@ def coerce_arguments(texts: Mapping[str, object], tool: Tool) -> dict[str, objec
     }
 
 
-def resolve_definition(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the target of a schema's `$ref` among the definitions of a tool, or the schema itself without one."""
+def resolve_definition(schema: object, definitions: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the target of a schema's `$ref` among the definitions of a tool, or the schema itself without one.
+
+    {} for what is not a schema.
+    """
+    target = as_map(schema)
     steps = 0
-    while isinstance(schema.get("$ref"), str) and steps < MAX_TYPE_DEPTH:
-        schema = as_map(definitions.get(schema["$ref"].rpartition("/")[2]))
+    while isinstance(target.get("$ref"), str) and steps < MAX_TYPE_DEPTH:
+        target = as_map(definitions.get(target["$ref"].rpartition("/")[2]))
         steps += 1
-    return schema
+    return target
+
+
+def plain_values(value: object) -> Iterator[object]:
+    """Yield the values inside of an object or a list, or the value itself."""
+    if isinstance(value, Mapping | list | tuple):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from plain_values(item)
+    else:
+        yield value
 
 
 def allowed_types(schema: Any, definitions: Mapping[str, Any], depth: int = 0) -> frozenset[str]:

@@ -12,6 +12,7 @@ from nlapi.client.safe_text import code_span, single_line
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Operation, as_map
 from nlapi.tools.answers.view import answer_fields
+from nlapi.tools.arguments import resolve_definition
 from nlapi.tools.definitions.argument_text import DETAILS, FULL, SchemaText, shared_parts
 from nlapi.tools.definitions.manifest import compact
 from nlapi.tools.texts.names import join_names
@@ -57,7 +58,7 @@ def signature(tool: Tool, *, kind: str = "") -> str:
 
 def type_text(schema: object, definitions: Mapping[str, object], depth: int = 0) -> str:
     """Return the type of a value in a few words: `integer`, `open|closed`, `string[]`, `{name, age?}`."""
-    schema = _resolved(schema, definitions)
+    schema = resolve_definition(schema, definitions)
     if choices := schema.get("enum"):
         visible = "|".join(str(choice)[:40] for choice in choices[:MAX_CHOICES])
         return f"{visible}|…" if len(choices) > MAX_CHOICES else visible
@@ -85,18 +86,6 @@ def _object_text(schema: Mapping[str, Any], depth: int) -> str:
     required = schema.get("required", ())
     visible = [name if name in required else f"{name}?" for name in names[:MAX_FIELDS]]
     return f"{{{', '.join([*visible, *(['…'] if len(names) > MAX_FIELDS else [])])}}}"
-
-
-def _resolved(schema: object, definitions: Mapping[str, object]) -> Mapping[str, Any]:
-    """Return a schema behind its references; {} for what is not a schema."""
-    for _ in range(8):
-        if not isinstance(schema, Mapping):
-            return {}
-        reference = schema.get("$ref")
-        if not isinstance(reference, str):
-            return schema
-        schema = definitions.get(reference.rpartition("/")[2])
-    return {}
 
 
 def describe_operation(tool: Tool, *, limit: int = MAX_SCHEMA, argument: str = "") -> dict[str, object]:
@@ -138,7 +127,7 @@ def _size(schema: Mapping[str, object]) -> int:
 
 def _outline(schema: object, definitions: Mapping[str, object], depth: int) -> dict[str, object]:
     """Return a schema down to `depth` levels of objects; below, objects are the names of their fields."""
-    resolved = _resolved(schema, definitions)
+    resolved = resolve_definition(schema, definitions)
     outline: dict[str, object] = {key: resolved[key] for key in _OUTLINE_KEYWORDS if key in resolved}
     properties = resolved.get("properties", {})
     if properties and depth <= 0:
@@ -179,7 +168,7 @@ def open_argument(schema: Mapping[str, Any], argument: str, operation_id: str) -
                 else "it has no fields"
             )
             raise UsageError(f"{operation_id} has no argument {argument[:100]!r}", hint=hint)
-        part = _resolved(inner, definitions)
+        part = resolve_definition(inner, definitions)
     return {**part, **({"$defs": definitions} if definitions else {})}
 
 
@@ -189,7 +178,7 @@ def _property_maps(schema: Mapping[str, Any], definitions: Mapping[str, object])
     # A filter is often a union with a list of filters, so that a schema may lead to itself.
     visited: set[int] = set()
     while pending:
-        resolved = _resolved(pending.pop(0), definitions)
+        resolved = resolve_definition(pending.pop(0), definitions)
         if id(resolved) in visited:
             continue
         visited.add(id(resolved))

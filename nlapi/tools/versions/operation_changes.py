@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
-from typing import Any
 
 from nlapi.client.auth import Alternative, alternatives
 from nlapi.client.safe_text import code_span
 from nlapi.openapi.spec import Operation
 from nlapi.resources.answers import answer_schema, answer_schemas
+from nlapi.tools.arguments import resolve_definition
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.tool import Tool
 from nlapi.tools.versions.schema_compatibility import (
     Impact,
-    RefFollower,
     SchemaComparison,
     answer_differences,
     credential_differences,
     request_differences,
     server_differences,
 )
-
-# `$ref`s that are followed in a row at the top of a schema: a cycle of them would never end.
-MAX_REFS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +87,10 @@ def _argument_changes(old: Tool, new: Tool) -> Iterator[OperationChange]:
             message = f"{'requires' if is_required else 'takes'} {code_span(name)}, which is new"
             yield OperationChange(message=message, impact=Impact.ALL if is_required else Impact.NONE, argument=name)
     for name in (argument for argument in before if argument in after):
-        comparison = SchemaComparison(old=_ref_follower(old), new=_ref_follower(new))
+        follow_old, follow_new = (
+            partial(resolve_definition, definitions=side.input_schema.get("$defs", {})) for side in (old, new)
+        )
+        comparison = SchemaComparison(old=follow_old, new=follow_new)
         for impact, message in request_differences(before[name], after[name], name, comparison):
             yield OperationChange(message=message, impact=impact, argument=name)
 
@@ -111,17 +111,3 @@ def _accepts_old_credentials(old: Operation, new: Operation) -> bool:
 def _sufficient_credentials(operation: Operation) -> tuple[Alternative, ...]:
     """Return the sets of credentials that are sufficient to call an operation."""
     return alternatives(operation) if operation.security else ((),)
-
-
-def _ref_follower(tool: Tool) -> RefFollower:
-    """Return a function that follows the `$ref`s into a tool's own definitions."""
-    definitions = tool.input_schema.get("$defs", {})
-
-    def follow(schema: object) -> Any:
-        for _ in range(MAX_REFS):
-            if not isinstance(schema, Mapping) or not isinstance(schema.get("$ref"), str):
-                break
-            schema = definitions.get(schema["$ref"].rpartition("/")[2])
-        return schema
-
-    return follow
