@@ -94,6 +94,7 @@ def ray(setup: RaySetup) -> None:
     ray_secret = SecretReference(_reference(ray_reference, "--ray-token"), os.environ) if ray_reference else None
     cluster = RayCluster(
         url=setup.dashboard.rstrip("/"),
+        shard=setup.shard,
         read_token=ray_secret.read if ray_secret else None,
         listen=setup.listen,
         proxy_port=setup.proxy_port,
@@ -105,7 +106,7 @@ def ray(setup: RaySetup) -> None:
     identity = HostIdentity(name=setup.name or _default_name(), read_token=secret.read)
     console.note(f"shard {setup.shard}: {setup.dashboard} runs its versions, until Ctrl-C; they go on after it")
     try:
-        asyncio.run(RayReconciler(cluster, setup.shard, identity).run())
+        asyncio.run(RayReconciler(cluster, identity).run())
     except KeyboardInterrupt:
         return
 

@@ -90,7 +90,7 @@ class CarriedVersions:
         if shard.protocol is ShardProtocol.RAY:
             content = HostedContent(digest=version.digest, shadow=shadow)
             urls = self._replicas(shard.name, content)
-            replicas = replica_address(content, urls or ())
+            replicas = replica_address(shard.name, content, urls or ())
             return CarriedVersion(version=version, shard=shard, address=replicas, has_endpoints=urls is not None)
         address = self._addresses.get(shard.name)
         if address is None:

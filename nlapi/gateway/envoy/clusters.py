@@ -83,9 +83,9 @@ def shard_address(shard: Shard) -> ShardAddress:
     return url_address(*shard.endpoints)
 
 
-def replica_address(content: HostedContent, urls: tuple[str, ...]) -> ShardAddress:
+def replica_address(shard: str, content: HostedContent, urls: tuple[str, ...]) -> ShardAddress:
     """Return the addresses of the replicas of a content on Ray, of which there may be none at the moment."""
-    return replace(url_address(f"http://ray/{app_name(content)}", *urls), endpoints=_endpoints(urls))
+    return replace(url_address(f"http://ray/{app_name(shard, content)}", *urls), endpoints=_endpoints(urls))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

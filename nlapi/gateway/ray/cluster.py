@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 APPLICATIONS = "/api/serve/applications/"
 BUILDER = "nlapi.gateway.ray.replica:build"
-PREFIX = "nlapi-"
-"""the beginning of the names of our applications; those of others stay as they are"""
 REPLY_TIMEOUT_S = 20.0
 
 # A constructor that fails three times will fail again; Ray's own number is 20, and each takes seconds.
@@ -79,15 +77,15 @@ class RunningApp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterState:
-    """The applications of a cluster: ours by their content, and the configurations of the others."""
+    """The applications of a cluster: those of our shard by their content, and the configurations of the others."""
 
     apps: Mapping[HostedContent, RunningApp] = field(default_factory=dict)
     others: tuple[Mapping[str, Any], ...] = ()
 
 
-def app_name(content: HostedContent) -> str:
-    """Return the name of the application of a content, which is its path too."""
-    return PREFIX + content.digest.removeprefix("sha256:")[:24] + ("-shadow" if content.shadow else "")
+def app_name(shard: str, content: HostedContent) -> str:
+    """Return the name of the application of a content on a shard, which is its path too."""
+    return f"nlapi-{shard}-" + content.digest.removeprefix("sha256:")[:24] + ("-shadow" if content.shadow else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +93,7 @@ class RayCluster:
     """A Ray cluster whose Serve runs versions, each as an application of its own that is never replaced in place."""
 
     url: str
+    shard: str
     read_token: Callable[[], str] | None
     listen: str
     """the address that replicas listen on"""
@@ -114,7 +113,7 @@ class RayCluster:
         """Return what runs. RayError when the dashboard does not say it."""
         details = await self._request(client, "GET")
         try:
-            return _parse_state(details)
+            return _parse_state(details, self.shard)
         except (KeyError, TypeError, AttributeError) as error:
             raise RayError("it gave no list of applications", hint="give the address of Ray's dashboard") from error
 
@@ -133,7 +132,7 @@ class RayCluster:
         settings = ReplicaSettings(
             digest=content.digest, shadow=content.shadow, gateways=self.gateways, token=self.token, data=self.data
         )
-        name = app_name(content)
+        name = app_name(self.shard, content)
         # A shadow's copies may be late, and need no second replica.
         scale = Scale(cpus=self.scale.cpus, gpus=self.scale.gpus) if content.shadow else self.scale
         return {
@@ -163,7 +162,7 @@ class RayCluster:
             raise RayError(f"{self.url} gave no JSON", hint="give the address of Ray's dashboard") from error
 
 
-def _parse_state(details: Mapping[str, Any]) -> ClusterState:
+def _parse_state(details: Mapping[str, Any], shard: str) -> ClusterState:
     endpoints: dict[str, tuple[str, ...]] = {}
     for group in details.get("target_groups") or ():
         # Without a running replica, Ray names its proxy.
@@ -177,14 +176,14 @@ def _parse_state(details: Mapping[str, Any]) -> ClusterState:
     apps: dict[HostedContent, RunningApp] = {}
     others: list[Mapping[str, Any]] = []
     for name, app in (details.get("applications") or {}).items():
-        config = app.get("deployed_app_config")
-        if config and name.startswith(PREFIX):
+        if not (config := app.get("deployed_app_config")):
+            continue  # of `serve.run`, which a configuration neither names nor ends
+        content = HostedContent.from_json(config["args"]) if config.get("import_path") == BUILDER else None
+        if content is not None and name == app_name(shard, content):
             reasons = [app["message"], *(part["message"] for part in (app.get("deployments") or {}).values())]
             message = next((text for text in reversed(reasons) if text), "")
-            apps[HostedContent.from_json(config["args"])] = RunningApp(
-                status=app["status"], message=message, endpoints=endpoints.get(name, ())
-            )
-        elif config:
+            apps[content] = RunningApp(status=app["status"], message=message, endpoints=endpoints.get(name, ()))
+        else:
             others.append(config)
     return ClusterState(apps=apps, others=tuple(others))
 

@@ -9,8 +9,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from nlapi.errors import DescriptionError
-from nlapi.gateway.ray.cluster import AppStatus, ClusterState, RayCluster, RayError, RunningApp
+from nlapi.errors import DescriptionError, NlapiError
+from nlapi.gateway.ray.cluster import AppStatus, ClusterState, RayCluster, RunningApp
 from nlapi.gateway.ray.gateways import GatewayLinks, HostIdentity
 from nlapi.gateway.ray.messages import HostedContent, HostHeartbeat
 
@@ -33,9 +33,8 @@ _log = logging.getLogger(__name__)
 class RayReconciler:
     """Runs for ever; when it ends, replicas go on, and gateways go on to call them."""
 
-    def __init__(self, cluster: RayCluster, shard: str, identity: HostIdentity) -> None:
+    def __init__(self, cluster: RayCluster, identity: HostIdentity) -> None:
         self._cluster = cluster
-        self._shard = shard
         self._links = GatewayLinks(cluster.gateways, identity, self._heartbeat)
         self._state: ClusterState | None = None
         """what Ray said last"""
@@ -65,7 +64,7 @@ class RayReconciler:
                             tasks.create_task(self._links.run())
                         await self._step(client)
                         self._note("")
-                    except RayError as error:
+                    except NlapiError as error:
                         # Ray's head may be away: what is known of the replicas stays, and they serve without it.
                         self._note(error.message)
                     with suppress(TimeoutError):
@@ -101,23 +100,21 @@ class RayReconciler:
             return None
         now, demanded = time.monotonic(), {content for demand in demands for content in demand.versions}
         self._demanded_at |= dict.fromkeys(demanded, now)
-        for content in [known for known, at in self._demanded_at.items() if now >= at + REMOVE_DELAY_S]:
-            del self._demanded_at[content]
-        for content in self._demanded_at:
-            app = state.apps.get(content)
-            if app is None or app.status != AppStatus.FAILED:
-                self._failed_at.pop(content, None)
-            elif now >= self._failed_at.setdefault(content, now) + RETRY_S:
-                # Left out once, and deployed anew by the next look.
-                del self._failed_at[content]
-                return {*self._demanded_at} - {content}
-        return {*self._demanded_at}
+        failed = {content for content, app in state.apps.items() if app.status == AppStatus.FAILED}
+        self._failed_at = {content: self._failed_at.get(content, now) for content in failed & demanded}
+        retried = {content for content, at in self._failed_at.items() if now >= at + RETRY_S}
+        for content, at in list(self._demanded_at.items()):
+            # What failed is kept for nobody: the next one who demands it may have mended the cause.
+            if now >= at + REMOVE_DELAY_S or content in failed - demanded:
+                del self._demanded_at[content]
+        # Left out once, and deployed anew by the next look.
+        return {*self._demanded_at} - retried
 
     def _heartbeat(self, tag: str) -> HostHeartbeat:
         apps = self._state.apps if self._state is not None else {}
         unreachable = {content: app for content, app in apps.items() if content not in self._endpoints}
         return HostHeartbeat(
-            shard=self._shard,
+            shard=self._cluster.shard,
             ready=self._endpoints,
             failed={content: _reason(app) for content, app in unreachable.items() if app.status in _FINAL},
             demand=tag,

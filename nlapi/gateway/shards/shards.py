@@ -281,8 +281,10 @@ class Cluster:
             failure.operator_text = self._reason(answer, hides_addresses=False)
             raise failure
         replica.health.record_answer(call.objective)
-        if answer.status in NOT_EXECUTED:
-            text = f"{replica.endpoint} {NOT_EXECUTED[answer.status]}"
+        # A replica of Ray has no such path once its port is another version's.
+        status = 421 if answer.status == 404 and call.content is not None else answer.status
+        if status in NOT_EXECUTED:
+            text = f"{replica.endpoint} {NOT_EXECUTED[status]}"
             raise InferenceError(FailureKind.UNAVAILABLE, text, executed=False)
         call.usual.record(perf_counter() - sent_at)
         replica.answered += 1

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,17 @@ import pytest
 import yaml
 
 from nlapi.gateway.control.codec import decode_configuration
+from nlapi.gateway.envoy.ads_server import AdsServer
 from nlapi.gateway.envoy.carriage import Plane, carriage, client_issues
+from nlapi.gateway.envoy.data_plane import EnvoyDataPlane
 from nlapi.gateway.envoy.envoy_process import ControlPlaneAddress, bootstrap
 from nlapi.gateway.envoy.messages import InvalidResourceError, encode_resource
 from nlapi.gateway.envoy.options import DataPlaneOptions, ListenerCertificate, ShardCertificates
 from nlapi.gateway.envoy.rate_limits import token_bucket
 from nlapi.gateway.envoy.resources import (
     CLUSTER,
+    ENDPOINTS,
+    ROUTES,
     KeySettings,
     Resources,
     extension_resources,
@@ -26,8 +31,12 @@ from nlapi.gateway.envoy.resources import (
     merge_encoded,
     objective_resources,
 )
+from nlapi.gateway.ray.messages import HostedContent, HostHeartbeat
+from nlapi.gateway.ray.registry import HostRegistry
 from nlapi.gateway.routing_keys.cells import list_cells
+from nlapi.gateway.routing_keys.key_ring import KeyRing
 from nlapi.routing.model import Client, Configuration
+from tests.gateway.clock import Clock
 from tests.tables import table
 
 GOLDEN = Path(__file__).parent / "resources.yaml"
@@ -131,6 +140,46 @@ def test_what_envoy_does_not_do_of_a_configuration_is_an_issue() -> None:
         ("objectives.chat", "not-carried"),
     }
     assert [issue.where for issue in client_issues(current)] == ["clients.free"]
+
+
+def test_replicas_on_ray_are_the_endpoints_of_their_version() -> None:
+    versions = [
+        {"model": "ranker", "version": name, "shard": "json", "digest": f"sha256:{digit * 64}"}
+        for name, digit in (("v1", "1"), ("v2", "2"))
+    ]
+    current = configuration(
+        shards=[{"name": "json", "protocol": "ray"}, {"name": "llm", "protocol": "openai", "endpoints": ["https://l"]}],
+        versions=[*versions, {"model": "chat", "version": "small", "shard": "llm"}],
+    )
+    path = "/nlapi-json-" + "1" * 24
+    hosts = HostRegistry(Clock())
+    heard = carriage(current, current.objectives["rank"], list_cells(current)["rank"], hosts.reported_endpoints)
+    resources = objective_resources(heard, OPTIONS)
+    assert heard.plane is Plane.ENVOY
+    assert {"rank/json/ranker/v1", "rank/json/ranker/v2"} <= resources[CLUSTER].keys()
+    assert not resources[ENDPOINTS], "an Envoy would lose the replicas that it has"
+    content = HostedContent(digest="sha256:" + "1" * 64)
+    hosts.record("ray", HostHeartbeat(shard="json", ready={content: (f"http://10.0.0.7:30000{path}",)}))
+    heard = carriage(current, current.objectives["rank"], list_cells(current)["rank"], hosts.reported_endpoints)
+    resources = objective_resources(heard, OPTIONS)
+    text = json.dumps(resources[ENDPOINTS]["rank/json/ranker/v1"])
+    assert '"address": "10.0.0.7", "port_value": 30000' in text
+    assert "10.0.0.7" not in json.dumps(resources[ENDPOINTS]["rank/json/ranker/v2"])
+    assert f'"prefix_rewrite": "{path}"' in json.dumps(resources[ROUTES])
+
+
+def test_a_version_that_moves_to_a_shard_is_carried_from_then_on() -> None:
+    plane = EnvoyDataPlane(DataPlaneOptions(), AdsServer("127.0.0.1", 0), KeyRing(""))
+    local = [{"model": "ranker", "version": "v1"}, *_MORE_VERSIONS]
+    plane.publish(configuration(versions=local, canaries=[], shadows=[]), 1)
+    plane.publish(configuration(canaries=[], shadows=[]), 2)
+    assert {"name": "rank", "plane": "envoy"} in plane.status()["objectives"]  # type: ignore[operator]
+
+
+_MORE_VERSIONS = [
+    {"model": "ranker", "version": "v2", "shard": "tensors"},
+    {"model": "chat", "version": "small", "shard": "llm"},
+]
 
 
 def test_endpoints_that_differ_in_their_path_are_left_to_the_gateway() -> None:
