@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from nlapi.gateway.ray.messages import HostedContent, HostHeartbeat
 from nlapi.gateway.ray.registry import HostRegistry
 from nlapi.gateway.routing_keys.cells import list_cells
 from nlapi.gateway.routing_keys.key_ring import KeyRing
-from nlapi.routing.model import Client, Configuration
+from nlapi.routing.model import Client, Configuration, VersionRef
 from tests.gateway.clock import Clock
 from tests.tables import table
 
@@ -169,17 +170,14 @@ def test_replicas_on_ray_are_the_endpoints_of_their_version() -> None:
 
 
 def test_a_version_that_moves_to_a_shard_is_carried_from_then_on() -> None:
+    after = configuration(canaries=[], shadows=[])
+    version = after.versions[VersionRef.parse("ranker@v1")]
+    before = replace(after, versions={**after.versions, version.ref: replace(version, shard="local")})
     plane = EnvoyDataPlane(DataPlaneOptions(), AdsServer("127.0.0.1", 0), KeyRing(""))
-    local = [{"model": "ranker", "version": "v1"}, *_MORE_VERSIONS]
-    plane.publish(configuration(versions=local, canaries=[], shadows=[]), 1)
-    plane.publish(configuration(canaries=[], shadows=[]), 2)
+    plane.publish(before, 1)
+    assert {"name": "rank", "plane": "gateway"} in plane.status()["objectives"]  # type: ignore[operator]
+    plane.publish(after, 2)
     assert {"name": "rank", "plane": "envoy"} in plane.status()["objectives"]  # type: ignore[operator]
-
-
-_MORE_VERSIONS = [
-    {"model": "ranker", "version": "v2", "shard": "tensors"},
-    {"model": "chat", "version": "small", "shard": "llm"},
-]
 
 
 def test_endpoints_that_differ_in_their_path_are_left_to_the_gateway() -> None:
