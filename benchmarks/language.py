@@ -97,7 +97,7 @@ def measure(folder: Path) -> LanguageReport:
                     clauses.append(place)
                 if first.endswith("?"):
                     questions.append(place)
-        for line, sentence in _sentences(tree):
+        for line, sentence in _sentences(nodes):
             words += len(re.findall(r"[A-Za-z']+", sentence))
             for name, pattern in FOREIGN_PHRASES.items():
                 found = pattern.findall(sentence)
@@ -123,12 +123,12 @@ def measure(folder: Path) -> LanguageReport:
     )
 
 
-def _sentences(tree: ast.Module) -> Iterator[tuple[int, str]]:
+def _sentences(nodes: Sequence[ast.AST]) -> Iterator[tuple[int, str]]:
     """Yield the line of each text with a blank in it that is not a docstring, and the text; X is for a value."""
-    docstrings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    inner = {part for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
+    docstrings = {node.value for node in nodes if isinstance(node, ast.Expr)}
+    inner = {part for node in nodes if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
     skipped = inner | docstrings
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.JoinedStr):
             parts = (str(part.value) if isinstance(part, ast.Constant) else "X" for part in node.values)
             yield node.lineno, "".join(parts)
