@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements-dev.lock
-# Processes of pytest; each takes up to 1 GB.
-WORKERS ?= auto
+# Processes of pytest, three for two cores: tests wait for processes and servers. Each takes up to 1 GB.
+WORKERS ?= $(shell $(PYTHON) -c "import os; print(min(8, (os.cpu_count() or 1) * 3 // 2))")
 
 # The folder of the public question sets, which are not part of the repository (training/README.md).
 QUESTIONS ?= ../shared/data/questions

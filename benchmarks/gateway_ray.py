@@ -342,6 +342,16 @@ async def run(stage: Stage, postgres: Any, seconds: float) -> bool:
             stage.restart(f"plane-{number}")
             wait_port(port)
 
+    def all_but_ray_away() -> None:
+        # The control planes come back while nobody says where the replicas are; Envoy waits 15 s for endpoints.
+        for name in ("reconciler", "plane-0", "plane-1"):
+            stage.kill(name)
+        for number, port in enumerate(stage.ports):
+            stage.restart(f"plane-{number}")
+            wait_port(port)
+        time.sleep(30)
+        stage.restart("reconciler")
+
     def postgres_away() -> None:
         postgres.kill()
         time.sleep(10)
@@ -355,6 +365,7 @@ async def run(stage: Stage, postgres: Any, seconds: float) -> bool:
         await phase("Ray's controller is killed", load, kill_ray("ray::ServeController"))
         await phase(f"Ray's GCS is away for {seconds:.0f} s", load, gcs_away)
         await phase(f"both control planes are away for {seconds:.0f} s", load, planes_away, 10)
+        await phase("they come back without the reconciler, for 30 s", load, all_but_ray_away, 10)
         await phase("PostgreSQL is killed, and away for 10 s", load, postgres_away)
         await phase("a replica is killed after all that", load, kill_ray("ray::ServeReplica"))
         await phase("a new version after all that", load, move("v3"))

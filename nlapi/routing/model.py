@@ -158,11 +158,6 @@ class ShardProtocol(StrEnum):
     OPENAI = "openai"
     ANTHROPIC = "anthropic"
 
-    @classmethod
-    def _missing_(cls, value: object) -> ShardProtocol | None:
-        # Serving hosts, which Ray Serve replaced, stand in revisions of before.
-        return cls.RAY if value == "host" else None
-
 
 CONTENT_PROTOCOLS = (ShardProtocol.LOCAL, ShardProtocol.RAY)
 """The protocols whose versions are content that the gateway has: the others are served by somebody else's software."""

@@ -29,6 +29,7 @@ class RayCluster:
         """whether it names no replica, as a controller that has just started"""
         self.configs: dict[str, dict[str, Any]] = {}
         self.puts: list[dict[str, Any]] = []
+        self.reads = 0
         self.replicas: dict[str, ReplicaApp] = {}
         self.reasons: dict[str, str] = {}
 
@@ -48,6 +49,8 @@ class RayCluster:
             return 503, b"no head"
         if (b"authorization", f"Bearer {TOKEN}".encode()) not in scope["headers"]:
             return 401, b"Unauthorized: Missing authentication token"
+        if scope["method"] == "GET":
+            self.reads += 1
         if scope["method"] == "PUT":
             content = b""
             while (message := await receive())["body"] or message.get("more_body"):

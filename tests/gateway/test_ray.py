@@ -9,10 +9,11 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from http.client import HTTPConnection
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx2
@@ -22,11 +23,14 @@ from benchmarks.ports import free_port
 from nlapi.errors import DescriptionError
 from nlapi.gateway.control.access import Access, Audience
 from nlapi.gateway.control.codec import decode_configuration
-from nlapi.gateway.ray.cluster import Scale
+from nlapi.gateway.http.problems import GatewayProblem
+from nlapi.gateway.ray.cluster import RayCluster as Client
+from nlapi.gateway.ray.cluster import Scale, app_name
 from nlapi.gateway.ray.content import store_content
-from nlapi.gateway.ray.gateways import resolve_gateway
+from nlapi.gateway.ray.gateways import HostIdentity, resolve_gateway
 from nlapi.gateway.ray.messages import MAX_LOADS, SILENT_S, HostedContent, HostHeartbeat
-from nlapi.gateway.ray.registry import FORGET_S, SETTLING_S, HostRegistry
+from nlapi.gateway.ray.reconciler import RayReconciler
+from nlapi.gateway.ray.registry import FORGET_S, MAX_HOSTS, SETTLING_S, HostRegistry
 from nlapi.gateway.store.store import GatewayStore
 from nlapi.gateway.versions.artifacts import ArtifactStore
 from nlapi.routing.model import ShardProtocol, VersionRef
@@ -133,7 +137,6 @@ def _check_replica(talk: Talk) -> None:
     ((url,),) = [item["endpoints"] for item in host["ready"]]
     named = {"Nlapi-Context": '{"user": "u1"}'}
     assert httpx2.post(url, content=b'{"x": 1}', headers=named).json() == {"place": "ray", "x": 1, "user": "u1"}
-    assert httpx2.post(url, content=b"{}", headers={"Nlapi-Digest": OTHER.digest}).status_code == 421
     assert httpx2.post(url, content=b"{}", headers={"Origin": "http://evil.example.com"}).status_code == 403
     assert httpx2.get(url).status_code == 405
     answer = httpx2.post(url, content=b"{")
@@ -192,6 +195,89 @@ def test_a_wrong_option_is_refused_at_once(tmp_path: Path) -> None:
     assert "is not an http or https URL" in refused(*token, "--ray", "127.0.0.1:8265")
 
 
+@contextmanager
+def reconciling(cluster: RayCluster, token: str, *gateways: str, least: int = 1) -> Iterator[None]:
+    """A reconciler in a thread of this process, which waits for nothing long."""
+    ray = Client(
+        url=cluster.url, shard="ranking", read_token=lambda: TOKEN, listen="127.0.0.1", proxy_port=8000,
+        scale=Scale(least=least, most=least), gateways=gateways, token="env:HOST_TOKEN",
+    )  # fmt: skip
+    identity = HostIdentity(name="here", read_token=lambda: token)
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(RayReconciler(ray, identity, remove_delay_s=0.2, retry_s=0.2).run())
+
+    def run() -> None:
+        with suppress(asyncio.CancelledError):
+            loop.run_until_complete(task)
+
+    thread = Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(task.cancel)
+        thread.join()
+        loop.close()
+
+
+def test_ray_runs_what_is_demanded_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with gateway(tmp_path) as talk, ray_cluster() as cluster:
+        assert talk.app is not None
+        token = talk.app.access.create_token("host", Audience.HOST)[1]
+        monkeypatch.setenv("HOST_TOKEN", token)
+        talk.ok("POST", "/v1/shards", {"name": "ranking", "protocol": "ray"})
+        good = HostedContent(digest=talk.ok("GET", "/v1/models/ranker/versions/v8")["digest"])
+        hosts, ref = talk.app.engine.hosts, VersionRef.parse("ranker@v8")
+        name, url = app_name("ranking", good), f"http://127.0.0.1:{talk.port}"
+        with reconciling(cluster, token, url):
+            demand, broken = hosts.demand("ranking", good, ref), hosts.demand("ranking", OTHER, ref)
+            _await(lambda: name in cluster.replicas)
+            _await(lambda: "damaged" in hosts.problem("ranking", OTHER) or "404" in hosts.problem("ranking", OTHER))
+            failed = app_name("ranking", OTHER)
+            named = [[app["name"] for app in put["applications"]] for put in cluster.puts]
+            assert failed in named[-1]
+            count = len(named)  # tried anew: left out once, and named again
+            _await(lambda: len(cluster.puts) >= count + 2)
+            broken.withdraw()
+            _await(lambda: failed not in cluster.configs)
+            assert name in cluster.replicas
+        # Another start with other options: what runs is not replaced in place, and what nobody demands any more stays
+        # as long as a gateway has not been heard that may demand it.
+        arguments = cluster.configs[name]["args"]
+        demand.withdraw()
+        with reconciling(cluster, token, url, f"http://127.0.0.1:{free_port()}", least=2):
+            _await(lambda: cluster.configs[name]["deployments"][0]["num_replicas"] == 2)
+            seen = cluster.reads
+            _await(lambda: cluster.reads > seen + 2)
+            assert cluster.configs[name]["args"] == arguments
+        with reconciling(cluster, token, url):
+            _await(lambda: name not in cluster.configs)
+
+
+def test_gateways_hear_nothing_before_ray_names_the_replicas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with gateway(tmp_path) as talk, ray_cluster() as cluster:
+        assert talk.app is not None
+        token = talk.app.access.create_token("host", Audience.HOST)[1]
+        monkeypatch.setenv("HOST_TOKEN", token)
+        talk.ok("POST", "/v1/shards", {"name": "ranking", "protocol": "ray"})
+        content = HostedContent(digest=talk.ok("GET", "/v1/models/ranker/versions/v8")["digest"])
+        hosts = talk.app.engine.hosts
+        hosts.demand("ranking", content, VersionRef.parse("ranker@v8"))
+        url = f"http://127.0.0.1:{talk.port}"
+        with reconciling(cluster, token, url):
+            _await(lambda: hosts.endpoints("ranking", content))
+        cluster.forgets = True
+        before = hosts.hosts()[0].seen_at
+        with reconciling(cluster, token, url):
+            seen = cluster.reads
+            _await(lambda: cluster.reads > seen + 1)
+            assert hosts.hosts()[0].seen_at == before
+            assert hosts.endpoints("ranking", content)
+            cluster.forgets = False
+            _await(lambda: hosts.hosts()[0].seen_at > before)
+            assert hosts.endpoints("ranking", content)
+
+
 def test_a_fixed_number_of_replicas_does_not_scale() -> None:
     assert Scale(least=2, most=2).as_json()["num_replicas"] == 2
     assert "autoscaling_config" not in Scale(least=2, most=2).as_json()
@@ -217,8 +303,46 @@ def test_a_silent_host_is_called_all_the_same_and_an_old_name_is_forgotten() -> 
     hosts.record("two", _beat({}))
     assert hosts.reported_endpoints("ranking", content) == ()
     assert hosts.problem("ranking", content) == "no host of shard ranking runs it yet"
+    hosts.record("two", HostHeartbeat(shard="search"))
+    assert len(hosts.hosts()) == 2, "hosts of two shards may have one name"
     clock.now += SILENT_S
     assert hosts.problem("ranking", content) == "no host of shard ranking is heard"
+
+
+def test_a_gateway_that_has_just_started_says_nothing_of_what_it_may_not_have_heard() -> None:
+    clock = Clock()
+    hosts, content = HostRegistry(clock), HostedContent(digest=OTHER.digest)
+    hosts.open()
+    hosts.record("east", _beat({}))
+    assert hosts.reported_endpoints("ranking", content) is None
+    hosts.record("west", _beat({content: "http://127.0.0.1:1"}))
+    hosts.record("west-again", _beat({content: "http://127.0.0.1:1"}))
+    assert hosts.reported_endpoints("ranking", content) == ("http://127.0.0.1:1",)
+    clock.now += SETTLING_S
+    assert hosts.reported_endpoints("ranking", OTHER if content != OTHER else HostedContent(digest="sha256:1")) == ()
+
+
+def test_a_version_does_not_move_to_a_host_that_is_not_heard() -> None:
+    async def wait() -> None:
+        clock = Clock()
+        hosts = HostRegistry(clock)
+        hosts.open()
+        clock.now += SETTLING_S
+        hosts.record("old", _beat({OTHER: "http://127.0.0.1:1"}))
+        clock.now += SILENT_S
+        hosts.record("new", HostHeartbeat(shard="ranking", failed={OTHER: "no module"}))
+        await hosts.demand("ranking", OTHER, VersionRef(model="echo", version="v1")).wait_loaded()
+
+    with pytest.raises(DescriptionError, match="that is heard runs it"):
+        asyncio.run(wait())
+
+
+def test_no_more_hosts_are_noted_than_there_can_be() -> None:
+    hosts = HostRegistry(Clock())
+    for number in range(MAX_HOSTS):
+        hosts.record(f"host-{number}", HostHeartbeat(shard=f"shard-{number}"))
+    with pytest.raises(GatewayProblem, match="hosts are known"):
+        hosts.record("one-more", HostHeartbeat(shard="ranking"))
 
 
 def test_a_change_is_refused_without_a_host_and_by_all_hosts() -> None:
@@ -240,9 +364,10 @@ def test_a_change_is_refused_without_a_host_and_by_all_hosts() -> None:
 
 
 def test_a_name_has_all_its_addresses_and_a_failed_look_up_says_nothing() -> None:
-    (address,) = asyncio.run(resolve_gateway("http://localhost:8700")) or ()
+    (address,) = resolve_gateway("http://localhost:8700") or ()
     assert address.key == "http://localhost:8700 (127.0.0.1)"
-    assert asyncio.run(resolve_gateway("http://no-such-name.invalid:8700")) is None
+    assert resolve_gateway("http://no-such-name.invalid:8700") is None
+    assert resolve_gateway(f"http://{'a' * 64}.invalid:8700") is None
 
 
 def test_what_no_gateway_demands_is_demanded_no_more() -> None:
@@ -267,7 +392,7 @@ def test_a_change_asks_hosts_for_several_versions_at_once(tmp_path: Path) -> Non
         host = Talk(talk.port, talk.app.access.create_token("host", Audience.HOST)[1])
 
         def beat(ready: set[str], demand: str = "") -> Any:
-            items = [{"digest": digest, "endpoints": ["http://127.0.0.1:1/v"]} for digest in sorted(ready)]
+            items = [{"digest": digest, "endpoints": [_url(digest)]} for digest in sorted(ready)]
             return host.ok("POST", "/v1/hosts/h1/heartbeat", {"shard": "ranking", "ready": items, "demand": demand})
 
         document = talk.ok("GET", "/v1/configuration")
@@ -313,8 +438,12 @@ def test_a_token_of_a_host_reads_the_content_that_it_should_run_and_nothing_else
         host.refused(403, "POST", "/v1/objectives/recommend/serve", {"input": {}})
         talk.refused(403, "POST", "/v1/hosts/h1/heartbeat", {"shard": "ranking"})
         host.refused(422, "POST", "/v1/hosts/h1/heartbeat", {"shard": "local"})
-        evil = [{"digest": digest, "endpoints": ["http://169.254.169.254"]}]
-        host.refused(422, "POST", "/v1/hosts/h1/heartbeat", {"shard": "ranking", "ready": evil})
+        for url in ("http://169.254.169.254", "http://127.0.0.1:1/other", _url(digest).replace("http", "https")):
+            evil = [{"digest": digest, "endpoints": [url]}]
+            host.refused(422, "POST", "/v1/hosts/h1/heartbeat", {"shard": "ranking", "ready": evil})
+        many = [{"digest": digest, "endpoints": [_url(digest)] * 1000} for _ in range(1)]
+        many += [{"digest": f"sha256:{number:064x}", "endpoints": [_url("")] * 1000} for number in range(10)]
+        host.refused(422, "POST", "/v1/hosts/h1/heartbeat", {"shard": "ranking", "ready": many})
         assert host.ok("POST", "/v1/hosts/h1/heartbeat", {"shard": "ranking"})["versions"] == []
 
 
@@ -368,6 +497,11 @@ def _await_place(load: Load, place: str) -> None:
     """Come back when Ray, or the gateway, has answered a request that was sent from now on."""
     start = len(load.answers) + load.clients
     load.until(lambda: any(answer.body.get("output", {}).get("place") == place for answer in load.answers[start:]))
+
+
+def _url(digest: str) -> str:
+    """The address of a replica of a content on the shard ranking."""
+    return f"http://127.0.0.1:1/{app_name('ranking', HostedContent(digest=digest))}"
 
 
 def _beat(ready: Mapping[HostedContent, str]) -> HostHeartbeat:

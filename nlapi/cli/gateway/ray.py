@@ -48,7 +48,7 @@ class RaySetup:
             "--ray-token REFERENCE", "Ray's token: env:NAME or file:PATH. Default: RAY_AUTH_TOKEN, then Ray's file."
         ),
     ] = None
-    name: Annotated[str | None, option("--name", "A unique name for the cluster. Default: this machine.")] = None
+    name: Annotated[str | None, option("--name", "A unique name for the cluster. Default: machine and port.")] = None
     listen: Annotated[
         str, option("--listen ADDRESS", "The address that replicas listen on. Ray takes one for all nodes.")
     ] = "127.0.0.1"
@@ -78,6 +78,7 @@ def ray(setup: RaySetup) -> None:
     Start Ray with RAY_SERVE_ENABLE_DIRECT_INGRESS=1 and RAY_SERVE_COLLECT_AUTOSCALING_METRICS_ON_HANDLE=0, and nlapi
     installed on its nodes.
     """
+    from nlapi.gateway.control.codec import slug
     from nlapi.gateway.ray.cluster import RayCluster
     from nlapi.gateway.ray.gateways import HostIdentity
     from nlapi.gateway.ray.reconciler import RayReconciler
@@ -88,13 +89,14 @@ def ray(setup: RaySetup) -> None:
     gateways = tuple(setup.gateway or ["http://127.0.0.1:8700"])
     for address in (*gateways, setup.dashboard):
         _check_url(address)
+    shard = slug(setup.shard)
     secret = SecretReference(_reference(setup.token, "--token"), os.environ)
     secret.read()  # at once: an error in the option must not end as a heartbeat that is refused
     ray_reference = setup.ray_token or _ray_reference()
     ray_secret = SecretReference(_reference(ray_reference, "--ray-token"), os.environ) if ray_reference else None
     cluster = RayCluster(
         url=setup.dashboard.rstrip("/"),
-        shard=setup.shard,
+        shard=shard,
         read_token=ray_secret.read if ray_secret else None,
         listen=setup.listen,
         proxy_port=setup.proxy_port,
@@ -103,8 +105,8 @@ def ray(setup: RaySetup) -> None:
         token=setup.token,
         data=str(setup.data) if setup.data else "",
     )
-    identity = HostIdentity(name=setup.name or _default_name(), read_token=secret.read)
-    console.note(f"shard {setup.shard}: {setup.dashboard} runs its versions, until Ctrl-C; they go on after it")
+    identity = HostIdentity(name=setup.name or _default_name(setup.dashboard), read_token=secret.read)
+    console.note(f"shard {shard}: {setup.dashboard} runs its versions, until Ctrl-C; they go on after it")
     try:
         asyncio.run(RayReconciler(cluster, identity).run())
     except KeyboardInterrupt:
@@ -138,10 +140,19 @@ def _ray_reference() -> str:
 
 
 def _check_url(url: str) -> None:
+    hint = "such as http://127.0.0.1:8700"
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
-        raise UsageError(f"{url!r} is not an http or https URL", hint="such as http://127.0.0.1:8700")
+    if parts.username is not None or parts.password is not None:
+        raise UsageError("a URL has a credential in it", hint=hint)
+    try:
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port above 65535
+        is_address = False
+    if not is_address or parts.query:
+        raise UsageError(f"{url!r} is not an http or https URL", hint=hint)
 
 
-def _default_name() -> str:
-    return re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:80].strip("-") or "ray"
+def _default_name(dashboard: str) -> str:
+    # Two clusters of one machine have two dashboards.
+    name = f"{socket.gethostname()}-{urlsplit(dashboard).port or 80}"
+    return re.sub(r"[^A-Za-z0-9-]", "-", name)[:80].strip("-")

@@ -11,6 +11,7 @@ from nlapi.gateway.admin.crud import find_object, object_json, runtime_status
 from nlapi.gateway.control.codec import KINDS, Json, slug
 from nlapi.gateway.engine import Engine
 from nlapi.gateway.http.problems import GatewayProblem, issue_json, unknown_object, unprocessable
+from nlapi.gateway.ray.cluster import app_name, replica_fault
 from nlapi.gateway.ray.messages import HostHeartbeat
 from nlapi.gateway.ray.registry import ServingHost
 from nlapi.gateway.shards.checks import endpoint_fault
@@ -65,6 +66,8 @@ def silent_host_issues(engine: Engine) -> list[Issue]:
     ]
 
 
+MAX_ENDPOINTS = 10_000
+"""addresses in one heartbeat"""
 MAX_PART_BYTES = 4 * 2**20
 """bytes of one answer with a part of a file"""
 
@@ -81,9 +84,15 @@ async def send_heartbeat(call: ApiCall) -> ApiResponse:
     if shard is not None and shard.protocol is not ShardProtocol.RAY:
         message = f"shard {shard.name} speaks {shard.protocol}, and hosts serve shards of the protocol ray"
         raise unprocessable([Issue.error("body.shard", message, rule="not-ray")])
-    for url in {url for urls in heartbeat.ready.values() for url in urls}:
-        if fault := endpoint_fault(url, ShardProtocol.RAY):
-            raise unprocessable([Issue.error("body.ready", f"{url[:200]!r} {fault}", rule="endpoint")])
+    if sum(map(len, heartbeat.ready.values())) > MAX_ENDPOINTS:
+        raise unprocessable([Issue.error("body.ready", f"more than {MAX_ENDPOINTS:,} endpoints", rule="endpoint")])
+    for content, urls in heartbeat.ready.items():
+        # Envoy writes one path for all endpoints of a version, and the name of another one could not be called.
+        path = f"/{app_name(heartbeat.shard, content)}"
+        for url in urls:
+            fault = endpoint_fault(url, ShardProtocol.RAY) or replica_fault(url, path)
+            if fault:
+                raise unprocessable([Issue.error("body.ready", f"{url[:200]!r} {fault}", rule="endpoint")])
     hosts.record(call.stored_name("host"), heartbeat)
     if call.gateway.is_draining:
         return ApiResponse(body=hosts.demanded(heartbeat.shard).as_json())

@@ -109,6 +109,14 @@ def decode_canary(data: Mapping[str, Any]) -> Canary:
     return decode_noun(Canary, {**data, "name": data.get("name") or f"{data['model']}-{data['version']}"})
 
 
+def decode_shard(data: Mapping[str, Any]) -> Shard:
+    """Return a Shard. One of serving hosts, which Ray replaced, is one of Ray: without their certificates."""
+    if data.get("protocol") == "host":
+        kept = {name: value for name, value in data.items() if name not in ("ca", "certificate")}
+        data = {**kept, "protocol": "ray"}
+    return decode_noun(Shard, data)
+
+
 def decode_shadow(data: Mapping[str, Any]) -> Shadow:
     return decode_noun(Shadow, {**data, "name": data.get("name") or f"{data['model']}-{data['version']}-shadow"})
 
@@ -255,7 +263,7 @@ KINDS: Mapping[str, Kind] = {
         _kind(Objective),
         _kind(Model),
         _kind(Version),
-        _kind(Shard),
+        _kind(Shard, decode_shard),
         _kind(Rule, decode_rule, encode_rule),
         _kind(Layer),
         _kind(Experiment),

@@ -142,6 +142,9 @@ GATEWAY_CLUSTER = "gateway"
 # load, and none of 132,825 with 1,024.
 MAX_RETRIES = 1024
 
+RAY_REPLICAS = 32
+"""replicas on Ray for which the calls in flight of an objective are limited"""
+
 # Calls in flight of one shadow: a shadow that hangs must not hold more. With Envoy's own limit, a dead one held 1,024.
 SHADOW_CALLS = 4
 
@@ -168,7 +171,9 @@ def objective_cluster(objective: Objective, carried: CarriedVersion, options: Da
     # One for each objective, and not one for the shard: breakers and ejections are those of the cluster, and what one
     # objective causes must not be felt by another (docs/design/040-envoy-data-plane.md).
     shard, address = carried.shard, carried.address
-    slots = shard.concurrency * len(address.endpoints)
+    # Replicas on Ray come and go, and a cluster with another limit is another cluster, which begins without endpoints.
+    is_hosted = shard.protocol is ShardProtocol.RAY
+    slots = shard.concurrency * (RAY_REPLICAS if is_hosted else len(address.endpoints))
     limit = share_limit(slots, shard.objective_percent) if slots > 1 else 1
     timeout_s = objective.timeout_ms / 1000
     return {

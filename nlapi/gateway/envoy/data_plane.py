@@ -140,8 +140,11 @@ class EnvoyDataPlane:
         hosted = {name for name, shard in configuration.shards.items() if shard.protocol is ShardProtocol.RAY}
         affected = [name for name, part in self._parts.items() if not part.carriage.shards.isdisjoint(hosted)]
         if affected:
-            self._encode_objectives(configuration, affected)
-            self._send()
+            try:
+                self._encode_objectives(configuration, affected)
+                self._send()
+            except Exception:  # a heartbeat is taken all the same, and the next change tries again
+                _log.exception("the replicas on Ray do not reach the data plane")
 
     async def wait_published(self) -> None:
         """Wait until every Envoy has answered for the last revision, for a second at most."""

@@ -24,7 +24,7 @@ from nlapi.gateway.shards.call_headers import (
     RULE_HEADER,
 )
 from nlapi.gateway.shards.shards import MAX_ATTEMPTS
-from nlapi.routing.model import Objective, Shadow
+from nlapi.routing.model import Objective, Shadow, ShardProtocol
 
 ROUTE_MESSAGE = "envoy.config.route.v3.Route"
 KEY_HEADER = ROUTING_KEY_HEADER.lower()
@@ -150,6 +150,8 @@ def _shard_route(objective: Objective, entry: CellRoute, target: CarriedVersion)
         "prefix_rewrite": target.path,
         "auto_host_rewrite": True,
     }
+    if target.shard.protocol is ShardProtocol.RAY:
+        action["retry_policy"] = _ray_retry_policy(objective)
     if entry.shadows:
         action["request_mirror_policies"] = [_mirror(objective, copied.shadow) for copied in entry.shadows]
     return {
@@ -203,9 +205,17 @@ def _retry_policy(objective: Objective) -> JsonObject:
         "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.05s"},
     }
     if objective.idempotent:
-        # A replica that has too much to do, or runs another version by now, did not run the call.
-        policy["retriable_status_codes"] = [429, 421]
+        # A replica that has too much to do did not run the call.
+        policy["retriable_status_codes"] = [429]
     return policy
+
+
+def _ray_retry_policy(objective: Objective) -> JsonObject:
+    """Return the policy of a route to Ray: a replica whose port is another version's by now has no such path."""
+    usual = _retry_policy(objective)
+    codes: list[Json] = [404, *([429] if objective.idempotent else [])]
+    retry_on = _RETRY_IDEMPOTENT if objective.idempotent else f"{_RETRY_UNSENT},retriable-status-codes"
+    return {**usual, "retry_on": retry_on, "retriable_status_codes": codes}
 
 
 def _mirror(objective: Objective, shadow: Shadow) -> JsonObject:

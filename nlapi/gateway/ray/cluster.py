@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -51,10 +52,17 @@ class Scale:
 
     def as_json(self) -> dict[str, Any]:
         """Return the part of a deployment's configuration."""
-        resources = {"num_cpus": self.cpus, "num_gpus": self.gpus}
-        common = {"max_ongoing_requests": 1000, "max_constructor_retry_count": CONSTRUCTOR_RETRIES}
+        return {
+            **self.number_json(),
+            "ray_actor_options": {"num_cpus": self.cpus, "num_gpus": self.gpus},
+            "max_ongoing_requests": 1000,
+            "max_constructor_retry_count": CONSTRUCTOR_RETRIES,
+        }
+
+    def number_json(self) -> dict[str, Any]:
+        """Return the part of it that says how many replicas there are."""
         if self.least == self.most:
-            return {"num_replicas": self.least, "ray_actor_options": resources, **common}
+            return {"num_replicas": self.least}
         scaling = {
             "min_replicas": self.least,
             "max_replicas": self.most,
@@ -62,13 +70,15 @@ class Scale:
             "upscale_delay_s": UPSCALE_DELAY_S,
             "downscale_delay_s": DOWNSCALE_DELAY_S,
         }
-        return {"autoscaling_config": scaling, "ray_actor_options": resources, **common}
+        return {"autoscaling_config": scaling}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningApp:
     """One of our applications as Ray describes it."""
 
+    config: Mapping[str, Any]
+    """its configuration, as it was deployed"""
     status: str
     message: str = ""
     endpoints: tuple[str, ...] = ()
@@ -85,7 +95,13 @@ class ClusterState:
 
 def app_name(shard: str, content: HostedContent) -> str:
     """Return the name of the application of a content on a shard, which is its path too."""
-    return f"nlapi-{shard}-" + content.digest.removeprefix("sha256:")[:24] + ("-shadow" if content.shadow else "")
+    # Ray takes a path for an application's that begins with the application's: no name is the beginning of another.
+    return f"nlapi-{shard}-" + ("shadow-" if content.shadow else "") + content.digest.removeprefix("sha256:")[:24]
+
+
+def replica_fault(url: str, path: str) -> str:
+    """Return the reason why an address is none of a replica with that path; "" when it is one."""
+    return "" if re.fullmatch(r"http://[^/?#]+" + re.escape(path), url) else f"is not http://ADDRESS:PORT{path}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,23 +134,31 @@ class RayCluster:
             raise RayError("it gave no list of applications", hint="give the address of Ray's dashboard") from error
 
     async def deploy(
-        self, client: httpx2.AsyncClient, contents: Collection[HostedContent], others: Collection[Mapping[str, Any]]
+        self, client: httpx2.AsyncClient, contents: Collection[HostedContent], state: ClusterState
     ) -> None:
         """Let exactly these contents run beside the applications of others. RayError when Ray does not take it."""
+        ours = [self._application(content, state.apps.get(content)) for content in sorted(contents)]
         document = {
             "proxy_location": "HeadOnly",
             "http_options": {"host": self.listen, "port": self.proxy_port},
-            "applications": [*others, *(self._application(content) for content in sorted(contents))],
+            "applications": [*state.others, *ours],
         }
         await self._request(client, "PUT", document)
 
-    def _application(self, content: HostedContent) -> dict[str, Any]:
+    def _application(self, content: HostedContent, running: RunningApp | None) -> dict[str, Any]:
         settings = ReplicaSettings(
             digest=content.digest, shadow=content.shadow, gateways=self.gateways, token=self.token, data=self.data
         )
         name = app_name(self.shard, content)
         # A shadow's copies may be late, and need no second replica.
         scale = Scale(cpus=self.scale.cpus, gpus=self.scale.gpus) if content.shadow else self.scale
+        if running is not None:
+            # Other arguments or resources would let Ray replace its replicas in place: their number alone is changed.
+            (deployment,) = running.config["deployments"]
+            kept = {
+                key: value for key, value in deployment.items() if key not in ("num_replicas", "autoscaling_config")
+            }
+            return {**running.config, "deployments": [{**kept, **scale.number_json()}]}
         return {
             "name": name,
             "route_prefix": f"/{name}",
@@ -182,7 +206,9 @@ def _parse_state(details: Mapping[str, Any], shard: str) -> ClusterState:
         if content is not None and name == app_name(shard, content):
             reasons = [app["message"], *(part["message"] for part in (app.get("deployments") or {}).values())]
             message = next((text for text in reversed(reasons) if text), "")
-            apps[content] = RunningApp(status=app["status"], message=message, endpoints=endpoints.get(name, ()))
+            apps[content] = RunningApp(
+                config=config, status=app["status"], message=message, endpoints=endpoints.get(name, ())
+            )
         else:
             others.append(config)
     return ClusterState(apps=apps, others=tuple(others))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeAlias
 
 from nlapi.errors import DescriptionError
+from nlapi.gateway.ray.gateways import resolve_gateway
 from nlapi.gateway.versions.artifacts import ArtifactStore, short_digest
 from nlapi.gateway.versions.content_digest import remove_tree
 
@@ -16,34 +19,46 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 30.0
 
+Get: TypeAlias = "Callable[..., httpx2.Response]"
+"""Asks a gateway for a path and a query."""
 
-def fetch_content(digest: str, gateways: Sequence[str], headers: Mapping[str, str], artifacts: ArtifactStore) -> None:
+
+def fetch_content(digest: str, gateways: Sequence[str], token: str, artifacts: ArtifactStore) -> None:
     """Store the content with a digest from the first gateway that has it. DescriptionError when none has.
 
     It blocks; call it in a thread, or before there is an event loop.
     """
+    import httpcore2
     import httpx2
 
-    failures = []
-    for url in gateways:
-        with closing(httpx2.Client(base_url=url, headers=headers, timeout=TIMEOUT_S, trust_env=False)) as client:
+    failure = DescriptionError("no gateway has an address")
+    # Each address of a name is a gateway, and one of them alone may know the version so far.
+    for address in (address for url in gateways for address in resolve_gateway(url) or ()):
+        headers = {**address.headers, "Authorization": f"Bearer {token}"}
+        verify = httpcore2.default_ssl_context()
+        with closing(
+            httpx2.Client(base_url=address.base_url, headers=headers, timeout=TIMEOUT_S, trust_env=False, verify=verify)
+        ) as client:
             try:
-                return store_content(digest, client, artifacts)
+                return store_content(digest, client, artifacts, address.extensions)
             except DescriptionError as error:
-                failures.append(error)
-    raise failures[-1]
+                failure = error
+    raise failure
 
 
-def store_content(digest: str, client: httpx2.Client, artifacts: ArtifactStore) -> None:
+def store_content(
+    digest: str, client: httpx2.Client, artifacts: ArtifactStore, extensions: Mapping[str, str] = MappingProxyType({})
+) -> None:
     """Store the content with a digest. DescriptionError when it cannot be read, or has another digest."""
+    get = partial(_get, client, extensions)
     incoming = artifacts.create_incoming()
     try:
-        files = _get(client, f"/v1/content/{digest}").json()["files"]
+        files = get(f"/v1/content/{digest}").json()["files"]
         if len(files) > artifacts.limits.files:
             raise DescriptionError(f"it has more than {artifacts.limits.files:,} files")
         remaining = artifacts.limits.total_bytes
         for item in files:
-            remaining -= _fetch_file(digest, str(item["name"]), client, incoming, remaining)
+            remaining -= _fetch_file(digest, str(item["name"]), get, incoming, remaining)
         stored = artifacts.add(incoming)
     except (ValueError, KeyError, TypeError) as error:
         raise DescriptionError("the gateway gave no list of files", hint="give the address of a gateway") from error
@@ -57,7 +72,7 @@ def store_content(digest: str, client: httpx2.Client, artifacts: ArtifactStore) 
         )
 
 
-def _fetch_file(digest: str, name: str, client: httpx2.Client, folder: Path, limit: int) -> int:
+def _fetch_file(digest: str, name: str, get: Get, folder: Path, limit: int) -> int:
     """Write a file below a folder and return its size."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name or not path.parts:
@@ -66,7 +81,7 @@ def _fetch_file(digest: str, name: str, client: httpx2.Client, folder: Path, lim
     file.parent.mkdir(parents=True, exist_ok=True)
     size = 0
     with file.open("xb") as stream:
-        while part := _get(client, f"/v1/content/{digest}/part", file=name, offset=size).content:
+        while part := get(f"/v1/content/{digest}/part", file=name, offset=size).content:
             size += len(part)
             if size > limit:
                 raise DescriptionError(f"it is larger than {limit:,} bytes")
@@ -74,11 +89,11 @@ def _fetch_file(digest: str, name: str, client: httpx2.Client, folder: Path, lim
     return size
 
 
-def _get(client: httpx2.Client, path: str, **query: str | int) -> httpx2.Response:
+def _get(client: httpx2.Client, extensions: Mapping[str, str], path: str, **query: str | int) -> httpx2.Response:
     import httpx2
 
     try:
-        response = client.get(path, params=query)
+        response = client.get(path, params=query, extensions=dict(extensions))
     except httpx2.HTTPError as error:
         raise DescriptionError(f"the gateway does not answer: {type(error).__name__}") from error
     if response.status_code != 200:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -56,6 +55,7 @@ class GatewayLink:
         """the last answer; it stays while the gateway is away"""
         self._name = address.key
         self._client = address.open()
+        self._extensions = address.extensions
         self._identity = identity
         self._read = read
         self._wake = wake
@@ -90,6 +90,9 @@ class GatewayLink:
                 self._known_tag = ""
                 self._log_failure(error.message)
                 await asyncio.sleep(REFUSED_RETRY_S if isinstance(error, HeartbeatRefusedError) else RETRY_S)
+            except Exception:  # the link must not end: nobody would hear of what comes later
+                _log.exception("the heartbeat to %s failed", self._name)
+                await asyncio.sleep(REFUSED_RETRY_S)
             else:
                 if tag == self._known_tag:  # a gateway that drains answers at once
                     await asyncio.sleep(RETRY_S)
@@ -119,7 +122,9 @@ class GatewayLink:
 
         path = f"/v1/hosts/{self._identity.name}/heartbeat"
         try:
-            response = await self._client.post(path, json=self._read(tag).as_json(), headers=self._identity.headers())
+            response = await self._client.post(
+                path, json=self._read(tag).as_json(), headers=self._identity.headers(), extensions=self._extensions
+            )
         except httpx2.HTTPError as error:
             raise UsageError(f"no answer: {type(error).__name__}") from error
         if response.status_code != 200:
@@ -144,21 +149,28 @@ class GatewayLinks:
         self._identity = identity
         self._read = read
         self._links: dict[str, GatewayLink] = {}
+        self._is_resolved = False
 
     async def run(self) -> None:
         """Keep a link to each address, for ever."""
         while True:
-            resolved = [await resolve_gateway(gateway) for gateway in self._gateways]
+            resolved = [await asyncio.to_thread(resolve_gateway, gateway) for gateway in self._gateways]
             addresses = {address.key: address for current in resolved for address in current or ()}
             for key, address in addresses.items():
                 if key not in self._links:
                     self._links[key] = GatewayLink(address, self._identity, self._read, self.wake)
             # A name that cannot be looked up now says nothing: without its gateways all versions would be unloaded.
-            if all(resolved):
+            self._is_resolved = all(resolved)
+            if self._is_resolved:
                 for key in self._links.keys() - addresses.keys():
                     await self._links.pop(key).close()
                     self.wake.set()
             await asyncio.sleep(RESOLVE_INTERVAL_S)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every gateway has said since the start what it demands."""
+        return self._is_resolved and all(link.demand is not None for link in self._links.values())
 
     def demands(self) -> list[HostDemand]:
         """Return what each gateway demanded last."""
@@ -186,37 +198,47 @@ class GatewayAddress:
         """Its name in messages, and the same for the same gateway."""
         return self.url if self.ip in self.url else f"{self.url} ({self.ip})"
 
+    @property
+    def base_url(self) -> str:
+        """The URL with the address in place of the name."""
+        parts = urlsplit(self.url)
+        ip = f"[{self.ip}]" if ":" in self.ip else self.ip
+        return f"{parts.scheme}://{ip}{f':{parts.port}' if parts.port else ''}{parts.path.rstrip('/')}"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of each request."""
+        return {"Host": urlsplit(self.url).netloc, "User-Agent": "nlapi-ray"}
+
+    @property
+    def extensions(self) -> dict[str, str]:
+        """What each request says of TLS: the name that the certificate has to be of."""
+        parts = urlsplit(self.url)
+        return {"sni_hostname": parts.hostname or ""} if parts.scheme == "https" else {}
+
     def open(self) -> httpx2.AsyncClient:
         """Return a client that connects to the address by the name of the URL."""
         import httpcore2
         import httpx2
 
-        parts = urlsplit(self.url)
-        ip = f"[{self.ip}]" if ":" in self.ip else self.ip
-        port = f":{parts.port}" if parts.port else ""
-        verify: ssl.SSLContext = httpcore2.default_ssl_context()
-
-        async def set_server_name(request: httpx2.Request) -> None:
-            request.extensions["sni_hostname"] = parts.hostname or ""
-
-        headers: Mapping[str, str] = {"Host": parts.netloc, "User-Agent": "nlapi-ray"}
         return httpx2.AsyncClient(
-            base_url=f"{parts.scheme}://{ip}{port}{parts.path.rstrip('/')}",
-            headers=headers,
+            base_url=self.base_url,
+            headers=self.headers,
             timeout=httpx2.Timeout(REPLY_TIMEOUT_S),
             trust_env=False,
-            verify=verify,
-            event_hooks={"request": [set_server_name]} if parts.scheme == "https" else {},
+            verify=httpcore2.default_ssl_context(),
         )
 
 
-async def resolve_gateway(url: str) -> list[GatewayAddress] | None:
-    """Return all addresses of the name in a URL, IPv4 where it has any; None when it cannot be looked up now."""
+def resolve_gateway(url: str) -> list[GatewayAddress] | None:
+    """Return all addresses of the name in a URL, IPv4 where it has any; None when it cannot be looked up now.
+
+    It blocks; call it in a thread.
+    """
     parts = urlsplit(url)
-    loop = asyncio.get_running_loop()
     try:
-        rows = await loop.getaddrinfo(parts.hostname, parts.port or 0, type=socket.SOCK_STREAM)
-    except OSError as error:
+        rows = socket.getaddrinfo(parts.hostname, parts.port or 0, type=socket.SOCK_STREAM)
+    except (OSError, ValueError) as error:  # a label of more than 63 characters is a UnicodeError
         _log.warning("%s has no address: %s", parts.hostname, error)
         return None
     families = {family for family, *_ in rows}

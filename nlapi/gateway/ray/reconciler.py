@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 import time
+from collections.abc import Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 POLL_S = 1.0
 """seconds between two looks at Ray; what a gateway demands is deployed at once"""
 
+NAMING_S = 10.0
+"""seconds within which Ray names the replicas of an application that runs; a controller that was killed takes one"""
+
 # Longer than the longest request of the revision before usually takes; an undo within it finds the version running.
 REMOVE_DELAY_S = 30.0
 RETRY_S = 30.0
@@ -33,65 +37,104 @@ _log = logging.getLogger(__name__)
 class RayReconciler:
     """Runs for ever; when it ends, replicas go on, and gateways go on to call them."""
 
-    def __init__(self, cluster: RayCluster, identity: HostIdentity) -> None:
+    def __init__(
+        self,
+        cluster: RayCluster,
+        identity: HostIdentity,
+        *,
+        remove_delay_s: float = REMOVE_DELAY_S,
+        retry_s: float = RETRY_S,
+    ) -> None:
         self._cluster = cluster
+        self._remove_delay_s = remove_delay_s
+        self._retry_s = retry_s
         self._links = GatewayLinks(cluster.gateways, identity, self._heartbeat)
-        self._state: ClusterState | None = None
+        self._state = ClusterState()
         """what Ray said last"""
-        self._demanded_at: dict[HostedContent, float] = {}
-        self._failed_at: dict[HostedContent, float] = {}
         self._endpoints: dict[HostedContent, tuple[str, ...]] = {}
+        self._demanded_at: dict[HostedContent, float] = {}
+        """when a content was demanded last; it is kept in Ray"""
+        self._failed_at: dict[HostedContent, float] = {}
+        self._nameless_at: dict[HostedContent, float] = {}
+        """since when an application runs of which Ray names no replica"""
         self._is_deployed = False
         """whether Ray has the options of this process"""
         self._problem = ""
 
     async def run(self) -> None:
         """Look at Ray and at the gateways until it is cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._reconcile(tasks))
-
-    async def _reconcile(self, tasks: asyncio.TaskGroup) -> None:
         async with self._cluster.open() as client:
+            # First of all: a heartbeat without replicas would let the gateways forget those that run.
+            while not await self._try(self._begin(client)):  # noqa: ASYNC110 - Ray does not tell
+                await asyncio.sleep(POLL_S)
             try:
-                while True:
-                    self._links.wake.clear()
-                    try:
-                        if self._state is None:
-                            # First of all: a heartbeat without replicas would let the gateways forget those that run.
-                            state = await self._cluster.read(client)
-                            self._demanded_at = dict.fromkeys(state.apps, time.monotonic())
-                            self._take(state)
-                            tasks.create_task(self._links.run())
-                        await self._step(client)
-                        self._note("")
-                    except NlapiError as error:
-                        # Ray's head may be away: what is known of the replicas stays, and they serve without it.
-                        self._note(error.message)
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(POLL_S):
-                            await self._links.wake.wait()
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._links.run())
+                    tasks.create_task(self._reconcile(client))
             finally:
                 await self._links.close()
 
-    async def _step(self, client: httpx2.AsyncClient) -> None:
+    async def _begin(self, client: httpx2.AsyncClient) -> bool:
+        """Note what runs; return whether Ray has named the replicas of all that runs, or does not name them."""
+        state = await self._cluster.read(client)
+        self._demanded_at = dict.fromkeys(state.apps, time.monotonic())
+        self._take(state)
+        return self._nameless_at.keys() == self._nameless()
+
+    async def _reconcile(self, client: httpx2.AsyncClient) -> None:
+        while True:
+            self._links.wake.clear()
+            await self._try(self._step(client))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL_S):
+                    await self._links.wake.wait()
+
+    async def _try(self, work: Coroutine[object, object, bool]) -> bool:
+        """Do something with Ray, and return what it returns; False when Ray does not answer."""
+        try:
+            result = await work
+        except NlapiError as error:
+            # Ray's head may be away: what is known of the replicas stays, and they serve without it.
+            problem = error.message
+            result = False
+        else:
+            problem = ""
+        if problem != self._problem:  # once, and not every second
+            _log.warning("Ray: %s", problem or "it answers again")
+            self._problem = problem
+        return result
+
+    async def _step(self, client: httpx2.AsyncClient) -> bool:
+        """Deploy what is demanded; return whether Ray had to be told."""
         state = await self._cluster.read(client)
         self._take(state)
         wanted = self._wanted(state)
-        if wanted is None:
-            return
-        if wanted != set(state.apps) or not self._is_deployed:
-            await self._cluster.deploy(client, wanted, state.others)
-            self._is_deployed = True
+        if wanted is None or (wanted == state.apps.keys() and self._is_deployed):
+            return False
+        await self._cluster.deploy(client, wanted, state)
+        self._is_deployed = True
+        return True
 
     def _take(self, state: ClusterState) -> None:
         """Note what Ray says, and tell the gateways if it has changed."""
+        before = (self._state, self._endpoints, self._nameless())
         # A controller that was killed forgets the replicas for a second, and they serve. When really none is left,
         # calls of the addresses that it had fail as calls of none do.
         kept = {content: urls for content, urls in self._endpoints.items() if content in self._demanded_at}
-        endpoints = kept | {content: app.endpoints for content, app in state.apps.items() if app.endpoints}
-        if state != self._state or endpoints != self._endpoints:
-            self._state, self._endpoints = state, endpoints
+        self._endpoints = kept | {content: app.endpoints for content, app in state.apps.items() if app.endpoints}
+        self._state, now = state, time.monotonic()
+        self._nameless_at = {
+            content: self._nameless_at.get(content, now)
+            for content, app in state.apps.items()
+            if app.status == AppStatus.RUNNING and content not in self._endpoints
+        }
+        if before != (self._state, self._endpoints, self._nameless()):
             self._links.report()
+
+    def _nameless(self) -> set[HostedContent]:
+        """Return what runs, and of which Ray would have named a replica by now if it did."""
+        now = time.monotonic()
+        return {content for content, at in self._nameless_at.items() if now >= at + NAMING_S}
 
     def _wanted(self, state: ClusterState) -> set[HostedContent] | None:
         """Return what should run, or None while no gateway has said it."""
@@ -100,34 +143,33 @@ class RayReconciler:
             return None
         now, demanded = time.monotonic(), {content for demand in demands for content in demand.versions}
         self._demanded_at |= dict.fromkeys(demanded, now)
-        failed = {content for content, app in state.apps.items() if app.status == AppStatus.FAILED}
+        # One whose newest replica has failed while others serve is left as it is.
+        failed = {
+            content for content, app in state.apps.items() if app.status == AppStatus.FAILED and not app.endpoints
+        }
         self._failed_at = {content: self._failed_at.get(content, now) for content in failed & demanded}
-        retried = {content for content, at in self._failed_at.items() if now >= at + RETRY_S}
         for content, at in list(self._demanded_at.items()):
-            # What failed is kept for nobody: the next one who demands it may have mended the cause.
-            if now >= at + REMOVE_DELAY_S or content in failed - demanded:
+            # What failed is kept for nobody: the next one who demands it may have mended the cause. All else may be
+            # demanded by a gateway that has not been heard yet.
+            is_over = now >= at + self._remove_delay_s and self._links.is_complete
+            if content not in demanded and (is_over or content in failed):
                 del self._demanded_at[content]
         # Left out once, and deployed anew by the next look.
+        retried = {content for content, at in self._failed_at.items() if now >= at + self._retry_s}
         return {*self._demanded_at} - retried
 
     def _heartbeat(self, tag: str) -> HostHeartbeat:
-        apps = self._state.apps if self._state is not None else {}
-        unreachable = {content: app for content, app in apps.items() if content not in self._endpoints}
+        nameless = self._nameless()
         return HostHeartbeat(
             shard=self._cluster.shard,
             ready=self._endpoints,
-            failed={content: _reason(app) for content, app in unreachable.items() if app.status in _FINAL},
+            failed={
+                content: _reason(app)
+                for content, app in self._state.apps.items()
+                if content in nameless or (app.status == AppStatus.FAILED and content not in self._endpoints)
+            },
             demand=tag,
         )
-
-    def _note(self, problem: str) -> None:
-        if problem != self._problem:  # once, and not every second
-            _log.warning("Ray: %s", problem or "it answers again")
-            self._problem = problem
-
-
-_FINAL = (AppStatus.FAILED, AppStatus.RUNNING)
-"""the states in which a replica without an address gets none any more"""
 
 
 def _reason(app: RunningApp) -> str:

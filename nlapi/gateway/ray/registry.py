@@ -12,11 +12,10 @@ from time import perf_counter
 import orjson
 
 from nlapi.errors import DescriptionError
+from nlapi.gateway.http.problems import GatewayProblem
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
 from nlapi.gateway.ray.messages import INTERVAL_S, SILENT_S, HostDemand, HostedContent, HostHeartbeat
 from nlapi.gateway.shards.call_headers import (
-    DIGEST_HEADER,
-    SHADOW_HEADER,
     TIMEOUT_HEADER,
     request_headers,
     version_headers,
@@ -27,6 +26,8 @@ from nlapi.routing.model import VersionRef
 
 LOAD_WAIT_S = 120.0
 """seconds that a change waits for the hosts of a shard to run a version; Ray takes 3 and the imports of the version"""
+
+MAX_HOSTS = 100
 
 FORGET_S = 600.0
 """seconds after which a silent host is forgotten while another one of its shard is heard, as after a new name"""
@@ -72,7 +73,8 @@ class HostRegistry:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._opened_at: float | None = None
-        self._hosts: dict[str, ServingHost] = {}
+        self._hosts: dict[tuple[str, str], ServingHost] = {}
+        """shard and name -> host: those of two shards may have one name"""
         self._demands: dict[ContentDemand, None] = {}
         self._instance = secrets.token_hex(4)
         self._demand_count = 0
@@ -92,8 +94,8 @@ class HostRegistry:
         self._opened_at = self._clock()
 
     def hosts(self) -> list[ServingHost]:
-        """Return the hosts by name."""
-        return sorted(self._hosts.values(), key=lambda host: host.name)
+        """Return the hosts by name and shard."""
+        return sorted(self._hosts.values(), key=lambda host: (host.name, host.heartbeat.shard))
 
     def silent_s(self, host: ServingHost) -> float:
         """Return the seconds since a host should have been heard; 0 while it is heard."""
@@ -109,12 +111,15 @@ class HostRegistry:
         return replicas
 
     def reported_endpoints(self, shard: str, content: HostedContent) -> tuple[str, ...] | None:
-        """Return the addresses of the replicas of a content; None while no host of the shard was heard."""
-        return self.endpoints(shard, content) if self._of_shard(shard) else None
+        """Return the addresses of the replicas of a content; None while a host that has some may not be heard yet."""
+        endpoints = self.endpoints(shard, content)
+        return None if not endpoints and (self.is_settling or not self._of_shard(shard)) else endpoints
 
     def endpoints(self, shard: str, content: HostedContent) -> tuple[str, ...]:
         """Return the addresses of the replicas of a content."""
-        return tuple(url for host in self._of_shard(shard) for url in host.heartbeat.ready.get(content, ()))
+        # A host that was started again under another name has the replicas that it had under the first.
+        urls = (url for host in self._of_shard(shard) for url in host.heartbeat.ready.get(content, ()))
+        return tuple(dict.fromkeys(urls))
 
     def problem(self, shard: str, content: HostedContent) -> str:
         """Return the reason why no host runs a content; "" when one does."""
@@ -129,12 +134,18 @@ class HostRegistry:
         return f"no host of shard {shard} runs it yet"
 
     def record(self, name: str, heartbeat: HostHeartbeat) -> None:
-        """Note a heartbeat."""
-        before, now = self._hosts.get(name), self._clock()
-        self._hosts[name] = ServingHost(name=name, heartbeat=heartbeat, seen_at=now)
-        gone = [host.name for host in self._of_shard(heartbeat.shard) if now - host.seen_at >= FORGET_S]
+        """Note a heartbeat. GatewayProblem 409 when there are too many hosts."""
+        key, now = (heartbeat.shard, name), self._clock()
+        before = self._hosts.get(key)
+        if before is None and len(self._hosts) >= MAX_HOSTS:
+            oldest = min(self._hosts, key=lambda other: self._hosts[other].seen_at)
+            if now - self._hosts[oldest].seen_at < FORGET_S:
+                raise GatewayProblem(409, f"{MAX_HOSTS} hosts are known already", code="exists")
+            del self._hosts[oldest]
+        self._hosts[key] = ServingHost(name=name, heartbeat=heartbeat, seen_at=now)
+        gone = [host for host in self._of_shard(heartbeat.shard) if now - host.seen_at >= FORGET_S]
         for other in gone:
-            del self._hosts[other]
+            del self._hosts[heartbeat.shard, other.name]
         if before is None or gone or _state(before.heartbeat) != _state(heartbeat):
             self.generation += 1
             self._notify()
@@ -187,13 +198,16 @@ class HostRegistry:
         shard, content = demand.shard, demand.content
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                while not self.endpoints(shard, content):
+                while True:
+                    # What a silent host has may be gone: it may serve, and nothing new is sent there.
                     live = [host for host in self._of_shard(shard) if not self.silent_s(host)]
+                    if any(host.heartbeat.ready.get(content) for host in live):
+                        return
                     if all(content in host.heartbeat.failed for host in live) and (live or not self.is_settling):
                         break
                     await self._wait_change()
-        if reason := self.problem(shard, content):
-            raise DescriptionError(reason, hint=host_hint(shard))
+        reason = self.problem(shard, content) or f"no host of shard {shard} that is heard runs it"
+        raise DescriptionError(reason, hint=host_hint(shard))
 
     async def wait_replica(self, shard: str, content: HostedContent) -> None:
         """Wait until a host runs a content, as long as hosts may not be heard yet."""
@@ -230,10 +244,7 @@ class HostRunner:
         self.cluster = cluster
         self.demand = demand
         self._owns_cluster = owns_cluster
-        self._headers = {
-            **version_headers(demand.version),
-            DIGEST_HEADER: demand.content.digest,
-        } | ({SHADOW_HEADER: "true"} if demand.content.shadow else {})
+        self._headers = version_headers(demand.version)
         self._usual = UsualLatency()
 
     async def run(self, request: InferenceRequest, timeout_s: float, *, repeatable: bool) -> InferenceResult:

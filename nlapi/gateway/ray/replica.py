@@ -21,7 +21,6 @@ from nlapi.gateway.ray.content import fetch_content
 from nlapi.gateway.shards.call_headers import (
     CLIENT_HEADER,
     CONTEXT_HEADER,
-    DIGEST_HEADER,
     OBJECTIVE_HEADER,
     TIMEOUT_HEADER,
     encode_server_timing,
@@ -41,7 +40,7 @@ DEFAULT_TIMEOUT_S = 30.0
 """seconds of a call that does not say how long its answer may take"""
 MAX_TIMEOUT_S = 600.0
 
-# 429 and 421 alone say that nothing was run, so that a call that is not idempotent may go to another replica.
+# 429 alone says that nothing was run, so that a call that is not idempotent may go to another replica.
 _STATUS = {
     FailureKind.TIMEOUT: 504,
     FailureKind.UNAVAILABLE: 429,
@@ -80,8 +79,7 @@ class ReplicaSettings:
 class ReplicaApp:
     """The ASGI application of one content: POST with an input gives the output."""
 
-    def __init__(self, digest: str, runner: SoleRunner) -> None:
-        self.digest = digest
+    def __init__(self, runner: SoleRunner) -> None:
         self.runner = runner
         # Any host name, as Envoy passes on that of its client; pages of other sites are refused by their origin.
         self._guard = RequestGuard(("*",))
@@ -103,9 +101,6 @@ class ReplicaApp:
             body = await read_body(receive, headers, MAX_INPUT_BYTES)
             if scope["method"] != "POST":
                 status, answer = 405, _error_body("a version is called with POST")
-            # The port was another version's, and whoever calls does not know yet.
-            elif headers.get(DIGEST_HEADER.lower(), self.digest) != self.digest:
-                status, answer = 421, _error_body("it runs another version")
             else:
                 result = await self.runner.run(_read_request(headers, body), _timeout_s(headers), repeatable=False)
                 status, answer, timing = 200, _encode_output(result), encode_server_timing(result.stages)
@@ -126,12 +121,12 @@ def open_app(settings: ReplicaSettings) -> ReplicaApp:
     # A damaged copy, as of a full disk, is read again.
     if not artifacts.is_sound(settings.digest):
         token = read_reference(settings.token, "--token")
-        fetch_content(settings.digest, settings.gateways, {"Authorization": f"Bearer {token}"}, artifacts)
+        fetch_content(settings.digest, settings.gateways, token, artifacts)
     folder = artifacts.path(settings.digest)
     if settings.shadow:
         with suppress(OSError):
             os.nice(SHADOW_NICENESS)
-    return ReplicaApp(settings.digest, open_sole_runner(folder.name, folder.parent, digest=settings.digest))
+    return ReplicaApp(open_sole_runner(folder.name, folder.parent, digest=settings.digest))
 
 
 _opened: list[ReplicaApp] = []

@@ -21,8 +21,6 @@ VERSION_HEADER = "Nlapi-Version"
 """of a call the version that is to run, of an answer the one that ran"""
 CONTEXT_HEADER = "Nlapi-Context"
 ROUTING_KEY_HEADER = "X-Routing-Key"
-DIGEST_HEADER = "Nlapi-Digest"
-SHADOW_HEADER = "Nlapi-Shadow"
 TIMEOUT_HEADER = "Nlapi-Timeout-Ms"
 OBJECTIVE_HEADER = "Nlapi-Objective"
 CLIENT_HEADER = "Nlapi-Client"
@@ -33,7 +31,7 @@ REVISION_HEADER = "Nlapi-Revision"
 
 INTERNAL_HEADERS = (
     *(MODEL_HEADER, VERSION_HEADER, CONTEXT_HEADER, ROUTING_KEY_HEADER),
-    *(DIGEST_HEADER, SHADOW_HEADER, TIMEOUT_HEADER, OBJECTIVE_HEADER, CLIENT_HEADER),
+    *(TIMEOUT_HEADER, OBJECTIVE_HEADER, CLIENT_HEADER),
     *(CELL_HEADER, RULE_HEADER, REVISION_HEADER),
 )
 """what a shard or a host believes of a request: a client's own never reaches it, and no shard is configured with one"""

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 MAX_ATTEMPTS = 3
 
 # RFC 6585 §4 and RFC 9110 §15.5.20: such a request was not executed, and may be sent elsewhere.
-NOT_EXECUTED = {429: "has too much to do", 421: "has not loaded the version"}
+NOT_EXECUTED = {429: "has too much to do", 421: "does not run the version"}
 
 # The part of the timeout for opening a connection: an address that does not answer leaves time for another replica.
 CONNECT_TIME_SHARE = 0.25

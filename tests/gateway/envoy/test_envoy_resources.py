@@ -158,11 +158,14 @@ def test_replicas_on_ray_are_the_endpoints_of_their_version() -> None:
     resources = objective_resources(heard, OPTIONS)
     assert heard.plane is Plane.ENVOY
     assert {"rank/json/ranker/v1", "rank/json/ranker/v2"} <= resources[CLUSTER].keys()
+    unheard = resources
     assert not resources[ENDPOINTS], "an Envoy would lose the replicas that it has"
     content = HostedContent(digest="sha256:" + "1" * 64)
     hosts.record("ray", HostHeartbeat(shard="json", ready={content: (f"http://10.0.0.7:30000{path}",)}))
     heard = carriage(current, current.objectives["rank"], list_cells(current)["rank"], hosts.reported_endpoints)
     resources = objective_resources(heard, OPTIONS)
+    assert resources[CLUSTER] == unheard[CLUSTER], "a changed cluster begins without endpoints"
+    assert '"retriable_status_codes": [404, 429]' in json.dumps(resources[ROUTES])
     text = json.dumps(resources[ENDPOINTS]["rank/json/ranker/v1"])
     assert '"address": "10.0.0.7", "port_value": 30000' in text
     assert "10.0.0.7" not in json.dumps(resources[ENDPOINTS]["rank/json/ranker/v2"])
