@@ -26,6 +26,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -305,72 +306,75 @@ async def phase(name: str, load: Load, work: Callable[[], None], after_s: float 
     print(f"| {name} | {time.monotonic() - start:.0f} | {answered + lost:,} | {lost} |", flush=True)
 
 
-async def run(stage: Stage, postgres: Any, seconds: float) -> bool:
-    url = f"http://127.0.0.1:{stage.ports[0]}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Faults:
+    """What is done to the stage while clients ask. Each method takes as long as the fault does."""
 
-    def kill_ray(title: str) -> Callable[[], None]:
-        def work() -> None:
-            os.kill(stage.ray_processes(title)[0], signal.SIGKILL)
-            time.sleep(10)
+    stage: Stage
+    postgres: Any
+    seconds: float
 
-        return work
+    def kill_ray(self, title: str) -> None:
+        os.kill(self.stage.ray_processes(title)[0], signal.SIGKILL)
+        time.sleep(10)
 
-    def move(version: str) -> Callable[[], None]:
-        def work() -> None:
-            stage.call("POST", "/v1/models/echo/versions", {"version": version, "source": version, "shard": "ranking"})
-            stage.call("PATCH", "/v1/objectives/greet", {"version": version})
+    def move(self, version: str) -> None:
+        body = {"version": version, "source": version, "shard": "ranking"}
+        self.stage.call("POST", "/v1/models/echo/versions", body)
+        self.stage.call("PATCH", "/v1/objectives/greet", {"version": version})
 
-        return work
-
-    def gcs_away() -> None:
-        (pid,) = stage.ray_processes("gcs_server ")
+    def gcs_away(self) -> None:
+        (pid,) = self.stage.ray_processes("gcs_server ")
         command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]
-        environment = dict(
-            entry.partition(b"=")[::2] for entry in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-        )
+        entries = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        environment = dict(entry.partition(b"=")[::2] for entry in entries if entry)
         os.kill(pid, signal.SIGKILL)
-        time.sleep(seconds)
-        with (stage.folder / "gcs.log").open("ab") as log:
-            environment.pop(b"", None)
+        time.sleep(self.seconds)
+        with (self.stage.folder / "gcs.log").open("ab") as log:
             subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
-    def planes_away() -> None:
+    def planes_away(self) -> None:
         for number in (0, 1):
-            stage.kill(f"plane-{number}")
-        time.sleep(seconds)
-        for number, port in enumerate(stage.ports):
-            stage.restart(f"plane-{number}")
+            self.stage.kill(f"plane-{number}")
+        time.sleep(self.seconds)
+        self.planes_back()
+
+    def planes_back(self) -> None:
+        for number, port in enumerate(self.stage.ports):
+            self.stage.restart(f"plane-{number}")
             wait_port(port)
 
-    def all_but_ray_away() -> None:
+    def all_but_ray_away(self) -> None:
         # The control planes come back while nobody says where the replicas are; Envoy waits 15 s for endpoints.
         for name in ("reconciler", "plane-0", "plane-1"):
-            stage.kill(name)
-        for number, port in enumerate(stage.ports):
-            stage.restart(f"plane-{number}")
-            wait_port(port)
+            self.stage.kill(name)
+        self.planes_back()
         time.sleep(30)
-        stage.restart("reconciler")
+        self.stage.restart("reconciler")
 
-    def postgres_away() -> None:
-        postgres.kill()
+    def postgres_away(self) -> None:
+        self.postgres.kill()
         time.sleep(10)
-        postgres.start()
+        self.postgres.start()
 
+
+async def run(stage: Stage, postgres: Any, seconds: float) -> bool:
+    url = f"http://127.0.0.1:{stage.ports[0]}"
+    faults = Faults(stage=stage, postgres=postgres, seconds=seconds)
     print("| while clients ask | s | requests | failed |\n|---|---|---|---|", flush=True)
     async with Load(url, stage.tokens["web"]) as load:
         await phase("nothing happens", load, lambda: time.sleep(10))
-        await phase("a replica is killed", load, kill_ray("ray::ServeReplica"))
-        await phase("a new version, and requests go to it", load, move("v2"))
-        await phase("Ray's controller is killed", load, kill_ray("ray::ServeController"))
-        await phase(f"Ray's GCS is away for {seconds:.0f} s", load, gcs_away)
-        await phase(f"both control planes are away for {seconds:.0f} s", load, planes_away, 10)
-        await phase("they come back without the reconciler, for 30 s", load, all_but_ray_away, 10)
-        await phase("PostgreSQL is killed, and away for 10 s", load, postgres_away)
-        await phase("a replica is killed after all that", load, kill_ray("ray::ServeReplica"))
-        await phase("a new version after all that", load, move("v3"))
+        await phase("a replica is killed", load, partial(faults.kill_ray, "ray::ServeReplica"))
+        await phase("a new version, and requests go to it", load, partial(faults.move, "v2"))
+        await phase("Ray's controller is killed", load, partial(faults.kill_ray, "ray::ServeController"))
+        await phase(f"Ray's GCS is away for {seconds:.0f} s", load, faults.gcs_away)
+        await phase(f"both control planes are away for {seconds:.0f} s", load, faults.planes_away, 10)
+        await phase("they come back without the reconciler, for 30 s", load, faults.all_but_ray_away, 10)
+        await phase("PostgreSQL is killed, and away for 10 s", load, faults.postgres_away)
+        await phase("a replica is killed after all that", load, partial(faults.kill_ray, "ray::ServeReplica"))
+        await phase("a new version after all that", load, partial(faults.move, "v3"))
         for name in BAD:
-            await phase(f"a neighbour that {name}", load, lambda name=name: call_bad(stage, name), 15)
+            await phase(f"a neighbour that {name}", load, partial(call_bad, stage, name), 15)
     total, failed = sum(load.answers.values()) + sum(load.failures.values()), sum(load.failures.values())
     print(f"\nin all {failed} of {total:,} failed; answers by version: {dict(load.answers)}")
     for text, count in load.failures.most_common(5):
