@@ -91,10 +91,11 @@ class RayCluster:
                     "protocol": "HTTP",
                     "route_prefix": f"/{name}",
                     "app_name": name,
-                    "targets": [{"ip": "127.0.0.1", "port": port, "name": target}],
+                    "targets": [{"ip": "192.0.2.7", "port": port, "name": target}],
                 }
             )
-        return {"applications": applications, "target_groups": groups}
+        http = {"host": "127.0.0.1", "port": 8000}
+        return {"applications": applications, "target_groups": groups, "http_options": http}
 
 
 async def _send(send: Any, status: int, body: bytes) -> None:

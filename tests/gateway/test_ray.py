@@ -143,7 +143,9 @@ def _check_replica(talk: Talk) -> None:
     assert (answer.status_code, answer.json()) == (400, {"error": "the input or the context is not JSON"})
     assert httpx2.post(url, content=b"{}", headers={"Nlapi-Context": "[]"}).status_code == 400
     assert httpx2.post(url, content=b"1" * 5_000_000).status_code == 413
-    assert httpx2.post(url, content=b'"text"').status_code == 500
+    failed = httpx2.post(url, content=b'"text"')  # as Envoy calls it: what the answer says goes to the caller
+    assert (failed.status_code, "stages.py" in failed.text) == (500, False)
+    assert "stages.py" in httpx2.post(url, content=b'"text"', headers={"Nlapi-Timeout-Ms": "9000"}).text
 
 
 def _check_refusal(folder: Path, talk: Talk) -> None:
@@ -196,7 +198,9 @@ def test_a_wrong_option_is_refused_at_once(tmp_path: Path) -> None:
 
 
 @contextmanager
-def reconciling(cluster: RayCluster, token: str, *gateways: str, least: int = 1) -> Iterator[None]:
+def reconciling(
+    cluster: RayCluster, token: str, *gateways: str, least: int = 1, patience_s: float = 10
+) -> Iterator[None]:
     """A reconciler in a thread of this process, which waits for nothing long."""
     ray = Client(
         url=cluster.url, shard="ranking", read_token=lambda: TOKEN, listen="127.0.0.1", proxy_port=8000,
@@ -204,7 +208,7 @@ def reconciling(cluster: RayCluster, token: str, *gateways: str, least: int = 1)
     )  # fmt: skip
     identity = HostIdentity(name="here", read_token=lambda: token)
     loop = asyncio.new_event_loop()
-    task = loop.create_task(RayReconciler(ray, identity, remove_delay_s=0.2, retry_s=0.2).run())
+    task = loop.create_task(RayReconciler(ray, identity, remove_delay_s=0.2, retry_s=0.2, patience_s=patience_s).run())
 
     def run() -> None:
         with suppress(asyncio.CancelledError):
@@ -276,6 +280,24 @@ def test_gateways_hear_nothing_before_ray_names_the_replicas(tmp_path: Path, mon
             cluster.forgets = False
             _await(lambda: hosts.hosts()[0].seen_at > before)
             assert hosts.endpoints("ranking", content)
+
+
+def test_a_change_is_refused_while_ray_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with gateway(tmp_path) as talk, ray_cluster() as cluster:
+        assert talk.app is not None
+        token = talk.app.access.create_token("host", Audience.HOST)[1]
+        monkeypatch.setenv("HOST_TOKEN", token)
+        talk.ok("POST", "/v1/shards", {"name": "ranking", "protocol": "ray"})
+        with reconciling(cluster, token, f"http://127.0.0.1:{talk.port}", patience_s=0.2):
+            _await(talk.app.engine.hosts.hosts)
+            cluster.is_away = True
+            _await(lambda: talk.ok("GET", "/v1/hosts")["data"][0].get("problem"))
+            problem = talk.refused(422, "PATCH", "/v1/models/ranker/versions/v8", {"shard": "ranking"})
+            assert "answered 503" in problem["detail"]
+            assert "answered 503" in str(talk.ok("GET", "/v1/issues")["issues"])
+            cluster.is_away = False
+            _await(lambda: not talk.ok("GET", "/v1/hosts")["data"][0].get("problem"))
+            talk.ok("PATCH", "/v1/models/ranker/versions/v8", {"shard": "ranking"})
 
 
 def test_a_fixed_number_of_replicas_does_not_scale() -> None:

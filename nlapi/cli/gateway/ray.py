@@ -50,7 +50,7 @@ class RaySetup:
     ] = None
     name: Annotated[str | None, option("--name", "A unique name for the cluster. Default: machine and port.")] = None
     listen: Annotated[
-        str, option("--listen ADDRESS", "The address that replicas listen on. Ray takes one for all nodes.")
+        str, option("--listen ADDRESS", "The address that replicas listen on: one for all nodes, or 0.0.0.0.")
     ] = "127.0.0.1"
     proxy_port: Annotated[
         int, option("--proxy-port PORT", "The port of Ray's own proxy, which nobody calls.", min=1, max=65535)
@@ -91,7 +91,11 @@ def ray(setup: RaySetup) -> None:
         _check_url(address)
     shard = slug(setup.shard)
     secret = SecretReference(_reference(setup.token, "--token"), os.environ)
-    secret.read()  # at once: an error in the option must not end as a heartbeat that is refused
+    try:
+        secret.read()  # at once: an error in the option must not end as a heartbeat that is refused
+    except UsageError as error:
+        hint = "make one with `nlapi gateway token ray --for host --token-file FILE`, and give --token file:FILE"
+        raise UsageError(error.message, hint=hint) from None
     ray_reference = setup.ray_token or _ray_reference()
     ray_secret = SecretReference(_reference(ray_reference, "--ray-token"), os.environ) if ray_reference else None
     cluster = RayCluster(
@@ -106,7 +110,7 @@ def ray(setup: RaySetup) -> None:
         data=str(setup.data) if setup.data else "",
     )
     identity = HostIdentity(name=setup.name or _default_name(setup.dashboard), read_token=secret.read)
-    console.note(f"shard {shard}: {setup.dashboard} runs its versions, until Ctrl-C; they go on after it")
+    console.note(f"connecting shard {shard} with {setup.dashboard} until Ctrl-C; versions go on after it")
     try:
         asyncio.run(RayReconciler(cluster, identity).run())
     except KeyboardInterrupt:

@@ -57,13 +57,16 @@ def load_issues(engine: Engine) -> list[Issue]:
 
 
 def silent_host_issues(engine: Engine) -> list[Issue]:
-    """Return a WARNING for each host whose heartbeat is overdue."""
+    """Return a WARNING for each host whose heartbeat is overdue, or which can change nothing."""
     hint = "its replicas are called all the same; `nlapi gateway ray` has to run there to change what it runs"
-    return [
-        Issue.warning(f"hosts.{host.name}", f"it was not heard for {silence:.0f} s", hint, "host-silent")
-        for host in engine.hosts.hosts()
-        if (silence := engine.hosts.silent_s(host))
-    ]
+    issues = []
+    for host in engine.hosts.hosts():
+        if silence := engine.hosts.silent_s(host):
+            text = f"it was not heard for {silence:.0f} s"
+            issues.append(Issue.warning(f"hosts.{host.name}", text, hint, "host-silent"))
+        elif problem := host.heartbeat.problem:
+            issues.append(Issue.warning(f"hosts.{host.name}", problem, "its replicas are called all the same", "host"))
+    return issues
 
 
 MAX_ENDPOINTS = 10_000
@@ -108,7 +111,8 @@ async def list_hosts(call: ApiCall) -> ApiResponse:
 def _host_json(host: ServingHost, silent_s: float) -> Json:
     beat = host.heartbeat.as_json()
     silence = {"silent_seconds": round(silent_s, 1)} if silent_s else {}
-    return {"name": host.name, **{name: beat[name] for name in ("shard", "ready", "failed")}, **silence}
+    problem = {"problem": beat["problem"]} if beat["problem"] else {}
+    return {"name": host.name, **{name: beat[name] for name in ("shard", "ready", "failed")}, **problem, **silence}
 
 
 async def list_content(call: ApiCall) -> ApiResponse:

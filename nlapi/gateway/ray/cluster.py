@@ -19,6 +19,8 @@ APPLICATIONS = "/api/serve/applications/"
 BUILDER = "nlapi.gateway.ray.replica:build"
 REPLY_TIMEOUT_S = 20.0
 
+_ALL_ADDRESSES = ("", "0.0.0.0", "::")  # noqa: S104 - compared, and not bound to
+
 # A constructor that fails three times will fail again; Ray's own number is 20, and each takes seconds.
 CONSTRUCTOR_RETRIES = 3
 
@@ -91,6 +93,8 @@ class ClusterState:
 
     apps: Mapping[HostedContent, RunningApp] = field(default_factory=dict)
     others: tuple[Mapping[str, Any], ...] = ()
+    listen: str = ""
+    """the address that replicas listen on, as Serve was started; "" while it was not"""
 
 
 def app_name(shard: str, content: HostedContent) -> str:
@@ -187,11 +191,12 @@ class RayCluster:
 
 
 def _parse_state(details: Mapping[str, Any], shard: str) -> ClusterState:
+    listen = str((details.get("http_options") or {}).get("host") or "")
     endpoints: dict[str, tuple[str, ...]] = {}
     for group in details.get("target_groups") or ():
         # Without a running replica, Ray names its proxy.
         urls = [
-            f"http://{_host(target['ip'])}:{target['port']}{group['route_prefix']}"
+            f"http://{_host(_address(target['ip'], listen))}:{target['port']}{group['route_prefix']}"
             for target in group["targets"]
             if f"#{DEPLOYMENT}#" in target["name"]
         ]
@@ -211,7 +216,12 @@ def _parse_state(details: Mapping[str, Any], shard: str) -> ClusterState:
             )
         else:
             others.append(config)
-    return ClusterState(apps=apps, others=tuple(others))
+    return ClusterState(apps=apps, others=tuple(others), listen=listen)
+
+
+def _address(node_ip: str, listen: str) -> str:
+    """Return where a replica is called: Ray names its node, and it may listen on one address of that alone."""
+    return node_ip if listen in _ALL_ADDRESSES else listen
 
 
 def _host(ip: str) -> str:

@@ -44,6 +44,8 @@ class HostHeartbeat:
     """content -> the URLs of its replicas"""
     failed: Mapping[HostedContent, str] = field(default_factory=dict)
     """content that it cannot load -> the reason"""
+    problem: str = ""
+    """the reason why it can change nothing at the moment"""
     demand: str = ""
     """the tag of the last answer, whose list of versions it knows"""
 
@@ -54,6 +56,7 @@ class HostHeartbeat:
             shard=body["shard"],
             ready={HostedContent.from_json(item): tuple(item["endpoints"]) for item in body.get("ready", ())},
             failed={HostedContent.from_json(item): item["reason"] for item in body.get("failed", ())},
+            problem=body.get("problem", ""),
             demand=body.get("demand", ""),
         )
 
@@ -62,6 +65,7 @@ class HostHeartbeat:
             "shard": self.shard,
             "ready": [{**content.as_json(), "endpoints": list(urls)} for content, urls in sorted(self.ready.items())],
             "failed": [{**content.as_json(), "reason": reason} for content, reason in sorted(self.failed.items())],
+            "problem": self.problem,
             "demand": self.demand,
         }
 

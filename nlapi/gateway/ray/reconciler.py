@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 POLL_S = 1.0
 """seconds between two looks at Ray; what a gateway demands is deployed at once"""
 
-NAMING_S = 10.0
-"""seconds within which Ray names the replicas of an application that runs; a controller that was killed takes one"""
+PATIENCE_S = 10.0
+"""seconds until it is said that Ray does not answer or names no replica; a controller that was killed takes one"""
 
 # Longer than the longest request of the revision before usually takes; an undo within it finds the version running.
 REMOVE_DELAY_S = 30.0
@@ -44,10 +44,12 @@ class RayReconciler:
         *,
         remove_delay_s: float = REMOVE_DELAY_S,
         retry_s: float = RETRY_S,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self._cluster = cluster
         self._remove_delay_s = remove_delay_s
         self._retry_s = retry_s
+        self._patience_s = patience_s
         self._links = GatewayLinks(cluster.gateways, identity, self._heartbeat)
         self._state = ClusterState()
         """what Ray said last"""
@@ -60,6 +62,7 @@ class RayReconciler:
         self._is_deployed = False
         """whether Ray has the options of this process"""
         self._problem = ""
+        self._problem_at = 0.0
 
     async def run(self) -> None:
         """Look at Ray and at the gateways until it is cancelled."""
@@ -101,7 +104,9 @@ class RayReconciler:
             problem = ""
         if problem != self._problem:  # once, and not every second
             _log.warning("Ray: %s", problem or "it answers again")
+            self._problem_at = self._problem_at if self._problem and problem else time.monotonic()
             self._problem = problem
+            self._links.report()
         return result
 
     async def _step(self, client: httpx2.AsyncClient) -> bool:
@@ -112,6 +117,9 @@ class RayReconciler:
         if wanted is None or (wanted == state.apps.keys() and self._is_deployed):
             return False
         await self._cluster.deploy(client, wanted, state)
+        if state.listen and state.listen != self._cluster.listen and not self._is_deployed:
+            text = "Ray: replicas listen on %s since Serve was started, and not on %s; `serve shutdown` ends it for all"
+            _log.warning(text, state.listen, self._cluster.listen)
         self._is_deployed = True
         return True
 
@@ -134,7 +142,7 @@ class RayReconciler:
     def _nameless(self) -> set[HostedContent]:
         """Return what runs, and of which Ray would have named a replica by now if it did."""
         now = time.monotonic()
-        return {content for content, at in self._nameless_at.items() if now >= at + NAMING_S}
+        return {content for content, at in self._nameless_at.items() if now >= at + self._patience_s}
 
     def _wanted(self, state: ClusterState) -> set[HostedContent] | None:
         """Return what should run, or None while no gateway has said it."""
@@ -168,6 +176,7 @@ class RayReconciler:
                 for content, app in self._state.apps.items()
                 if content in nameless or (app.status == AppStatus.FAILED and content not in self._endpoints)
             },
+            problem=self._problem if time.monotonic() >= self._problem_at + self._patience_s else "",
             demand=tag,
         )
 

@@ -127,7 +127,7 @@ class HostRegistry:
             return ""
         hosts = self._of_shard(shard)
         for host in hosts:
-            if reason := host.heartbeat.failed.get(content, ""):
+            if reason := host.heartbeat.failed.get(content, "") or host.heartbeat.problem:
                 return f"host {host.name}: {reason}"
         if all(self.silent_s(host) for host in hosts):
             return f"no host of shard {shard} is heard"
@@ -203,11 +203,14 @@ class HostRegistry:
                     live = [host for host in self._of_shard(shard) if not self.silent_s(host)]
                     if any(host.heartbeat.ready.get(content) for host in live):
                         return
-                    if all(content in host.heartbeat.failed for host in live) and (live or not self.is_settling):
+                    refuses = (content in host.heartbeat.failed or host.heartbeat.problem for host in live)
+                    if all(refuses) and (live or not self.is_settling):
                         break
                     await self._wait_change()
         reason = self.problem(shard, content) or f"no host of shard {shard} that is heard runs it"
-        raise DescriptionError(reason, hint=host_hint(shard))
+        is_refused = any(host.heartbeat.failed.get(content) for host in live)
+        hint = "nothing was changed; mend it on the nodes of Ray or in the version" if is_refused else host_hint(shard)
+        raise DescriptionError(reason, hint=hint)
 
     async def wait_replica(self, shard: str, content: HostedContent) -> None:
         """Wait until a host runs a content, as long as hosts may not be heard yet."""
@@ -234,7 +237,7 @@ def host_hint(shard: str) -> str:
 
 
 def _state(heartbeat: HostHeartbeat) -> tuple[object, ...]:
-    return heartbeat.shard, heartbeat.ready, heartbeat.failed
+    return heartbeat.shard, heartbeat.ready, heartbeat.failed, heartbeat.problem
 
 
 class HostRunner:

@@ -95,9 +95,11 @@ class ReplicaApp:
             await self._serve(scope, receive, send)
 
     async def _serve(self, scope: Message, receive: Receive, send: Send) -> None:
-        timing = ""
+        timing, is_gateway = "", False
         try:
             headers = self._guard.check(scope["headers"], scope.get("scheme", "http"))
+            # Envoy gives what it gets to the caller, who must not read where code is and how it failed.
+            is_gateway = TIMEOUT_HEADER.lower() in headers
             body = await read_body(receive, headers, MAX_INPUT_BYTES)
             if scope["method"] != "POST":
                 status, answer = 405, _error_body("a version is called with POST")
@@ -107,7 +109,11 @@ class ReplicaApp:
         except GatewayProblem as problem:
             status, answer = problem.status, _error_body(problem.message)
         except InferenceError as error:
-            status, answer = _STATUS.get(error.kind, 500), _error_body(str(error))
+            if not is_gateway and error.kind is FailureKind.ERROR:
+                _log.warning("a call failed: %s", error)
+            is_public = is_gateway or error.kind is not FailureKind.ERROR
+            status = _STATUS.get(error.kind, 500)
+            answer = _error_body(str(error) if is_public else "the version failed; the log of its replica says how")
         except Exception:
             _log.exception("a call failed")
             status, answer = 500, _error_body("the replica failed; its log says how")
