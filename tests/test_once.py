@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -73,11 +74,16 @@ OUTCOMES: dict[str, Callable[[], Any]] = {
 }
 
 
+_ADDRESSES = itertools.count()
+
+
 @pytest.fixture(params=["toolset", "answer", "answer with a ledger"])
 def face(request: pytest.FixtureRequest) -> Callable[..., Change]:
     """Opens a face with consent in advance, or another `yes`; a call of it is one of a model."""
 
     def open_face(url: str, yes: Any = True) -> Change:
+        # A process remembers what it sent to an address, and a port is given again to the server of a later test.
+        url = f"{url}/{next(_ADDRESSES)}"
         if request.param == "toolset":
             tools = nlapi.toolset(API, base_url=url, yes=yes, timeout=5)
             return lambda name, arguments: tools.answer("change", {"operation": name, "arguments": arguments})
