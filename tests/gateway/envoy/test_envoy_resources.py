@@ -164,6 +164,7 @@ def test_replicas_on_ray_are_the_endpoints_of_their_version() -> None:
     hosts.record("ray", HostHeartbeat(shard="json", ready={content: (f"http://10.0.0.7:30000{path}",)}))
     heard = carriage(current, current.objectives["rank"], list_cells(current)["rank"], hosts.reported_endpoints)
     resources = objective_resources(heard, OPTIONS)
+    assert resources[CLUSTER]["rank/json/ranker/v1"]["ignore_health_on_host_removal"] is True
     assert resources[CLUSTER] == unheard[CLUSTER], "a changed cluster begins without endpoints"
     assert '"retriable_status_codes": [404, 429]' in json.dumps(resources[ROUTES])
     text = json.dumps(resources[ENDPOINTS]["rank/json/ranker/v1"])
