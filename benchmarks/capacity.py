@@ -54,7 +54,7 @@ def path_costs(payload: str) -> list[UnitCost]:
 
 
 REPLICA = UnitCost(
-    name="a replica on Ray, stages that do nothing; 1 KB", us=200.0, source="a quiet machine (benchmarks.gateway_ray)"
+    name="a replica on Ray, stages that do nothing; 1 KB", us=490.0, source="python -m benchmarks.gateway_ray --cost"
 )
 SIGNATURE = UnitCost(
     name="ES256 signature, once for each cell and range", us=45.0, source="a quiet machine (docs/design/041)"
