@@ -30,6 +30,8 @@ class RayCluster:
         self.configs: dict[str, dict[str, Any]] = {}
         self.puts: list[dict[str, Any]] = []
         self.reads = 0
+        self.strays = 0
+        """requests of paths that no replica has"""
         self.replicas: dict[str, ReplicaApp] = {}
         self.reasons: dict[str, str] = {}
 
@@ -42,6 +44,7 @@ class RayCluster:
         elif app := self.replicas.get(scope["path"].strip("/")):
             await app(scope, receive, send)
         else:
+            self.strays += 1
             await _send(send, 404, b"{}")
 
     async def _dashboard(self, scope: Any, receive: Any) -> tuple[int, bytes]:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from hashlib import sha256
 from http.client import HTTPConnection
 from pathlib import Path
@@ -30,7 +31,7 @@ from nlapi.gateway.ray.content import store_content
 from nlapi.gateway.ray.gateways import HostIdentity, resolve_gateway
 from nlapi.gateway.ray.messages import MAX_LOADS, SILENT_S, HostedContent, HostHeartbeat
 from nlapi.gateway.ray.reconciler import RayReconciler
-from nlapi.gateway.ray.registry import FORGET_S, MAX_HOSTS, SETTLING_S, HostRegistry
+from nlapi.gateway.ray.registry import FORGET_S, MAX_HOSTS, SETTLING_S, ContentDemand, HostRegistry
 from nlapi.gateway.store.store import GatewayStore
 from nlapi.gateway.versions.artifacts import ArtifactStore
 from nlapi.routing.model import ShardProtocol, VersionRef
@@ -197,109 +198,137 @@ def test_a_wrong_option_is_refused_at_once(tmp_path: Path) -> None:
     assert "is not an http or https URL" in refused(*token, "--ray", "127.0.0.1:8265")
 
 
-@contextmanager
-def reconciling(
-    cluster: RayCluster, token: str, *gateways: str, name: str = "here", least: int = 1, patience_s: float = 10
-) -> Iterator[None]:
-    """A reconciler in a thread of this process, which waits for nothing long."""
-    ray = Client(
-        url=cluster.url, shard="ranking", read_token=lambda: TOKEN, listen="127.0.0.1", proxy_port=8000,
-        scale=Scale(least=least, most=least), gateways=gateways, token="env:HOST_TOKEN",
-    )  # fmt: skip
-    identity = HostIdentity(name=name, read_token=lambda: token)
-    loop = asyncio.new_event_loop()
-    task = loop.create_task(RayReconciler(ray, identity, remove_delay_s=0.2, retry_s=0.2, patience_s=patience_s).run())
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hosted:
+    """A gateway in this process with a shard of Ray, a cluster, and the content of a version."""
 
-    def run() -> None:
-        with suppress(asyncio.CancelledError):
-            loop.run_until_complete(task)
+    talk: Talk
+    cluster: RayCluster
+    token: str
+    content: HostedContent
 
-    thread = Thread(target=run)
-    thread.start()
-    try:
-        yield
-    finally:
-        loop.call_soon_threadsafe(task.cancel)
-        thread.join()
-        loop.close()
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.talk.port}"
 
+    def demand(self, content: HostedContent) -> ContentDemand:
+        assert self.talk.app is not None
+        return self.talk.app.engine.hosts.demand("ranking", content, VersionRef.parse("ranker@v8"))
 
-def test_ray_runs_what_is_demanded_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with gateway(tmp_path) as talk, ray_cluster() as cluster:
-        assert talk.app is not None
-        token = talk.app.access.create_token("host", Audience.HOST)[1]
-        monkeypatch.setenv("HOST_TOKEN", token)
-        talk.ok("POST", "/v1/shards", {"name": "ranking", "protocol": "ray"})
-        good = HostedContent(digest=talk.ok("GET", "/v1/models/ranker/versions/v8")["digest"])
-        hosts, ref = talk.app.engine.hosts, VersionRef.parse("ranker@v8")
-        name, url = app_name("ranking", good), f"http://127.0.0.1:{talk.port}"
-        with reconciling(cluster, token, url):
-            demand, broken = hosts.demand("ranking", good, ref), hosts.demand("ranking", OTHER, ref)
-            _await(lambda: name in cluster.replicas)
-            _await(lambda: any(host["failed"] for host in talk.ok("GET", "/v1/hosts")["data"]))
-            failed = app_name("ranking", OTHER)
-            named = [[app["name"] for app in put["applications"]] for put in cluster.puts]
-            assert failed in named[-1]
-            count = len(named)  # tried anew: left out once, and named again
-            _await(lambda: len(cluster.puts) >= count + 2)
-            broken.withdraw()
-            _await(lambda: failed not in cluster.configs)
-            assert name in cluster.replicas
-        # Another start with other options: what runs is not replaced in place, and what nobody demands any more stays
-        # as long as a gateway has not been heard that may demand it.
-        arguments = cluster.configs[name]["args"]
-        demand.withdraw()
-        with reconciling(cluster, token, url, f"http://127.0.0.1:{free_port()}", least=2):
-            _await(lambda: cluster.configs[name]["deployments"][0]["num_replicas"] == 2)
-            seen = cluster.reads
-            _await(lambda: cluster.reads > seen + 2)
-            assert cluster.configs[name]["args"] == arguments
-        with reconciling(cluster, token, url):
-            _await(lambda: name not in cluster.configs)
+    def hosts(self) -> list[Any]:
+        hosts: list[Any] = self.talk.ok("GET", "/v1/hosts")["data"]
+        return hosts
+
+    @contextmanager
+    def reconciler(self, *gateways: str, name: str = "here", least: int = 1, patience_s: float = 10) -> Iterator[None]:
+        """A reconciler in a thread of this process, which waits for nothing long."""
+        ray = Client(
+            url=self.cluster.url, shard="ranking", read_token=lambda: TOKEN, listen="127.0.0.1", proxy_port=8000,
+            scale=Scale(least=least, most=least), gateways=(self.url, *gateways), token="env:HOST_TOKEN",
+        )  # fmt: skip
+        identity = HostIdentity(name=name, read_token=lambda: self.token)
+        work = RayReconciler(ray, identity, remove_delay_s=0.2, retry_s=0.2, patience_s=patience_s).run()
+        loop = asyncio.new_event_loop()
+        task = loop.create_task(work)
+
+        def run() -> None:
+            with suppress(asyncio.CancelledError):
+                loop.run_until_complete(task)
+
+        thread = Thread(target=run)
+        thread.start()
+        try:
+            yield
+        finally:
+            loop.call_soon_threadsafe(task.cancel)
+            thread.join()
+            loop.close()
 
 
-def test_gateways_hear_nothing_before_ray_names_the_replicas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def hosted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hosted]:
     with gateway(tmp_path) as talk, ray_cluster() as cluster:
         assert talk.app is not None
         token = talk.app.access.create_token("host", Audience.HOST)[1]
         monkeypatch.setenv("HOST_TOKEN", token)
         talk.ok("POST", "/v1/shards", {"name": "ranking", "protocol": "ray"})
         content = HostedContent(digest=talk.ok("GET", "/v1/models/ranker/versions/v8")["digest"])
-        talk.app.engine.hosts.demand("ranking", content, VersionRef.parse("ranker@v8"))
-        url = f"http://127.0.0.1:{talk.port}"
-
-        def heard() -> dict[str, bool]:
-            """The hosts that have been heard, and whether they have said where a replica is."""
-            return {host["name"]: bool(host["ready"]) for host in talk.ok("GET", "/v1/hosts")["data"]}
-
-        with reconciling(cluster, token, url):
-            _await(lambda: heard() == {"here": True})
-        cluster.forgets = True
-        with reconciling(cluster, token, url, name="again"):
-            seen = cluster.reads
-            _await(lambda: cluster.reads > seen + 1)
-            assert heard() == {"here": True}
-            cluster.forgets = False
-            _await(lambda: "again" in heard())
-            assert heard() == {"here": True, "again": True}
+        yield Hosted(talk=talk, cluster=cluster, token=token, content=content)
 
 
-def test_a_change_is_refused_while_ray_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with gateway(tmp_path) as talk, ray_cluster() as cluster:
-        assert talk.app is not None
-        token = talk.app.access.create_token("host", Audience.HOST)[1]
-        monkeypatch.setenv("HOST_TOKEN", token)
-        talk.ok("POST", "/v1/shards", {"name": "ranking", "protocol": "ray"})
-        with reconciling(cluster, token, f"http://127.0.0.1:{talk.port}", patience_s=0.2):
-            _await(lambda: talk.ok("GET", "/v1/hosts")["data"])
-            cluster.is_away = True
-            _await(lambda: talk.ok("GET", "/v1/hosts")["data"][0].get("problem"))
-            problem = talk.refused(422, "PATCH", "/v1/models/ranker/versions/v8", {"shard": "ranking"})
-            assert "answered 503" in problem["detail"]
-            assert "answered 503" in str(talk.ok("GET", "/v1/issues")["issues"])
-            cluster.is_away = False
-            _await(lambda: not talk.ok("GET", "/v1/hosts")["data"][0].get("problem"))
-            talk.ok("PATCH", "/v1/models/ranker/versions/v8", {"shard": "ranking"})
+def test_ray_runs_what_is_demanded_and_nothing_else(hosted: Hosted) -> None:
+    cluster, name, failed = hosted.cluster, app_name("ranking", hosted.content), app_name("ranking", OTHER)
+    with hosted.reconciler():
+        demand, broken = hosted.demand(hosted.content), hosted.demand(OTHER)
+        _await(lambda: name in cluster.replicas)
+        _await(lambda: any(host["failed"] for host in hosted.hosts()))
+        assert failed in [app["name"] for app in cluster.puts[-1]["applications"]]
+        count = len(cluster.puts)  # tried anew: left out once, and named again
+        _await(lambda: len(cluster.puts) >= count + 2)
+        broken.withdraw()
+        _await(lambda: failed not in cluster.configs)
+        assert name in cluster.replicas
+    # Another start with other options: what runs is not replaced in place, and what nobody demands any more stays as
+    # long as a gateway has not been heard that may demand it.
+    arguments = cluster.configs[name]["args"]
+    demand.withdraw()
+    with hosted.reconciler(f"http://127.0.0.1:{free_port()}", least=2):
+        _await(lambda: cluster.configs[name]["deployments"][0]["num_replicas"] == 2)
+        seen = cluster.reads
+        _await(lambda: cluster.reads > seen + 2)
+        assert cluster.configs[name]["args"] == arguments
+    with hosted.reconciler():
+        _await(lambda: name not in cluster.configs)
+
+
+def test_gateways_hear_nothing_before_ray_names_the_replicas(hosted: Hosted) -> None:
+    hosted.demand(hosted.content)
+
+    def heard() -> dict[str, bool]:
+        """The hosts that have been heard, and whether they have said where a replica is."""
+        return {host["name"]: bool(host["ready"]) for host in hosted.hosts()}
+
+    with hosted.reconciler():
+        _await(lambda: heard() == {"here": True})
+    hosted.cluster.forgets = True
+    with hosted.reconciler(name="again"):
+        seen = hosted.cluster.reads
+        _await(lambda: hosted.cluster.reads > seen + 1)
+        assert heard() == {"here": True}
+        hosted.cluster.forgets = False
+        _await(lambda: "again" in heard())
+        assert heard() == {"here": True, "again": True}
+
+
+def test_a_change_is_refused_while_ray_does_not_answer(hosted: Hosted) -> None:
+    talk, move = hosted.talk, ("PATCH", "/v1/models/ranker/versions/v8", {"shard": "ranking"})
+    with hosted.reconciler(patience_s=0.2):
+        _await(hosted.hosts)
+        hosted.cluster.is_away = True
+        _await(lambda: hosted.hosts()[0].get("problem"))
+        assert "answered 503" in talk.refused(422, *move)["detail"]
+        assert "answered 503" in str(talk.ok("GET", "/v1/issues")["issues"])
+        hosted.cluster.is_away = False
+        _await(lambda: not hosted.hosts()[0].get("problem"))
+        talk.ok(*move)
+
+
+def test_an_address_that_is_another_versions_by_now_is_passed_over(hosted: Hosted) -> None:
+    talk = hosted.talk
+    assert talk.app is not None
+    web = Talk(talk.port, talk.app.access.create_token("walker", Audience.SERVE)[1])
+    host = Talk(talk.port, hosted.token)
+    with hosted.reconciler(), ray_cluster() as other:
+        _await(hosted.hosts)
+        talk.ok("PATCH", "/v1/models/ranker/versions/v8", {"shard": "ranking"})
+        objective = {"name": "once", "model": "ranker", "version": "v8", "idempotent": False}
+        talk.ok("POST", "/v1/objectives", objective)
+        stale = f"{other.url}/{app_name('ranking', hosted.content)}"
+        ready = [{"digest": hosted.content.digest, "endpoints": [stale]}]
+        host.ok("POST", "/v1/hosts/stale/heartbeat", {"shard": "ranking", "ready": ready})
+        answers = [web.ok("POST", "/v1/objectives/once/serve", {"input": {"user": "u1"}}) for _ in range(10)]
+        assert {answer["decision"]["shard"] for answer in answers} == {"ranking"}
+        assert other.strays, "the stale address was not tried"
 
 
 def test_a_fixed_number_of_replicas_does_not_scale() -> None:
