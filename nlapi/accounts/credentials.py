@@ -71,9 +71,9 @@ def audience_of(spec: Spec, base_url: str | None = None) -> tuple[str, ...]:
     """
     if base_url is not None:
         return (parse_url(base_url).site,)
-    own = server_sites(spec.servers)
+    named = server_sites(spec.servers)
     sites: dict[str, None] = {}
     for operation in spec.operations:
         with suppress(UsageError):
             sites[parse_url(server_url(operation)).site] = None
-    return tuple(site for site in sites if site in own)
+    return tuple(site for site in sites if site in named)

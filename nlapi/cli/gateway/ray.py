@@ -40,7 +40,7 @@ class RaySetup:
     token: Annotated[
         str,
         option("--token REFERENCE", "The gateway's token for hosts: env:NAME or file:PATH, here and on Ray's nodes."),
-    ] = "env:NLAPI_HOST_TOKEN"  # noqa: S105 - a reference
+    ] = "env:NLAPI_HOST_TOKEN"  # noqa: S105 - where the token is, and not the token
     dashboard: Annotated[str, option("--ray URL", "The dashboard of Ray's head node.")] = "http://127.0.0.1:8265"
     ray_token: Annotated[
         str | None,

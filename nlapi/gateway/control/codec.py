@@ -112,8 +112,8 @@ def decode_canary(data: Mapping[str, Any]) -> Canary:
 def decode_shard(data: Mapping[str, Any]) -> Shard:
     """Return a Shard. One of serving hosts, which Ray replaced, is one of Ray: without their certificates."""
     if data.get("protocol") == "host":
-        kept = {name: value for name, value in data.items() if name not in ("ca", "certificate")}
-        data = {**kept, "protocol": "ray"}
+        without_files = {name: value for name, value in data.items() if name not in ("ca", "certificate")}
+        data = {**without_files, "protocol": "ray"}
     return decode_noun(Shard, data)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,8 @@ _ALL_ADDRESSES = ("", "0.0.0.0", "::")  # noqa: S104 - compared, and not bound t
 # A constructor that fails three times will fail again; Ray's own number is 20, and each takes seconds.
 CONSTRUCTOR_RETRIES = 3
 
+# Gateways and Envoys limit the calls in flight, by objective and client; Ray's own 5 would refuse what they admit.
+MAX_CALLS = 1000
 
 # Ray's own are 30 and 600. A replica is there 3 s after it was asked for, and a shorter lull ends none.
 UPSCALE_DELAY_S = 5.0
@@ -57,7 +59,7 @@ class Scale:
         return {
             **self.number_json(),
             "ray_actor_options": {"num_cpus": self.cpus, "num_gpus": self.gpus},
-            "max_ongoing_requests": 1000,
+            "max_ongoing_requests": MAX_CALLS,
             "max_constructor_retry_count": CONSTRUCTOR_RETRIES,
         }
 
@@ -159,15 +161,14 @@ class RayCluster:
         if running is not None:
             # Other arguments or resources would let Ray replace its replicas in place: their number alone is changed.
             (deployment,) = running.config["deployments"]
-            kept = {
-                key: value for key, value in deployment.items() if key not in ("num_replicas", "autoscaling_config")
-            }
-            return {**running.config, "deployments": [{**kept, **scale.number_json()}]}
+            numbers = ("num_replicas", "autoscaling_config")
+            unchanged = {key: value for key, value in deployment.items() if key not in numbers}
+            return {**running.config, "deployments": [{**unchanged, **scale.number_json()}]}
         return {
             "name": name,
             "route_prefix": f"/{name}",
             "import_path": BUILDER,
-            "args": settings.as_json(),
+            "args": asdict(settings),
             "deployments": [{"name": DEPLOYMENT, **scale.as_json()}],
         }
 

@@ -113,10 +113,10 @@ class RayReconciler:
         """Deploy what is demanded; return whether Ray had to be told."""
         state = await self._cluster.read(client)
         self._take(state)
-        wanted = self._wanted(state)
-        if wanted is None or (wanted == state.apps.keys() and self._is_deployed):
+        target = self._target(state)
+        if target is None or (target == state.apps.keys() and self._is_deployed):
             return False
-        await self._cluster.deploy(client, wanted, state)
+        await self._cluster.deploy(client, target, state)
         if state.listen and state.listen != self._cluster.listen and not self._is_deployed:
             text = "Ray: replicas listen on %s since Serve was started, and not on %s; `serve shutdown` ends it for all"
             _log.warning(text, state.listen, self._cluster.listen)
@@ -128,8 +128,8 @@ class RayReconciler:
         before = (self._state, self._endpoints, self._nameless())
         # A controller that was killed forgets the replicas for a second, and they serve. When really none is left,
         # calls of the addresses that it had fail as calls of none do.
-        kept = {content: urls for content, urls in self._endpoints.items() if content in self._demanded_at}
-        self._endpoints = kept | {content: app.endpoints for content, app in state.apps.items() if app.endpoints}
+        earlier = {content: urls for content, urls in self._endpoints.items() if content in self._demanded_at}
+        self._endpoints = earlier | {content: app.endpoints for content, app in state.apps.items() if app.endpoints}
         self._state, now = state, time.monotonic()
         self._nameless_at = {
             content: self._nameless_at.get(content, now)
@@ -144,7 +144,7 @@ class RayReconciler:
         now = time.monotonic()
         return {content for content, at in self._nameless_at.items() if now >= at + self._patience_s}
 
-    def _wanted(self, state: ClusterState) -> set[HostedContent] | None:
+    def _target(self, state: ClusterState) -> set[HostedContent] | None:
         """Return what should run, or None while no gateway has said it."""
         demands = self._links.demands()
         if not demands:

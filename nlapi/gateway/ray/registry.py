@@ -28,6 +28,7 @@ LOAD_WAIT_S = 120.0
 """seconds that a change waits for the hosts of a shard to run a version; Ray takes 3 and the imports of the version"""
 
 MAX_HOSTS = 100
+"""hosts that are noted at once: a token of a host may name as many shards as it likes"""
 
 FORGET_S = 600.0
 """seconds after which a silent host is forgotten while another one of its shard is heard, as after a new name"""
@@ -60,7 +61,7 @@ class ContentDemand:
         await self._registry.wait_loaded(self, timeout_s)
 
     def withdraw(self) -> None:
-        """Let the hosts unload it, unless somebody else demands it."""
+        """Let the hosts end it, unless somebody else demands it."""
         self._registry.withdraw(self)
 
 
@@ -143,10 +144,10 @@ class HostRegistry:
                 raise GatewayProblem(409, f"{MAX_HOSTS} hosts are known already", code="exists")
             del self._hosts[oldest]
         self._hosts[key] = ServingHost(name=name, heartbeat=heartbeat, seen_at=now)
-        gone = [host for host in self._of_shard(heartbeat.shard) if now - host.seen_at >= FORGET_S]
-        for other in gone:
+        expired = [host for host in self._of_shard(heartbeat.shard) if now - host.seen_at >= FORGET_S]
+        for other in expired:
             del self._hosts[heartbeat.shard, other.name]
-        if before is None or gone or _state(before.heartbeat) != _state(heartbeat):
+        if before is None or expired or _state(before.heartbeat) != _state(heartbeat):
             self.generation += 1
             self._notify()
             self.on_change()
@@ -182,7 +183,7 @@ class HostRegistry:
         return any(demand.content.digest == digest for demand in self._demands)
 
     async def wait_demand(self, shard: str, tag: str, timeout_s: float = INTERVAL_S) -> HostDemand:
-        """Return the demand on a shard, once its tag is not the `known` one or the time is over."""
+        """Return the demand on a shard, once its tag is another one than `tag` or the time is over."""
         try:
             async with asyncio.timeout(timeout_s):
                 while (demand := self.demanded(shard)).tag == tag:

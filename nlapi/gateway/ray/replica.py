@@ -66,15 +66,6 @@ class ReplicaSettings:
     def from_json(cls, arguments: Mapping[str, Any]) -> ReplicaSettings:
         return cls(**{**arguments, "gateways": tuple(arguments["gateways"])})
 
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "digest": self.digest,
-            "shadow": self.shadow,
-            "gateways": list(self.gateways),
-            "token": self.token,
-            "data": self.data,
-        }
-
 
 class ReplicaApp:
     """The ASGI application of one content: POST with an input gives the output."""
