@@ -14,7 +14,7 @@ from nlapi.english import lexicon
 from nlapi.english.command_verbs import DELETE_VERBS, DETERMINERS, is_verb, parse_command
 from nlapi.english.intents import ACTION_KINDS, STOPWORDS, VERBS, Intent
 from nlapi.english.word_similarity import SPELLINGS, SYNONYMS
-from nlapi.english.words import singular, split_words, stem, stems_of
+from nlapi.english.words import name_words, singular, split_words, stem, stems_of
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import UPDATE_METHODS, Effect, Operation, stated_verbs
 from nlapi.reading.clauses import (
@@ -33,6 +33,7 @@ from nlapi.reading.reader import QUOTED, read_sentence
 from nlapi.reading.text import Mention as Mention
 from nlapi.reading.text import Reason, Sentence, ValueChange
 from nlapi.resources.command_verbs import leading_verbs, operation_verbs, summary_of
+from nlapi.resources.nouns import target_noun
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
 
@@ -332,8 +333,9 @@ class Case:
         """The stems of the words in the names of the operation and its arguments."""
         operation = self.operation
         names = [operation.id, summary_of(operation), *operation.tags, operation.path]
-        names += [entry.argument for entry in self.account.sources]
         words = {word for name in names for word in split_words(name)}
+        for name in (entry.argument for entry in self.account.sources):
+            words.update(name_words(name), target_noun(operation, self.call.tool.places.get(name, ("body", name))))
         stems = {stem(form) for word in words for form in (word, word.removeprefix("un"))}
         return frozenset(stems.union(*(SPELLINGS.get(entry, frozenset()) for entry in stems)))
 

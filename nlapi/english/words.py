@@ -46,6 +46,9 @@ def singular(word: str) -> str:
 
 _PLURALS = {singular_word: plural_word for plural_word, singular_word in _IRREGULAR.items()}
 _UNCOUNTABLE = lexicon.words(_FILE, "uncountable")
+# A noun of three letters or more and an id in one word: userid, orgid.
+_GLUED_ID = lexicon.pattern(_FILE, "glued_id")
+_ENDING_IN_ID = lexicon.words(_FILE, "ending_in_id")
 
 
 def plural(word: str) -> str:
@@ -60,8 +63,13 @@ def plural(word: str) -> str:
 # The names of a description are split again for every operation and question, so that results are cached.
 @lru_cache(maxsize=65536)
 def name_words(name: str) -> tuple[str, ...]:
-    """Return the words of an identifier: `campaignIds`, `campaign_ids` and `campaign-ids` are (campaign, ids)."""
-    return tuple(split_words(name))
+    """Return the words of an identifier: `campaignIds`, `campaign_ids` and `campaignids` are (campaign, ids).
+
+    `paid` and `grids` are one word.
+    """
+    words = split_words(name)
+    glued = _GLUED_ID.fullmatch(words[-1]) if words and singular(words[-1]) not in _ENDING_IN_ID else None
+    return tuple(words) if glued is None else (*words[:-1], *glued.groups())
 
 
 @lru_cache(maxsize=65536)

@@ -27,6 +27,7 @@ from nlapi.planner.slots.entities import (
     SLUG,
     PendingLookup,
     id_like,
+    location_of,
     operation_noun_stems,
 )
 from nlapi.planner.slots.features import is_item_count
@@ -37,6 +38,7 @@ from nlapi.planner.slots.name_mentions import (
     is_about_call,
     is_wrong_sort,
     may_be_name,
+    noun_positions,
     resource_names,
 )
 from nlapi.planner.slots.slot import HIGH_SCORE, LOW_SCORE, Family, Slot, SlotCandidate
@@ -46,6 +48,7 @@ from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, ValueMention
 from nlapi.resources.forms import schema_type
 from nlapi.resources.identity import FAMILY_NAMES, GIVEN_NAMES
 from nlapi.resources.ids import IdKind
+from nlapi.resources.nouns import noun_in_path
 
 # Probability of the parts of a path for parameters in a row, and for others that are only as many.
 PAIR_CONFIDENCE = 0.97
@@ -151,7 +154,8 @@ def _person(context: SlotContext) -> Iterator[SlotCandidate]:
         next((slot for slot in slots if name_key(slot.path[-1]).endswith(names)), None)
         for names in (GIVEN_NAMES, FAMILY_NAMES)
     )
-    if first is None or last is None or context.operation.method != "POST":
+    method, is_single = context.operation.method, context.operation.path.rstrip("/").endswith("}")
+    if first is None or last is None or not (method == "POST" or (method == "PUT" and not is_single)):
         return
     for mention in context.sentence.mentions:
         is_name = mention.kind is MentionKind.NAME and not mention.form and not mention.text.endswith("s'")
@@ -451,6 +455,13 @@ def _may_be_id(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
         nouns |= set(operation_noun_stems(context.list_operations[slot]))
     if at < 0:
         return False
+    in_path = (
+        tuple(map(stem, noun_in_path(context.operation, location_of(context.tool, slot)[1])))
+        if slot.location == "path"
+        else ()
+    )
+    if any(last == at + 1 for _, last in noun_positions(context, in_path)):
+        return True  # org unit 41, of /orgunits/{orgid}
     several = at > 0 and tokens[at].stem in context.operation_stems and tokens[at - 1].stem in nouns  # pull request 7
     return tokens[at].stem in nouns or several
 

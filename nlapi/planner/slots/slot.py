@@ -12,7 +12,7 @@ from nlapi.english import lexicon
 from nlapi.english.intents import STOPWORDS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
-from nlapi.english.words import singular, split_words, stem, stems_of
+from nlapi.english.words import name_words, split_words, stem, stems_of
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.spec import UPDATE_METHODS, Effect, Operation, Schema
@@ -20,14 +20,12 @@ from nlapi.planner.slots.variants import VariantSet, join_variants, union_of
 from nlapi.reading.text import ValueMention
 from nlapi.resources.answers import field_schema
 from nlapi.resources.forms import MomentForm, hosts_end_in_dot, moment_form, schema_type, sole_property
+from nlapi.resources.nouns import spelled_out_noun
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.quantities.unit_evidence import likely_money_unit
 from nlapi.tools.quantities.units import unit_of
 from nlapi.tools.tool import Tool
 
-# A noun of three letters or more and an id in one word: userid, orgid.
-_GLUED_ID = lexicon.pattern("planner/slots/words", "glued_id")
-_ENDING_IN_ID = lexicon.words("english/words", "ending_in_id")
 _HALVES = lexicon.words("planner/slots/words", "moment_halves")
 _OPAQUE = lexicon.words("planner/slots/words", "opaque_ends")
 _LINKS = lexicon.words("planner/slots/words", "link_ends")
@@ -232,10 +230,14 @@ class _SlotWalk:
         leaf, item = self._leaf(entry) if many else ((), entry)
         described = (schema.get("description"), entry.get("description"), item.get("description"))
         description = next((str(text) for text in described if text), "")
-        words = (*self._owner(path), *(stem(word) for part in (path[-1], *leaf) for word in _words_of(part)))
+        words = (
+            *self._owner(path),
+            *self._spelled_out(path),
+            *(stem(word) for part in (path[-1], *leaf) for word in name_words(part)),
+        )
         choices = tuple(value for value in item.get("enum", ()) if value is not None)
         samples = (*_samples(description, schema), *self._filtered_choices(path, item)) if not leaf else ()
-        named = _words_of((*path, *leaf)[-1])
+        named = list(name_words((*path, *leaf)[-1]))
         form = moment_form(named, {**schema, **item}, description, is_half=_is_half(named, beside))
         form = None if _SOUGHT.intersection(named) else form
         return Slot(
@@ -286,15 +288,14 @@ class _SlotWalk:
         bare = self.location == "path" and segment and stems_of(path[-1]) <= _BARE
         return tuple(stem(word) for word in split_words(noun)) if bare and "{" not in noun else ()
 
+    def _spelled_out(self, path: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the stems of the noun that the name of a parameter abbreviates: organization unit, of `orgid`."""
+        place = self.tool.places.get(path[0], ("", path[0]))
+        noun = spelled_out_noun(self.tool.operation, place) if len(path) == 1 else ()
+        return tuple(stem(word) for word in noun)
+
     def _unit(self, path: tuple[str, ...], words: tuple[str, ...]) -> str:
         return unit_of(argument_schema(self.tool, *path)) or likely_money_unit(words)
-
-
-def _words_of(name: str) -> list[str]:
-    """Return the words of the name of a field, `userid` as user id; `paid` is one word."""
-    *words, last = split_words(name) or [""]
-    match = _GLUED_ID.fullmatch(last) if singular(last) not in _ENDING_IN_ID else None
-    return [*words, *(match.groups() if match is not None else (last,))]
 
 
 def _follow(schema: object, root: Schema) -> Schema:
