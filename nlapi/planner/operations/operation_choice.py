@@ -24,7 +24,7 @@ from nlapi.planner.slots.slot import Slot, SlotCandidate
 from nlapi.reading.clauses import opening_length
 from nlapi.reading.numbers import LAST_ORDINAL, ORDINALS
 from nlapi.reading.question_intent import IntentKind, read_intent
-from nlapi.reading.text import Sentence
+from nlapi.reading.text import MentionKind, Sentence
 from nlapi.resources.command_verbs import leading_verbs
 
 _LEADING = lexicon.words("planner/operations/words", "choice_leading")
@@ -48,8 +48,8 @@ _STATE_SLOTS = stems("planner/operations/words", "state_slots")
 # The probability of a state that is read from the verb.
 _STATE_PROBABILITY = 0.9
 # How much less likely an operation may be that takes all names of the sentence: of who owns checkout-fraud the list
-# has a score of 4.7, and the read of the objective one of 1.3.
-_NAMES_MARGIN = 4.0
+# has a score of 4.7, and the read of the objective one of 1.3. An id may be of the answer as well.
+_NAMES_MARGIN, _IDS_MARGIN = 4.0, 1.5
 # Letters of a verb that the name of a state begins with: paus of PAUSED.
 _MIN_VERB = 4
 
@@ -132,27 +132,33 @@ def _moved_first(
 
 
 def _with_all_names(candidates: Sequence[OperationCandidate], catalogue: Catalogue) -> Sequence[OperationCandidate]:
-    """Return the candidates with one first that takes all names of the API in the sentence, where the first does not:
+    """Return the candidates with one first that takes all names and ids of the sentence, where the first does not:
     who owns [delivery-eta] is not a list of all.
 
     It is as much a read or a change, lacks nothing, and is not much less likely.
     """
     best = candidates[0]
-    if not _leaves_names(best):
+    margin = _margin_of_unused(best)
+    if not margin:
         return candidates
     is_change = catalogue.index.is_change(best.operation)
     for rival in candidates[1:]:
-        if rival.score < best.score - _NAMES_MARGIN:
+        if rival.score < best.score - margin:
             break
         is_same_kind = catalogue.index.is_change(rival.operation) is is_change and not rival.is_uncommanded
-        is_complete = set(rival.assignment.unused) < set(best.assignment.unused) and not _leaves_names(rival)
+        is_complete = set(rival.assignment.unused) < set(best.assignment.unused) and not _margin_of_unused(rival)
         if is_same_kind and not rival.assignment.missing and is_complete:
             return _moved_first(candidates, [rival])
     return candidates
 
 
-def _leaves_names(candidate: OperationCandidate) -> bool:
-    return any(mention.form == "name" for mention in candidate.assignment.unused)
+def _margin_of_unused(candidate: OperationCandidate) -> float:
+    """Return by how much an operation may be less likely that takes what a candidate leaves unused; 0.0 if nothing."""
+    unused = candidate.assignment.unused
+    if any(mention.form == "name" for mention in unused):
+        return _NAMES_MARGIN
+    is_answered = bool(candidate.context.preset)
+    return _IDS_MARGIN if any(mention.kind is MentionKind.LITERAL for mention in unused) and not is_answered else 0.0
 
 
 def _without_changes(

@@ -15,6 +15,7 @@ from nlapi.planner.slots.features import is_counted_by_answer
 from nlapi.planner.slots.overrides import (
     OVERRIDE_PROBABILITY,
     apply_overrides,
+    is_address_of_other,
     is_code_of_other,
     is_count_of_items,
     is_counted_item,
@@ -51,6 +52,7 @@ CANDIDATES_PER_SLOT = 6
 _LITERALS = frozenset((MentionKind.QUOTED, MentionKind.LITERAL, MentionKind.JSON))
 # Words that are not values of a slot, whatever they look like.
 _BARRED = (
+    is_address_of_other,
     is_elsewhere_in_reason,
     is_code_of_other,
     is_count_of_items,

@@ -17,7 +17,7 @@ from nlapi.openapi.spec import Effect
 from nlapi.planner.commands import command_verb
 from nlapi.planner.slots.choices import sets_commanded_flag
 from nlapi.planner.slots.context import SlotContext
-from nlapi.planner.slots.entities import RENAMES, SLUG, is_subject, resource_stems, resource_words, takes_id
+from nlapi.planner.slots.entities import RENAMES, SEARCHES, SLUG, is_subject, resource_stems, resource_words, takes_id
 from nlapi.planner.slots.features import NAMELIKE, is_item_count, page_size
 from nlapi.planner.slots.name_mentions import noun_positions
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
@@ -105,6 +105,7 @@ _TO = word_set("changes/words", "to_words")
 _DESTINATIONS = stem_set("changes/words", "to_arguments")
 _TOPIC_LEADS = word_set("planner/slots/words", "topic_leads")
 _LITERALS = frozenset((MentionKind.NUMBER, MentionKind.LITERAL, MentionKind.QUOTED))
+_ADDRESS_FAMILIES = {"url": Family.URL, "email": Family.EMAIL}
 _REASONS = stem_set("planner/slots/words", "reasons")
 _CONVERSIONS = frozenset(("", "singular"))
 _BETWEEN = lexicon.words("planner/slots/words", "between")
@@ -120,6 +121,8 @@ _FILES = lexicon.stems("planner/slots/words", "files")
 _LOOKING_BACK = lexicon.words("planner/slots/words", "looking_back")
 _DAYS = lexicon.words("planner/slots/words", "days")
 _LOCATING = lexicon.words("planner/slots/words", "locating")
+_SOUGHT_LEADS = word_set("planner/slots/words", "sought_leads")
+_SEARCH_NAMES = stem_set("planner/slots/words", "search_names") - {"filter"}
 _RANGE_ENDS = lexicon.words("planner/slots/words", "range_ends")
 
 
@@ -136,7 +139,7 @@ def apply_overrides(
         for entry in weighed
         if stated.get(entry.mention, entry.slot) is entry.slot and not _is_choice_in_name(context, entry, names)
     ]
-    naming = naming_slot(context)
+    naming, renaming = naming_slot(context), _renaming_slot(context)
     subject = next((slot for slot in context.slots if is_subject(context.operation, slot)), None)
     name = find_item_name(context.sentence, resource_stems(context.tool, subject)) if subject is not None else None
     # A clear candidate may have been left out by the forests, so that all offered ones are looked at.
@@ -151,6 +154,7 @@ def apply_overrides(
         weighs = at < len(candidates)
         plain = (
             (candidate.slot is naming and _takes_text(candidate) and _is_new_name(context, candidate))
+            or (candidate.slot is renaming and _takes_text(candidate) and _ends_with_name(context, candidate))
             or (candidate.slot is subject and _takes_text(candidate) and _is_token(candidate, name))
             or (_takes_text(candidate) and _is_new_value(context, candidate, name))
             or _is_clear(context, candidate)
@@ -221,7 +225,7 @@ def _is_only_of_kind(context: SlotContext, candidate: SlotCandidate) -> bool:
     """Return whether a value is the only one of its kind in a sentence, and its slot the only one that takes the kind.
 
     The kinds are a share in per cent, the time to look back (the last 2 hours), a country (a German user), an address
-    of mail or of the web, a telephone number, the path of a file, and a day.
+    of mail or of the web, a telephone number, the path of a file, what is searched for, and a day.
     """
     mention, mentions = candidate.mention, context.sentence.mentions
     return mention is not None and any(
@@ -273,6 +277,14 @@ def _is_file(_: Sentence, mention: ValueMention) -> bool:
     return mention.form in ("path", "url")
 
 
+def _is_sought(sentence: Sentence, mention: ValueMention) -> bool:
+    """Return whether a mention is what a sentence searches for: search [the books] for [dragons]."""
+    kinds = (MentionKind.QUOTED, MentionKind.NAME, MentionKind.LITERAL)
+    is_whole = mention.kind in kinds or (mention.kind is MentionKind.PHRASE and mention.form == "whole")
+    is_behind = mention.first > 0 and sentence.tokens[mention.first - 1].lower in _SOUGHT_LEADS
+    return is_whole and is_behind and not SEARCHES.isdisjoint(sentence.stems[: mention.first])
+
+
 def _is_day(_: Sentence, mention: ValueMention) -> bool:
     return mention.kind is MentionKind.DATE
 
@@ -302,6 +314,10 @@ def _is_day_alone(context: SlotContext, candidate: SlotCandidate, mention: Value
 
 def _takes_path(slot: Slot) -> bool:
     return slot.family is Family.TEXT and slot.location == "body" and not _FILES.isdisjoint(slot.prose | {*slot.words})
+
+
+def _takes_search(slot: Slot) -> bool:
+    return slot.family is Family.TEXT and slot.location == "query" and set(slot.words) <= _SEARCH_NAMES
 
 
 def _takes_url(slot: Slot) -> bool:
@@ -359,6 +375,7 @@ _KINDS: tuple[
     (_is_phone, _takes_phone, _is_as_said),
     (_is_address, _takes_url, _is_located),
     (_is_file, _takes_path, _is_as_said),
+    (_is_sought, _takes_search, _is_as_said),
     (_is_day, _takes_day, _is_day_alone),
 )
 
@@ -477,6 +494,15 @@ def _is_labelled(context: SlotContext, candidate: SlotCandidate) -> bool:
     return bool(words) and is_alone and context.sentence.stems[: mention.first][-len(words) :] == words
 
 
+def is_address_of_other(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether an address of the web or of mail is in a slot for any text, and another slot takes only those."""
+    mention, slot = candidate.mention, candidate.slot
+    family = _ADDRESS_FAMILIES.get(mention.form) if mention is not None else None
+    if family is None or slot.family is not Family.TEXT or slot.location != "body":
+        return False
+    return any(other.family is family and other.location == "body" for other in context.slots)
+
+
 def is_topic(context: SlotContext, candidate: SlotCandidate) -> bool:
     """Return whether plain words are what something is about, and their slot takes an id: posts about [bicycles]."""
     mention, slot = candidate.mention, candidate.slot
@@ -558,6 +584,25 @@ def naming_slot(context: SlotContext) -> Slot | None:
     names = [slot for slot in texts if _is_name(slot, noun)]
     names = names or [slot for slot in texts if slot.family is Family.TEXT and _SAYS_NAME.match(slot.description)]
     return min(names, key=lambda slot: (len(slot.path), not slot.required), default=None)
+
+
+def _renaming_slot(context: SlotContext) -> Slot | None:
+    """Return the one slot for the name of the item that an update renames, where its kind is said; None without one."""
+    if not updates_item(context.operation) or RENAMES.isdisjoint(context.sentence.stem_set):
+        return None
+    if not noun_positions(context, context.noun):
+        return None
+    names = [slot for slot in context.slots if slot.location == "body" and _is_name(slot, context.noun)]
+    return names[0] if len(names) == 1 else None
+
+
+def _ends_with_name(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether a mention is all that follows `to`: rename it to [House]."""
+    mention, tokens = candidate.mention, context.sentence.tokens
+    if mention is None or candidate.conversion or not mention.first:
+        return False
+    ends = not any(token.word for token in tokens[mention.last :])
+    return ends and tokens[mention.first - 1].lower == "to"
 
 
 def _is_name(slot: Slot, noun: tuple[str, ...]) -> bool:
