@@ -224,7 +224,10 @@ def check_update_value(case: Case) -> Iterator[str]:
     has_name = any(
         word.endswith("name") or stem(word) in _NAME_STEMS for entry in values for word in split_words(entry.argument)
     )
-    if (is_generic and not values) or (case.command in _RENAME_VERBS and not has_name):
+    # To create the basket orders says all that a basket needs.
+    is_new = case.command in CREATE_VERBS and operation.body is not None and not operation.body.required
+    is_named = is_new and any(source.argument in case.target_arguments for source in case.account.sources)
+    if (is_generic and not values and not is_named) or (case.command in _RENAME_VERBS and not has_name):
         yield f"what {operation.id} shall set is not said"
 
 

@@ -14,11 +14,12 @@ from nlapi.openapi.spec import UPDATE_METHODS, as_list, as_map
 from nlapi.reading.reader import QUOTED
 from nlapi.resources.command_verbs import path_end
 from nlapi.resources.ids import code_nouns
-from nlapi.resources.nouns import ID_WORDS, target_noun
+from nlapi.resources.nouns import ID_WORDS, is_id_argument, target_noun
 from nlapi.tools.arguments import property_schema
 from nlapi.tools.tool import Origin, ValueSource
 
 _CALLED = lexicon.words("changes/words", "called")
+_DEFINITE = lexicon.words("reading/words", "definite")
 _ID_ENDS = lexicon.words("changes/words", "id_ends")
 
 _BETWEEN_LABEL_AND_VALUE = lexicon.words("changes/words", "between_label_and_value")
@@ -378,9 +379,14 @@ def _required_in_body(case: Case) -> Iterator[str]:
 def _is_labelled(case: Case, source: ValueSource) -> bool:
     """Return whether the noun right before a value is that of its argument: the calendar primary.
 
-    The id of an item that is made has the noun of the item: create a parameter dns_server.
+    An id has the noun of its item, also of one that is made (create a parameter dns_server), where no other argument
+    has the same noun. Of a deletion the item has to be plain by itself.
     """
     label, names = _label(case, source), _name_stems(source.argument) - _GENERIC_WORDS
+    place = case.call.tool.places.get(source.argument, ("body", source.argument))
+    if label is not None and place[0] != "body" and not case.deletes and is_id_argument(place):
+        noun = stems_of(" ".join(target_noun(case.operation, place)[-1:]))
+        names |= frozenset[str]() if _names_another(case, source, label) else noun
     if not names and case.command in CREATE_VERBS and case.location(source) == "body":
         names = stems_of(singular(path_end(case.operation)))
     return label is not None and not names.isdisjoint(label.stems)
@@ -521,6 +527,17 @@ def _is_old_value(case: Case, source: ValueSource) -> bool:
     return any(named) and not all(named)
 
 
+def _is_thing(case: Case, source: ValueSource) -> bool:
+    """Return whether a plain word behind `the` or `my` is a free text: reboot the [speaker] speaks of a thing."""
+    is_word = source.words.isalpha() and source.words.islower() and source.value == source.words
+    is_text = case.location(source) != "path" and not has_closed_values(case.call, source.argument)
+    if not is_word or source.origin is not Origin.WORDS or not is_text:
+        return False
+    before = next((word for word in reversed(case.words) if word.end <= source.start), None)
+    is_definite = before is not None and before.lower in _DEFINITE
+    return is_definite and not _is_keyword(case, source) and _name_stems(source.argument).isdisjoint(case.stems)
+
+
 # Ways in which the words of a value may mean something else; any one of them is enough.
 def _is_of_one_variant(case: Case, source: ValueSource) -> bool:
     """Return whether a value was read from the command, and only some variants of the body have its field: a channel
@@ -547,6 +564,7 @@ _DOUBTS = (
     _is_name_of_item,
     _is_of_unnamed_kind,
     _is_command,
+    _is_thing,
     _is_old_value,
     _is_of_one_variant,
 )
