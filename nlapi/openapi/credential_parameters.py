@@ -47,7 +47,7 @@ _SURE = lazy_pattern(
     r"|developer)(?:key|token|secret)|client(?:key|secret))$"
 )
 _BARE = frozenset(("key", "token", "secret", "password", "license", "licensekey", "servicekey", "userkey", "usertoken"))
-_ENDING = lazy_pattern(r"(?:key|token|secret|password)$")
+_ENDING = lazy_pattern(r"(?:key|token|secret|password|authorization)$")
 # What such headers are as well: nothing that a user has.
 _OTHER_USES = lazy_pattern(
     r"(?:idempotency|page|next|continuation|sync|csrf|xsrf|request|client|push|device)(?:key|token)$"
@@ -83,6 +83,7 @@ def is_unspoken(name: str, location: str, schema: Mapping[str, Any], description
     squashed = squash(name)
     described = _DESCRIBED.search(description) is not None
     by_name = squashed in _UNSPOKEN or (squashed in _UNSPOKEN_IF_DESCRIBED and described)
+    by_name = by_name or (location == "header" and squashed.endswith("authorization"))
     if location == "body":
         return described and (by_name or schema.get("format") == "password")
     return by_name or (described and schema.get("format") == "password")

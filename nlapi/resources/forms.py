@@ -158,8 +158,9 @@ def moment_form(name: Sequence[str], schema: Schema, description: str, *, is_hal
         return _epoch_form(name, schema, description)
     if kind not in ("string", "") or format not in _FORMATS or schema.get("enum"):
         return None
-    # Asana's `due_on` is "a date with YYYY-MM-DD format", and its example is a moment.
-    stated = _by_pattern(schema) or _by_layout(description) or _by_example(schema, description)
+    # Asana's `due_on` is "a date with YYYY-MM-DD format", and its example is a moment, which `format: date` excludes.
+    by_format = DAY if format == "date" else None
+    stated = _by_pattern(schema) or _by_layout(description) or by_format or _by_example(schema, description)
     form = stated or _epoch_text(schema, description) or _by_words(name, format, description)
     if form is None or "%H" not in form.layout or form.clock_layout == form.layout:
         return form
