@@ -19,6 +19,7 @@ from nlapi.tools.arguments import property_schema
 from nlapi.tools.tool import Origin, ValueSource
 
 _CALLED = lexicon.words("changes/words", "called")
+_NAME = stem("name")
 _DEFINITE = lexicon.words("reading/words", "definite")
 _ID_ENDS = lexicon.words("changes/words", "id_ends")
 
@@ -66,9 +67,20 @@ def is_attribute_of_item(case: Case, source: ValueSource) -> bool:
 
 
 def _is_labelled_otherwise(case: Case, source: ValueSource) -> bool:
-    """Return whether the noun before a value is the name of another argument: account [7001] as a limit."""
+    """Return whether the noun before a value is the name of another argument: account [7001] as a limit.
+
+    The asset called Banner has this as its name, whatever its `asset_type` is.
+    """
     label = _label(case, source)
-    return label is not None and _names_another(case, source, label)
+    if label is None or (_is_called(case, source) and _NAME in _name_stems(source.argument)):
+        return False
+    return _names_another(case, source, label)
+
+
+def _is_called(case: Case, source: ValueSource) -> bool:
+    """Return whether a value stands behind `called` or `named`."""
+    previous = case.text[: max(0, source.start)].rstrip("\"'“‘ ").split()
+    return bool(previous) and previous[-1].lower() in _CALLED
 
 
 def _label(case: Case, source: ValueSource) -> CommandWord | None:
@@ -475,9 +487,7 @@ def _is_keyword(case: Case, source: ValueSource) -> bool:
 
 def _is_name_of_item(case: Case, source: ValueSource) -> bool:
     """Return whether the name of an item is a value of an id, or of several: the card [named] Fix it as its labels."""
-    previous = case.text[: max(0, source.start)].rstrip("\"'“‘ ").split()
-    is_after_called = bool(previous) and previous[-1].lower() in _CALLED
-    if source.origin is not Origin.WORDS or not is_after_called:
+    if source.origin is not Origin.WORDS or not _is_called(case, source):
         return False
     last = (split_words(source.argument) or ("",))[-1]
     takes_several = case.location(source) != "path" and singular(last) != last

@@ -65,6 +65,7 @@ def api() -> Spec:
                             "type": "object",
                             "properties": {
                                 "name": {"type": "string"},
+                                "place_type": {"type": "string", "enum": ["PARK", "SHOP"]},
                                 "latitude": {"type": "number"},
                                 "longitude": {"type": "number"},
                             },
@@ -376,3 +377,12 @@ def test_numbers_that_go_by_their_order_are_in_order(api: Spec) -> None:
 def test_an_unsure_reading_does_not_stand(api: Spec) -> None:
     question = "delete the job j-7"
     assert "may not be meant as" in reasons(api, "deleteJob", question, said(question, "id", "j-7", sure=0.3))
+
+
+def test_what_a_thing_is_called_is_its_name_for_a_model_too(api: Spec) -> None:
+    question = "create a park place called Banner"
+    sources = (said(question, "name", "Banner"), said(question, "place_type", "park", "PARK"))
+    assert reasons(api, "createPlace", question, *sources, traced=True) == ""
+    labelled = "create a park with the place Banner"
+    sources = (said(labelled, "name", "Banner"), said(labelled, "place_type", "park", "PARK"))
+    assert "may not be meant as name" in reasons(api, "createPlace", labelled, *sources, traced=True)
