@@ -53,7 +53,7 @@ from nlapi.english.command_verbs import (
 )
 from nlapi.english.intents import IMPERATIVES, STOPWORDS, VERBS, Intent
 from nlapi.english.word_similarity import SYNONYMS
-from nlapi.english.words import singular, split_words, stem, stems_of
+from nlapi.english.words import same_name, singular, split_words, stem, stems_of
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import READ_METHODS, SCALES, UPDATE_METHODS, Effect, Operation, stated_verbs
 from nlapi.reading.clauses import commanded_length
@@ -157,7 +157,7 @@ def check_verb(case: Case) -> Iterator[str]:
         yield "the sentence has no verb"
         return
     is_item = EXTENSION.sub("", operation.path.rstrip("/")).endswith("}")
-    is_update = operation.method in UPDATE_METHODS or (operation.method == "POST" and is_item)
+    is_update = operation.method in UPDATE_METHODS or (operation.method == "POST" and (is_item or _is_property(case)))
     if _has_verb(case) or _sets_commanded_state(case):
         return
     if is_update and (
@@ -171,6 +171,12 @@ def check_verb(case: Case) -> Iterator[str]:
     if operation.method in ("POST", "PUT") and command in CREATE_VERBS and not is_item and _may_create(case):
         return
     yield f"nothing in {operation.id} says {_command_text(case)!r}"
+
+
+def _is_property(case: Case) -> bool:
+    """Return whether the path of a call ends with the property that its body has: POST /alarms/volume sets a volume."""
+    end = path_end(case.operation)
+    return any(same_name(end, source.argument) for source in case.account.sources if case.location(source) == "body")
 
 
 def check_new_item(case: Case) -> Iterator[str]:

@@ -74,6 +74,12 @@ def is_imperative(token: Token) -> bool:
     return changes and not _plural(token) and token.lower != "active" and not token.lower.endswith(("ed", "ing", "ion"))
 
 
+def is_participle(token: Token) -> bool:
+    """Return whether a token says what was done with something: canceled, but not feed."""
+    word = token.lower
+    return word.endswith("ed") and token.stem in (stem(word[:-1]), stem(word[:-2]))
+
+
 def _plural(token: Token) -> bool:
     return singular(token.lower) != token.lower
 

@@ -73,6 +73,12 @@ def press() -> Spec:
                     "addTrack", "Add a track for a bundle", bundle, **_body("media_url", label=TEXT, media_url=LINK)
                 )
             },
+            "/orders/status/canceled": {"get": _node("listCanceled", "Returns lists of canceled orders")},
+            "/orders/{order_id}/shipment/cancel": {
+                "post": _node("cancelShipment", "Confirm the cancellation", parameter("order_id", "path", TEXT))
+            },
+            "/id4ns/{id4n}/alias": {"get": _node("listAliases", "Aliases of an ID4n", parameter("id4n", "path", TEXT))},
+            "/knobs/volume": {"post": _node("setVolume", "Volume of the knobs", **_body("volume", volume=NUMBER))},
             "/restart": {"post": _node("restart", "Restart", **_body("params", params=TEXT))},
         }
     )
@@ -96,6 +102,9 @@ def press() -> Spec:
         ),
         ('change the title of article 40a1 to "Rain"', "updateArticle", {"id": "40a1", "title": "Rain"}),
         ("mark message 99AB of channel 0c3a7b as fixed", "fixMessage", {"channelId": "0c3a7b", "id": "99AB"}),
+        ("canceled orders", "listCanceled", {}),
+        ("all aliases of id4n 3nu8", "listAliases", {"id4n": "3nu8"}),
+        ("set the volume of the knobs to 40", "setVolume", {"volume": 40}),
         ("delete the organization 5f1c-9a52", "removeAccountOrganization", {"org_id": "5f1c-9a52"}),
         (
             "remove the export token of organization 5f1c-9a52",
@@ -110,7 +119,10 @@ def test_a_sentence_is_planned(sentence: str, operation: str, arguments: dict[st
     assert (call.tool.operation.id, plan.calls[-1].arguments) == (operation, arguments)
 
 
-@pytest.mark.parametrize("sentence", ["delete project 8 from org unit 41", "delete the organization 5f1c-9a52"])
+@pytest.mark.parametrize(
+    "sentence",
+    ["delete project 8 from org unit 41", "delete the organization 5f1c-9a52", "set the volume of the knobs to 40"],
+)
 def test_a_plain_deletion_stands(sentence: str) -> None:
     plan = planner(press()).plan(sentence)
     assert plan.confidence >= 0.8

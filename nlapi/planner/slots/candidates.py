@@ -365,6 +365,9 @@ def _mention_candidates(
             continue
         if takes_code and _is_said_of_call(context, mention):
             continue
+        # The word for a thing may look like a code: id4n 3nu8.
+        if mention.kind is MentionKind.LITERAL and mention.text.lower() in context.labels:
+            continue
         # `add 2 members` names no member 2: a wrong change would be planned.
         if slot.family is Family.TEXT and mention.kind is MentionKind.NUMBER and is_item_count(context, mention):
             continue

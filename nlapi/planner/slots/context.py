@@ -15,7 +15,7 @@ from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import text as word_text
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.word_similarity import similarity
-from nlapi.english.words import split_words, stem, stems_of
+from nlapi.english.words import singular, split_words, stem, stems_of
 from nlapi.openapi.spec import Operation
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.reading.clauses import find_value_changes
@@ -195,6 +195,12 @@ class SlotContext:
         text = f"{operation.id} {operation.summary} {literal}"
         slot_words = {word for slot in self.slots for word in slot.words}
         return frozenset({stem(word) for word in split_words(text) if word not in STOPWORDS} | slot_words)
+
+    @cached_property
+    def labels(self) -> frozenset[str]:
+        """The names of the slots and of the segments of the path, which stand before values, in small letters."""
+        literals = (part.lower() for part in self.operation.path.split("/") if "{" not in part)
+        return frozenset((*(slot.name.lower() for slot in self.slots), *map(singular, literals)))
 
     @cached_property
     def joined_stems(self) -> dict[int, str]:
