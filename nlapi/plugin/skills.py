@@ -17,7 +17,7 @@ from nlapi.english import lexicon
 from nlapi.english.word_similarity import rarity
 from nlapi.english.words import same_name, split_words, stem
 from nlapi.openapi.spec import Effect, Operation, Spec, as_map
-from nlapi.plugin.argument_settings import common_section
+from nlapi.plugin.argument_settings import ArgumentSetting, common_section
 from nlapi.plugin.id_guide import IdGuide
 from nlapi.plugin.markdown import fill_template, inert_line, safe_line, yaml_string
 from nlapi.plugin.names import COMMAND_WORDS, callable_id
@@ -712,19 +712,23 @@ def _with_placeholders(operation: Operation, arguments: Mapping[str, object], id
 class Outline:
     """The data that all texts of a plugin share. `values` are those of every template, `notes` are people's."""
 
+    spec: Spec
     name: str
     title: str
     subject: str
     """the title without the words for what an API is"""
-    about: str
     areas: tuple[Area, ...]
     ids: IdGuide
     trial: Trial
     values: Mapping[str, str]
     notes: Mapping[str, str]
-    settings: tuple[str, ...] = ()
-    """the arguments that have a setting"""
+    settings: tuple[ArgumentSetting, ...] = ()
     recipes: tuple[Recipe, ...] = ()
+
+    @property
+    def arguments(self) -> list[str]:
+        """The arguments that have a setting."""
+        return [setting.argument for setting in self.settings]
 
     @property
     def operations(self) -> list[Operation]:
@@ -754,7 +758,7 @@ def build_skills(outline: Outline) -> dict[str, str]:
         texts |= {f"{skill_name}/references/{file}": text for file, text in files.items()}
         text = _area_body(outline, area, files)
         recipes = recipes_of_area(outline.recipes, area.operations)
-        section = recipes_section(recipes, outline.values["command"], outline.settings)
+        section = recipes_section(recipes, outline.values["command"], outline.arguments)
         bodies[skill_name] = "\n\n".join(filter(None, (text, section)))
         if outline.has_area_skills:
             texts |= _area_skill(outline, area, bodies[skill_name], described[area.slug].description)
@@ -764,14 +768,14 @@ def build_skills(outline: Outline) -> dict[str, str]:
     )
     body = [fill_template("rules.md", **outline.values)]
     if outline.has_area_skills:
-        common = common_section(outline.ids.common_lines(), outline.settings, outline.values["command"])
+        common = common_section(outline.ids.common_lines(), outline.arguments, outline.values["command"])
         body += [fill_template("where.md", rows=rows), common]
         body += [recipe_index(outline.recipes, outline.values["command"])]
         body += [examples(questions(outline.areas, 3 * MAX_EXAMPLES), outline)]
     else:
         body += list(bodies.values())
         body += [recipe_usage(outline.recipes, outline.values["command"])]
-        body += [common_section([""], outline.settings, outline.values["command"])] if outline.settings else []
+        body += [common_section([""], outline.arguments, outline.values["command"])] if outline.settings else []
     reads = [operation for operation in outline.operations if operation.effect is Effect.READ]
     index = fill_template(
         "skill.md",
@@ -780,7 +784,7 @@ def build_skills(outline: Outline) -> dict[str, str]:
         name=outline.name,
         description=yaml_string(description),
         heading=outline.title,
-        about=outline.about,
+        about=inert_line(outline.spec.description, 500),
         body="\n\n".join(body),
         notes="@notes@",
     )
