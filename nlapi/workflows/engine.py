@@ -20,12 +20,11 @@ from nlapi.tools.repetition.ledger import REFUSAL_STATUSES
 from nlapi.tools.tool import Call, Missing
 from nlapi.workflows.bind import ABSENT, BindError, LostValueError, Scope, StepCall, StepExchange, UnresolvedError, bind
 from nlapi.workflows.expressions import (
-    ExpressionError,
     ExpressionPart,
     Root,
     expressions_in,
     is_undescribed_success,
-    parse_expression,
+    read_expression,
 )
 from nlapi.workflows.model import ArazzoWorkflow, StepAction, StepActionKind, WorkflowDocument, WorkflowStep
 from nlapi.workflows.sources import LinkedDocument
@@ -469,11 +468,7 @@ def _dependencies(step: WorkflowStep, workflow: ArazzoWorkflow) -> frozenset[str
 
 def step_references(node: Any) -> Iterator[str]:
     """Yield the ids of the steps whose outputs a value refers to."""
-    for text in expressions_in(node):
-        try:
-            expression = parse_expression(text)
-        except ExpressionError:
-            continue
+    for expression in map(read_expression, expressions_in(node)):
         if expression is not None and expression.root is Root.STEPS:
             yield expression.owner
 

@@ -9,6 +9,7 @@ the tree decided; no part of a document is ever run as code.
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import Operation, escape_step, unescape_step
 from nlapi.workflows.model import Criterion, CriterionKind, Selector
 
 Accessors: TypeAlias = tuple[str | int, ...]
@@ -121,6 +122,14 @@ def parse_expression(text: str) -> Expression | None:
     return _parse_owned(text, root, rest)
 
 
+def read_expression(text: object) -> Expression | None:
+    """Return the expression that a whole value is; None for any other value, and for a wrong expression."""
+    try:
+        return parse_expression(text) if isinstance(text, str) else None
+    except ExpressionError:
+        return None
+
+
 def _parse_exchange(text: str, root: Root, rest: str) -> Expression:
     """Return the expression of a part of a request or answer."""
     part, dot, name = rest.partition(".")
@@ -165,27 +174,21 @@ def parse_accessors(text: str) -> tuple[Accessors | None, str]:
     if text in ("", "#"):
         return (), ""
     if text.startswith("#"):
-        pointer = text[1:]
-        bend = "" if pointer.startswith("/") else "a JSON pointer begins with /"
-        steps = pointer.removeprefix("/").split("/")
-        return tuple(step.replace("~1", "/").replace("~0", "~") for step in steps), bend
+        bend = "" if text.startswith("#/") else "a JSON pointer begins with /"
+        return tuple(map(unescape_step, text[1:].removeprefix("/").split("/"))), bend
     accessors: list[str | int] = []
     position = 0
-    while position < len(text):
-        found = _ACCESSOR.match(text, position)
-        if found is None:
-            # `.data[0]#/id` mixes both forms.
-            if text[position] == "#" and accessors:
-                rest, _ = parse_accessors(text[position:])
-                return (*accessors, *(rest or ())), "`.name` and `[0]` stand where the standard has `#/name/0`"
-            return None, ""
+    while (found := _ACCESSOR.match(text, position)) is not None:
         index = found["index"]
-        if index is not None:
-            accessors.append(EACH if index == "*" else int(index))
-        else:
-            accessors.append(found["key"] or found["text"] or "")
+        accessors.append(found["key"] or found["text"] or "" if index is None else EACH if index == "*" else int(index))
         position = found.end()
-    return tuple(accessors), "`.name` and `[0]` stand where the standard has `#/name/0`"
+    # `.data[0]#/id` mixes both forms.
+    rest, _ = parse_accessors(text[position:]) if accessors and text[position:][:1] in ("", "#") else (None, "")
+    return (
+        (None, "")
+        if rest is None
+        else ((*accessors, *rest), "`.name` and `[0]` stand where the standard has `#/name/0`")
+    )
 
 
 def split_name(name: str, declared: Iterable[str]) -> tuple[str, Accessors, str] | None:
@@ -239,8 +242,7 @@ def select(value: Any, accessors: Accessors) -> Any:
 
 def pointer(accessors: Accessors) -> str:
     """Return accessors as a JSON pointer, with its `#`; "" for none."""
-    steps = (str(step).replace("~", "~0").replace("/", "~1") for step in accessors)
-    return "#" + "".join(f"/{step}" for step in steps) if accessors else ""
+    return "#" + "".join(f"/{escape_step(str(step))}" for step in accessors) if accessors else ""
 
 
 def embedded_expressions(text: str) -> Iterator[tuple[int, int, str]]:
@@ -340,6 +342,8 @@ _TOKEN = re.compile(
 
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
+_STATUS = re.compile(r"\s*\(*\s*\$statusCode\s*==\s*(\d{1,9})\s*\)*\s*")
+
 _WORDS = {"true": True, "false": False, "null": None}
 
 
@@ -418,8 +422,8 @@ class _Parser:
                 raise ConditionError(f"{self.text!r}: a parenthesis is not closed")
             return condition
         left = self._operand()
-        operator = self._take(*Operator)
-        return Comparison(left, Operator(operator), self._operand()) if operator else left
+        sign = self._take(*Operator)
+        return Comparison(left, Operator(sign), self._operand()) if sign else left
 
     def _operand(self) -> Literal | Expression:
         if self.position >= len(self.tokens):
@@ -463,8 +467,8 @@ def operands(condition: Condition) -> tuple[Expression, ...]:
 def holds(condition: Condition, evaluate: Callable[[Expression], Any]) -> bool:
     """Return whether a condition holds; `evaluate` gives the value of an expression, None if none exists."""
     match condition:
-        case Comparison(left, operator, right):
-            return _compare(_value(left, evaluate), operator, _value(right, evaluate))
+        case Comparison(left, sign, right):
+            return _compare(_value(left, evaluate), sign, _value(right, evaluate))
         case Negation(inner):
             return not holds(inner, evaluate)
         case Conjunction(conditions, is_any):
@@ -479,35 +483,33 @@ def _value(operand: Literal | Expression, evaluate: Callable[[Expression], Any])
     return operand.value if isinstance(operand, Literal) else evaluate(operand)
 
 
-def _compare(left: Any, operator: Operator, right: Any) -> bool:
-    left, right = _comparable(left, right)
-    if operator in (Operator.EQUAL, Operator.UNEQUAL):
-        # 1 == true in Python, and not in JSON.
-        is_equal = isinstance(left, bool) is isinstance(right, bool) and left == right
-        return bool(is_equal is (operator is Operator.EQUAL))
-    are_numbers = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in (left, right))
-    if not are_numbers and not (isinstance(left, str) and isinstance(right, str)):
-        return False
-    match operator:
-        case Operator.LESS:
-            return bool(left < right)
-        case Operator.LESS_OR_EQUAL:
-            return bool(left <= right)
-        case Operator.GREATER:
-            return bool(left > right)
-    return bool(left >= right)
+_ORDERS: Mapping[Operator, Callable[[Any, Any], bool]] = {
+    Operator.LESS: operator.lt,
+    Operator.LESS_OR_EQUAL: operator.le,
+    Operator.GREATER: operator.gt,
+    Operator.GREATER_OR_EQUAL: operator.ge,
+}
 
 
-def _comparable(left: Any, right: Any) -> tuple[Any, Any]:
-    """Return two values for comparison: texts without case (Arazzo 1.0.1, Criterion Object), numbers in texts read."""
-    if isinstance(left, str) and isinstance(right, str):
-        return left.casefold(), right.casefold()
-    return _as_number(left, right), _as_number(right, left)
+def _compare(left: Any, comparison: Operator, right: Any) -> bool:
+    """Compare two values: texts without case (Arazzo 1.0.1, Criterion Object), numbers in texts beside numbers."""
+    are_texts = isinstance(left, str) and isinstance(right, str)
+    left, right = (
+        (left.casefold(), right.casefold()) if are_texts else (_as_number(left, right), _as_number(right, left))
+    )
+    if comparison in _ORDERS:
+        return (are_texts or (_is_number(left) and _is_number(right))) and _ORDERS[comparison](left, right)
+    # 1 == true in Python, and not in JSON.
+    is_equal = isinstance(left, bool) is isinstance(right, bool) and left == right
+    return bool(is_equal is (comparison is Operator.EQUAL))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _as_number(value: Any, other: Any) -> Any:
-    is_beside_number = isinstance(other, (int, float)) and not isinstance(other, bool)
-    if isinstance(value, str) and is_beside_number and len(value) <= MAX_LENGTH and _NUMBER.fullmatch(value):
+    if isinstance(value, str) and _is_number(other) and len(value) <= MAX_LENGTH and _NUMBER.fullmatch(value):
         # An id of 17 digits is not the one that its float is.
         return int(value) if value.lstrip("-").isdecimal() else float(value)
     return value
@@ -515,17 +517,8 @@ def _as_number(value: Any, other: Any) -> Any:
 
 def required_status(criterion: Criterion) -> int | None:
     """Return the one status that a criterion requires, as `$statusCode == 200` does; None for any other criterion."""
-    if criterion.kind is not CriterionKind.SIMPLE:
-        return None
-    try:
-        condition = parse_condition(criterion.condition)
-    except ConditionError:
-        return None
-    if not isinstance(condition, Comparison) or condition.operator is not Operator.EQUAL:
-        return None
-    is_status = isinstance(condition.left, Expression) and condition.left.root is Root.STATUS_CODE
-    value = condition.right.value if isinstance(condition.right, Literal) else None
-    return value if is_status and isinstance(value, int) and not isinstance(value, bool) else None
+    match = _STATUS.fullmatch(criterion.condition) if criterion.kind is CriterionKind.SIMPLE else None
+    return int(match[1]) if match else None
 
 
 def describes_status(operation: Operation, status: int, *, by_default: bool = True) -> bool:

@@ -31,6 +31,7 @@ from nlapi.workflows.expressions import (
     first_name,
     parse_condition,
     parse_expression,
+    read_expression,
 )
 from nlapi.workflows.model import (
     ArazzoWorkflow,
@@ -153,10 +154,7 @@ class WorkflowOutline:
 
     def source_of(self, entry: OutlineEntry, expression: str) -> OutlineEntry | None:
         """Return the entry of the step whose output an expression in another is; None for any other expression."""
-        try:
-            parsed = parse_expression(expression)
-        except ExpressionError:
-            return None
+        parsed = read_expression(expression)
         if parsed is None or parsed.root is not Root.STEPS:
             return None
         path = entry.path.removesuffix(entry.step.id) + parsed.owner
@@ -300,10 +298,7 @@ def _unread_parts(linked: LinkedDocument, workflow: ArazzoWorkflow) -> Iterator[
 
 def source_text(expression: str) -> str:
     """Return in words where the value of an expression comes from: `id of find-account`."""
-    try:
-        parsed = parse_expression(expression)
-    except ExpressionError:
-        return expression
+    parsed = read_expression(expression)
     if parsed is not None and parsed.root is Root.INPUTS:
         return f"the input {first_name(parsed.name)}"
     if parsed is None or parsed.root not in (Root.STEPS, Root.WORKFLOWS):

@@ -9,7 +9,7 @@ from typing import Any
 
 from nlapi.english import lexicon
 from nlapi.english.words import name_key, name_words, singular
-from nlapi.openapi.spec import Operation, Spec
+from nlapi.openapi.spec import Operation, Spec, as_map
 from nlapi.resources.answers import answer_schema
 from nlapi.resources.envelope import SchemaView, find_item, find_list
 from nlapi.resources.nouns import ID_WORDS, id_field, is_id_argument, singular_noun, target_noun
@@ -85,7 +85,7 @@ class ValueSchema:
             return ValueSchema(schema=properties[str(step)], reader=self.reader)
         items = flat.get("items")
         if "array" in types and (isinstance(step, int) or str(step).isdecimal()):
-            return ValueSchema(schema=items if isinstance(items, Mapping) else {}, reader=self.reader)
+            return ValueSchema(schema=as_map(items), reader=self.reader)
         additional = flat.get("additionalProperties")
         if isinstance(additional, Mapping):
             return ValueSchema(schema=additional, reader=self.reader)
@@ -112,25 +112,17 @@ class ValueSchemas:
 
     def answer(self, operation: Operation) -> ValueSchema:
         """Return the schema of an operation's answer of success."""
-        schema = answer_schema(operation)
-        return ValueSchema(schema=schema if isinstance(schema, Mapping) else {}, reader=self.reader(operation.spec))
+        return ValueSchema(schema=as_map(answer_schema(operation)), reader=self.reader(operation.spec))
 
     def argument(self, operation: Operation, location: str, name: str) -> ValueSchema | None:
         """Return the schema of a parameter, or with location body of a field, or None."""
-        reader = self.reader(operation.spec)
+        reader, body = self.reader(operation.spec), operation.body
         if location != "body":
             parameter = operation.parameter(location, name)
-            schema = parameter.schema if parameter is not None else None
-            return (
-                ValueSchema(schema=schema if isinstance(schema, Mapping) else {}, reader=reader) if parameter else None
-            )
-        body = operation.body
+            return ValueSchema(schema=as_map(parameter.schema), reader=reader) if parameter is not None else None
         if body is None:
             return None
-        whole = ValueSchema(schema=body.schema, reader=reader)
-        if not name:
-            return whole
-        member = whole.part((name,))
+        member = ValueSchema(schema=body.schema, reader=reader).part((name,) if name else ())
         return None if member.fault else member
 
     def of(self, node: Any, workflow: ArazzoWorkflow, step: WorkflowStep | None = None, hops: int = 0) -> ValueSchema:
@@ -138,32 +130,23 @@ class ValueSchemas:
         if isinstance(node, Selector):
             context = self.of(node.context, workflow, step, hops)
             return context if context.fault else ValueSchema()
-        if not isinstance(node, str) or not node.startswith("$"):
-            return ValueSchema()
         try:
-            expression = parse_expression(node)
+            expression = parse_expression(node) if isinstance(node, str) else None
         except ExpressionError as error:
             return ValueSchema(fault=str(error))
-        if expression is None:
-            return ValueSchema()
         if hops > MAX_HOPS:
             return ValueSchema(fault=f"{node} leads in circles")
-        return self._of_expression(expression, workflow, step, hops)
-
-    def _of_expression(
-        self, expression: Expression, workflow: ArazzoWorkflow, step: WorkflowStep | None, hops: int
-    ) -> ValueSchema:
-        match expression.root:
-            case Root.INPUTS:
+        match expression:
+            case Expression(root=Root.INPUTS):
                 return self._input(expression, workflow)
-            case Root.STEPS:
+            case Expression(root=Root.STEPS):
                 return self._step_output(expression, workflow, hops)
-            case Root.STATUS_CODE:
+            case Expression(root=Root.STATUS_CODE):
                 return ValueSchema(schema={"type": "integer"}, reader=self._any_reader())
-            case Root.RESPONSE if expression.part is ExpressionPart.BODY and step is not None:
+            case Expression(root=Root.RESPONSE, part=ExpressionPart.BODY) if step is not None:
                 operation = self.linked.target(step).operation
                 return ValueSchema() if operation is None else self.answer(operation).part(expression.accessors)
-            case Root.RESPONSE | Root.URL | Root.METHOD if expression.part is not ExpressionPart.BODY:
+            case Expression(root=Root.RESPONSE | Root.URL | Root.METHOD, part=part) if part is not ExpressionPart.BODY:
                 return ValueSchema(schema={"type": "string"}, reader=self._any_reader())
         return ValueSchema()
 
@@ -344,7 +327,7 @@ def find_named(value: ValueSchema, name: str, *, want_scalar: bool = False) -> A
             queue.append(((*accessors, 0), part.part((0,))))
         for key, schema in part.reader.properties(part.schema).items():
             count += 1
-            inner = ValueSchema(schema=schema if isinstance(schema, Mapping) else {}, reader=part.reader)
+            inner = ValueSchema(schema=as_map(schema), reader=part.reader)
             place = (*accessors, key)
             if name_key(key) == name_key(name) and (not want_scalar or inner.is_scalar):
                 matches.append(place)
