@@ -13,7 +13,7 @@ from nlapi.english.intents import IMPERATIVES, VERBS, Intent
 from nlapi.english.words import name_key, name_words, singular, singular_words, stem
 from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.spec import Effect, Operation, Schema, Spec, is_form, is_json
-from nlapi.resources.collection_index import VAGUE_NOUNS, name_filter
+from nlapi.resources.collection_index import name_filter
 from nlapi.resources.grouping import Resource
 from nlapi.resources.id_sources import id_sources
 from nlapi.resources.nouns import is_id_argument, noun_in_name, target_noun
@@ -245,14 +245,6 @@ class ChainFinder:
 
     def chains(self) -> Iterator[Chain]:
         """Yield every chain that a person would ask for, but for those that read back what they made."""
-        for chain in self._item_chains():
-            if all(map(_has_plain_noun, chain.steps)) and not any(
-                operation.effect is Effect.DESTROY for operation in chain.operations
-            ):
-                yield chain
-        yield from self._reports()
-
-    def _item_chains(self) -> Iterator[Chain]:
         for resource, creation in self._creatable():
             if is_named(resource):
                 yield from self._creations(resource, creation)
@@ -261,6 +253,7 @@ class ChainFinder:
         for resource in self.by_resource:
             if is_named(resource):
                 yield from self._findings(resource)
+        yield from self._reports()
 
     def read_backs(self) -> Iterator[Chain]:
         """Yield the chains that make an item and show it, which is the least that one can do with it."""
@@ -680,11 +673,6 @@ def _query_places(operation: Operation, words: Collection[str]) -> list[Place]:
     return [("query", name) for name in names if not set(words).isdisjoint(name_words(name))]
 
 
-def _has_plain_noun(step: ChainStep) -> bool:
-    words = step.noun.split()
-    return bool(words) and words[-1] not in VAGUE_NOUNS and all(word.isalpha() and len(word) > 1 for word in words)
-
-
 def _join(parts: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1]))) if parts else ""
 
@@ -709,19 +697,12 @@ class ValueFlow:
         inner = self.reader.properties(schema)
         if len(inner) == 1 and "object" in self.reader.types(next(iter(inner.values()))):
             keys, schema = (*keys, next(iter(inner))), next(iter(inner.values()))
-        names = self._field_keys(schema, path)
-        return (*keys, *names) if names else None
-
-    def _field_keys(self, schema: object, path: str) -> Keys:
-        """Return the names that a path such as `metadata.name` has in a schema; () where it has none such."""
-        properties = self.reader.properties(schema)
-        if path in properties:
-            return (path,)
-        head, _, rest = path.partition(".")
-        if not rest or head not in properties:
-            return ()
-        inner = self._field_keys(properties[head], rest)
-        return (head, *inner) if inner else ()
+        names = (path,) if path in self.reader.properties(schema) else tuple(path.split("."))
+        for name in names:
+            if name not in (properties := self.reader.properties(schema)):
+                return None
+            schema = properties[name]
+        return (*keys, *names)
 
     def id_keys(self, answering: Operation, operation: Operation, place: Place) -> Keys | None:
         """Return the keys to the id, in the answer of one operation, that a place of another takes."""

@@ -83,8 +83,8 @@ _ROOTS = frozenset(root.value for root in Root)
 
 _ALONE = {Root.URL, Root.METHOD, Root.STATUS_CODE, Root.SELF}
 
-# `{$inputs.name}` inside a text; `{$5}` is not one.
-_EMBEDDED = re.compile(rf"\{{((?:{'|'.join(map(re.escape, sorted(_ROOTS)))})\b[^{{}}]*)\}}")
+EMBEDDED = re.compile(rf"\{{((?:{'|'.join(map(re.escape, sorted(_ROOTS)))})\b[^{{}}]*)\}}")
+"""`{$inputs.name}` inside a text, with the expression as its group; `{$5}` is not one."""
 
 _LOOKALIKE = re.compile(r"(?:^|\{)((\$[A-Za-z]+)\.[^\s{}]+)")
 
@@ -247,7 +247,7 @@ def pointer(accessors: Accessors) -> str:
 
 def embedded_expressions(text: str) -> Iterator[tuple[int, int, str]]:
     """Yield start, end and text of each `{$...}` in a text."""
-    for found in _EMBEDDED.finditer(text):
+    for found in EMBEDDED.finditer(text):
         yield found.start(), found.end(), found[1]
 
 
