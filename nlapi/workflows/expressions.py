@@ -18,6 +18,7 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 from nlapi.openapi.spec import Operation, escape_step, unescape_step
+from nlapi.tools.arguments import plain_values
 from nlapi.workflows.model import Criterion, CriterionKind, Selector
 
 Accessors: TypeAlias = tuple[str | int, ...]
@@ -268,14 +269,21 @@ def expressions_in(value: Any) -> Iterator[str]:
 
 def _texts(value: Any) -> Iterator[str]:
     """Yield the texts in a value; of a selector its context, and the expressions in its JSONPath."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Selector):
-        yield value.context
-        yield from (text for _, _, text in embedded_expressions(value.selector))
-    elif isinstance(value, (Mapping, list, tuple)):
-        for item in value.values() if isinstance(value, Mapping) else value:
-            yield from _texts(item)
+    for item in plain_values(value):
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, Selector):
+            yield item.context
+            yield from (text for _, _, text in embedded_expressions(item.selector))
+
+
+def with_plain_values(value: Any, change: Callable[[Any], Any]) -> Any:
+    """Return a value with each of the plain values inside of it changed."""
+    if isinstance(value, Mapping):
+        return {str(name): with_plain_values(item, change) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [with_plain_values(item, change) for item in value]
+    return change(value)
 
 
 def _kind(value: object) -> str:

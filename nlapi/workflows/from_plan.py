@@ -58,7 +58,7 @@ from nlapi.workflows.draft import (
     reads_as_expression,
 )
 from nlapi.workflows.engine import RunState, WorkflowRun
-from nlapi.workflows.expressions import parse_accessors
+from nlapi.workflows.expressions import parse_accessors, with_plain_values
 from nlapi.workflows.model import WorkflowDocument
 from nlapi.workflows.outline import outline, source_text
 from nlapi.workflows.planner import WorkflowPlanner, exchange_of
@@ -263,7 +263,9 @@ def workflow_of_drafts(
     known_values: dict[str, AnswerValue] = {}
     entries = []
     for draft in drafts:
-        arguments = {name: _with_stand_ins(node, known_values) for name, node in draft.arguments.items()}
+        arguments = with_plain_values(
+            draft.arguments, lambda leaf: _stand_in(leaf, known_values) if isinstance(leaf, AnswerValue) else leaf
+        )
         entry = _previewed(Call(tool=draft.tool, arguments=arguments), conversation)
         nodes = ValueNodes(inputs=register, answered=entry, earlier=(), others=others, known_values=known_values)
         draft.arguments, draft.description = nodes.arguments(), entry.draft.description
@@ -273,16 +275,8 @@ def workflow_of_drafts(
     return _built(register, entries, locations or {}, [conversation.question])
 
 
-def _with_stand_ins(node: Any, known_values: dict[str, AnswerValue]) -> Any:
-    """Return an argument with a text in place of each value of an answer."""
-    if isinstance(node, AnswerValue):
-        return _stand_in(node, known_values)
-    if isinstance(node, Mapping):
-        return {name: _with_stand_ins(value, known_values) for name, value in node.items()}
-    return [_with_stand_ins(value, known_values) for value in node] if isinstance(node, list) else node
-
-
 def _stand_in(value: AnswerValue, known_values: dict[str, AnswerValue]) -> str:
+    """Return a text that stands for a value of an answer."""
     # It reads as an id, so that the planner takes it for one wherever it stands.
     text = f"ref_{uuid.uuid4().hex[:12]}"
     known_values[text] = value

@@ -5,7 +5,7 @@ A value is JSON in which a text may be a runtime expression or have some embedde
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -139,6 +139,19 @@ class WorkflowStep:
     def target(self) -> str:
         """The operation or workflow that the step calls, as written."""
         return self.operation_id or self.operation_path or self.workflow_id
+
+    @property
+    def values(self) -> Iterator[tuple[str, Any]]:
+        """The values that the step sends, each with its place in it."""
+        yield from ((f"parameters.{entry.name}", entry.value) for entry in self.parameters)
+        if self.body is not None:
+            yield "payload", self.body.payload
+            yield from ((f"replacements.{entry.target}", entry.value) for entry in self.body.replacements)
+
+    @property
+    def actions(self) -> tuple[StepAction, ...]:
+        """What follows its success, then what follows its failure."""
+        return (*self.on_success, *self.on_failure)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
