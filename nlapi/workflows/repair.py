@@ -340,7 +340,7 @@ class _Repairer:
     def _fill_single_choice(self, parameter: dict[str, Any], operation: Operation, place: Place, where: str) -> None:
         """Give a parameter the one value that it takes: the `op` by which operations of one path are told apart."""
         target, before = self.schemas.argument(operation, *place), parameter["value"]
-        choices = target.reader.flat(target.schema).get("enum") if target is not None and target.reader else None
+        choices = target.flat.get("enum") if target is not None else None
         if isinstance(choices, list) and len(choices) == 1 and str(before).startswith("$"):
             parameter["value"] = choices[0]
             self._note(RepairKind.FORM, where, before, choices[0], "it takes no other value")
@@ -391,12 +391,12 @@ class _Repairer:
 
     def _with_envelope(self, payload: dict[str, Any], whole: ValueSchema, where: str) -> dict[str, Any]:
         """Return a payload in the envelope of the body, where its fields are those inside of it."""
-        if not payload or any(name in whole.names for name in payload):
+        if not payload or any(name in whole.properties for name in payload):
             return payload
         # The only object of a body is its envelope, whatever the document calls the fields in it.
-        is_only = len(whole.names) == 1
-        for name in whole.names:
-            inner = whole.part((name,)).names
+        is_only = len(whole.properties) == 1
+        for name in whole.properties:
+            inner = whole.part((name,)).properties
             fields = {old: _field_name(str(old), inner) if is_only else str(old) for old in payload}
             renames = {old: new for old, new in fields.items() if new in inner}
             is_envelope = bool(renames) if is_only else len(renames) * 2 > len(payload)
