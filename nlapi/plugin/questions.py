@@ -95,7 +95,8 @@ def _subject_questions(subject: Subject, semantics: Semantics) -> Iterator[tuple
             yield "report", _report(subject, operation)
         elif meaning.kind is OperationKind.READ and (item := _item(subject, operation, meaning.key)):
             yield "read", _question(f"Show me {item}", operation)
-        elif meaning.kind is OperationKind.DELETE or _is_command(verb, operation):
+        # Of the commands those whose path says all: to publish a draft, not to mark a thread as something.
+        elif meaning.kind is OperationKind.DELETE or verb == re.split("[/:]", operation.path)[-1].lower() != "":
             kind = "remove" if meaning.kind is OperationKind.DELETE else "act"
             said = verb if kind == "act" or VERBS.get(stem(verb)) is Intent.DELETE else "remove"
             if item := _item(subject, operation, meaning.key):
@@ -104,11 +105,6 @@ def _subject_questions(subject: Subject, semantics: Semantics) -> Iterator[tuple
         if not operation.deprecated and (item := _item(subject, operation, semantics.classify(operation).key)):
             yield "state", _question(f"{verb} {item}", operation, {name: value})
     yield from (("change", question) for verb, one in usable if verb == "change" for question in _change(subject, one))
-
-
-def _is_command(verb: str, operation: Operation) -> bool:
-    """Return whether a path ends in a verb that says all: to publish a draft, not to mark a thread as something."""
-    return bool(verb) and verb == operation.path.rpartition("/")[2].rpartition(":")[2].lower()
 
 
 def _question(text: str, operation: Operation, arguments: Mapping[str, object] | None = None) -> Question:
