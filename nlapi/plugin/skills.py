@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from nlapi.client.safe_text import code_span
 from nlapi.english import lexicon
-from nlapi.english.word_similarity import rarity
 from nlapi.english.words import same_name, split_words, stem
 from nlapi.openapi.spec import Effect, Operation, Spec, as_map
 from nlapi.plugin.argument_settings import ArgumentSetting, common_section
@@ -173,20 +172,9 @@ def _label(area: Area, area_subjects: Sequence[Subject]) -> str:
     by_size = sorted(range(len(names)), key=lambda place: -len(area.groups[place].operations))
     if len(names) > 1:
         return _filled("", [names[place] for place in by_size], MAX_LABEL)
-    if len(names) == 1 and (longer := _spelled_out(names[0], area.about)):
-        return longer
     # `repos` are repositories, `pulls` pull requests; `measurement datasets` say more than datasets do.
     is_key = bool(area_subjects) and same_name(names[0], area_subjects[0].key) and " " not in names[0]
     return area_subjects[0].name if is_key else names[0]
-
-
-def _spelled_out(name: str, about: str) -> str:
-    """Return a name as the text of its tag has it, where a word of the name is not one: CAPI is a Conversion API."""
-    words = _subject_words(inert_line(about, 110))
-    stems, others = [stem(word) for word in name.split()], [stem(word.lower()) for word in words]
-    is_short = any(rarity(word) == 1 and word not in others for word in stems)
-    is_longer = len(words) <= MAX_NAME_WORDS and others[-1:] == stems[-1:] and len(stems) < len(others)
-    return " ".join(words) if is_short and is_longer else ""
 
 
 def _subject_words(about: str) -> list[str]:

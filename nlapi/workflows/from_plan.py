@@ -147,8 +147,8 @@ class _Recorder:
     def save(self, id: str, locations: Mapping[Spec, str]) -> SavedConversation:
         self.answered = list(self._answered_calls())
         for number, answered in enumerate(self.answered):
-            first = next((other for other in self.answered[:number] if is_further_page(answered, other)), None)
-            answered.page_of = first
+            earlier = self.answered[:number]
+            answered.page_of = next((other for other in earlier if is_further_page(answered, other)), None)
         kept = self._resolve_all() if self.answered else []
         if not kept:
             raise UsageError(
@@ -191,25 +191,18 @@ class _Recorder:
 
     def _resolve_all(self) -> list[Answered]:
         """Resolve the values of the calls that are saved, the last first, and return these in order."""
-        needed = {id(answered) for answered in self.answered if answered.operation.effect is not Effect.READ}
-        answers = self._answers(has_changes=bool(needed))
-        for answered in answers:
+        needed = {answered.draft for answered in self.answered if answered.operation.effect is not Effect.READ}
+        for answered in self._answers():
             answered.draft.is_answer = True
-        needed |= {id(answered) for answered in answers}
-        kept: list[Answered] = []
-        for number in reversed(range(len(self.answered))):
-            answered = self.answered[number]
-            if id(answered) not in needed:
-                continue
-            kept.append(answered)
-            nodes = ValueNodes(inputs=self.inputs, answered=answered, earlier=self.answered[:number])
-            answered.draft.arguments = nodes.arguments()
-            used = {id(value.step) for value in nodes.used}
-            needed |= {id(other) for other in self.answered if id(other.draft) in used}
-        kept.reverse()
-        return kept
+            needed.add(answered.draft)
+        for number, answered in reversed(list(enumerate(self.answered))):
+            if answered.draft in needed:
+                nodes = ValueNodes(inputs=self.inputs, answered=answered, earlier=self.answered[:number])
+                answered.draft.arguments = nodes.arguments()
+                needed |= {value.step for value in nodes.used}
+        return [answered for answered in self.answered if answered.draft in needed]
 
-    def _answers(self, *, has_changes: bool) -> list[Answered]:
+    def _answers(self) -> list[Answered]:
         """Return the reads that answer the last question: those after its last change, without look-ups."""
         last = self.answered[-1].turn
         rounds = self.conversation.turns[last].rounds

@@ -103,12 +103,13 @@ class _ChainDraft:
         return self.drafts
 
     def _draft(self, step: ChainStep) -> StepDraft:
-        operation, tool = step.operation, compile_tool(step.operation)
+        operation = step.operation
         ids = [draft.id for draft in self.drafts]
         statuses = [response.status for response in operation.responses if response.status.startswith("2")]
         draft = StepDraft(
-            tool=tool,
+            tool=compile_tool(operation),
             id=unique_name(_slug(f"{step.verb} {step.noun}"), ids),
+            arguments=self._arguments(step),
             description=sentence(operation.summary or operation.description)
             or f"{step.verb} {with_article(step.noun)}".capitalize(),
             status=int(statuses[0]) if len(statuses) == 1 and statuses[0].isdecimal() else None,
@@ -116,22 +117,6 @@ class _ChainDraft:
             wait=step.wait,
             facts=tuple(keys for name, keys in step.outputs.items() if is_fact(name)),
         )
-        arguments = {place: name for name, place in tool.places.items()}
-        places = self._places(step)
-        in_body = [place for place in places if place[0] == "body"]
-        body = operation.body
-        is_whole = step.is_change or all(place in step.values for place in in_body)
-        draft.arguments = {
-            arguments[place]: self._value(step, place)
-            for place in places
-            if place in arguments and (place[0] != "body" or not is_whole or place in step.values)
-        }
-        is_sent = body is not None and bool(in_body or body.required or step.is_change or step.is_creation)
-        if body is not None and is_sent and is_whole and not any(place in step.values for place in in_body):
-            text = f"The fields of the {step.noun}{' to change' if step.is_change else ''}"
-            whole = {**input_schema(self.finder.values.reader, body.schema), "description": text, "minProperties": 1}
-            name = "changes" if step.is_change else field_name(step.noun)
-            draft.arguments[""] = InputValue(name=name, schema=whole)
         is_last = step is self.chain.steps[-1]
         draft.results = tuple(
             self._answer(draft, step, keys)
@@ -140,9 +125,24 @@ class _ChainDraft:
         )
         return draft
 
-    def _places(self, step: ChainStep) -> tuple[Place, ...]:
-        required = self.finder.values.required_places(step.operation)
-        return tuple(dict.fromkeys((*required, *step.values, *step.constants, *step.asked, *step.optional)))
+    def _arguments(self, step: ChainStep) -> dict[str, Any]:
+        required, body = self.finder.values.required_places(step.operation), step.operation.body
+        places = dict.fromkeys((*required, *step.values, *step.constants, *step.asked, *step.optional))
+        fields = {place for place in places if place[0] == "body"}
+        # A body none of whose fields is required is one input, with all of them.
+        left_out = fields - step.values.keys() if step.is_change or fields <= step.values.keys() else set()
+        arguments = {
+            name: self._value(step, place)
+            for place in places
+            for name, argument_place in compile_tool(step.operation).places.items()
+            if argument_place == place and place not in left_out
+        }
+        is_sent = body is not None and (step.is_change or (not fields and (body.required or step.is_creation)))
+        if body is not None and is_sent and fields.isdisjoint(step.values):
+            text = f"The fields of the {step.noun}{' to change' if step.is_change else ''}"
+            whole = {**input_schema(self.finder.values.reader, body.schema), "description": text, "minProperties": 1}
+            arguments[""] = InputValue(name="changes" if step.is_change else field_name(step.noun), schema=whole)
+        return arguments
 
     def _value(self, step: ChainStep, place: Place) -> Any:
         if place in step.values:
