@@ -186,10 +186,8 @@ class WorkflowDelegate:
         if not isinstance(known, KnownValues):
             return known
         # A reply to another question is not said here: a workflow is not run with it.
-        replies = {
-            name: value for name, value in known.remembered.items() if turn == len(conversation.turns) and name in asked
-        }
-        return {**replies, **known.fixed}
+        names = known.remembered.keys() & asked if turn == len(conversation.turns) else ()
+        return {**{name: known.remembered[name] for name in names}, **known.fixed}
 
     async def _propose(
         self,
