@@ -66,14 +66,11 @@ class Recipe:
         return self.workflow.summary or self.workflow.description
 
     @property
-    def operations(self) -> tuple[Operation, ...]:
-        return tuple(entry.operation for entry in self.tree.entries if entry.operation is not None)
-
-    @property
     def home(self) -> Operation:
         """The operation in whose skill the recipe stands: its last change, or its last read."""
-        changes = [operation for operation in self.operations if operation.effect is not Effect.READ]
-        return (changes or list(self.operations))[-1]
+        operations = self.tree.operations
+        changes = [operation for operation in operations if operation.effect is not Effect.READ]
+        return (changes or operations)[-1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +127,7 @@ def _own_recipes(spec: Spec, files: Mapping[str, bytes]) -> tuple[list[Recipe], 
                 issues.append(Issue.error(path, message, "give it another workflowId", rule="workflow"))
             elif not is_faulty:
                 tree = outline(linked, workflow, {})
-                if tree.call_ids():
+                if tree.operations:
                     recipes.append(Recipe(tree=tree))
     return recipes, issues
 

@@ -377,22 +377,20 @@ def is_further_page(answered: Answered, first: Answered) -> bool:
 
 def created_id(answered: Answered) -> Keys | None:
     """Return the keys to the id of the item that a change answers with; None where it answers with none."""
-    result = answered.step.result
-    data = answered.data
+    result, data = answered.step.result, answered.data
     if result is None or not isinstance(data, Mapping):
         return None
     if extract_list(data, answered.operation, lowercase_headers(result)) is not None:
         return None
-    item = extract_item(data, answered.operation)
-    path = id_path(item, "id", singular_noun(answered.operation)) if item is not None else ""
-    if not name_key(path).endswith(("id", "uid")):
+    item = extract_item(data, answered.operation) or {}
+    path = id_path(item, "id", singular_noun(answered.operation)) if item else ""
+    if item.get(path) is None or not name_key(path).endswith(("id", "uid")):
         return None
-    nested: list[Keys] = [(str(key),) for key, value in data.items() if isinstance(value, Mapping)]
-    for keys in ((), *nested):
-        holder = _at_keys(data, keys)
-        if path and holder.get(path) is not None and holder.get(path) == (item or {}).get(path):
-            return (*keys, path)
-    return None
+    holders: dict[Keys, Any] = {(): data} | {(str(key),): inner for key, inner in data.items()}
+    matches = (
+        keys for keys, holder in holders.items() if isinstance(holder, Mapping) and holder.get(path) == item[path]
+    )
+    return next(((*keys, path) for keys in matches), None)
 
 
 def is_id_of_item(location: ValueLocation) -> bool:

@@ -229,7 +229,7 @@ class WorkflowDelegate:
             lines=tuple(tree_lines(tree, width=TREE_WIDTH)),
             call_ids=tree.call_ids(run.id),
             changes=tree.operations_of_changes,
-            receivers=frozenset(map(self._receiver, filter(None, (entry.operation for entry in tree.entries)))),
+            receivers=frozenset(map(self._receiver, tree.operations)),
             reason=_repetition_reason(entry, inputs, unstored, conversation) or question_rule(tree, self.targets),
             record=_record(entry, inputs, unstored),
             secrets=secret_texts(workflow, inputs),

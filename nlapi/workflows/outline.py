@@ -158,6 +158,11 @@ class WorkflowOutline:
         return next((other for other in self.entries if other.path == path), None)
 
     @property
+    def operations(self) -> tuple[Operation, ...]:
+        """The operations of its calls, in order."""
+        return tuple(entry.operation for entry in self.entries if entry.operation is not None)
+
+    @property
     def changes(self) -> tuple[OutlineEntry, ...]:
         """The entries that change something."""
         return tuple(entry for entry in self.entries if entry.effect in (Effect.WRITE, Effect.DESTROY))
