@@ -25,6 +25,7 @@ MAX_NAME = 40
 # Creations with more required values than a person would say in a sentence are not an example.
 MAX_REQUIRED = 4
 MAX_SUBJECTS = 4
+MAX_OF_AREA = 5
 # Kinds of questions that a list of all areas takes turns with: what there is, a state, a creation, a report.
 MAX_TURNS = 4
 _NAMES = ("name", "title", "display_name", "displayName", "label", "summary", "subject")
@@ -63,7 +64,7 @@ def _prominence(area: Area) -> float:
     return max((subject.weight for subject in subjects(area.operations, area.label)[:1]), default=0.0)
 
 
-def area_questions(area: Area, limit: int = 5) -> list[Question]:
+def area_questions(area: Area) -> list[Question]:
     """Return questions to an area: find, a change of state, create, report, remove; the first of each kind."""
     found = subjects(area.operations, area.label)
     semantics = semantics_of(area.operations[0].spec)
@@ -75,7 +76,7 @@ def area_questions(area: Area, limit: int = 5) -> list[Question]:
                 others.setdefault(question.operation, question)
     chosen = [kinds[kind] for kind in _ORDER if kind in kinds]
     used = {question.operation for question in chosen}
-    return [*chosen, *(question for operation, question in others.items() if operation not in used)][:limit]
+    return [*chosen, *(question for operation, question in others.items() if operation not in used)][:MAX_OF_AREA]
 
 
 _ORDER = ("find", "state", "create", "report", "act", "remove", "change", "read")

@@ -85,16 +85,14 @@ class RecipeBook:
     issues: tuple[Issue, ...] = ()
 
 
-def build_recipes(
-    description: Spec, own_files: Mapping[str, bytes], trial: Trial, limit: int = MAX_RECIPES
-) -> RecipeBook:
+def build_recipes(description: Spec, own_files: Mapping[str, bytes], trial: Trial) -> RecipeBook:
     """Return the recipes of a plugin with this description, and what is wrong with those of people."""
     own, issues = _own_recipes(description, own_files)
     taken = [recipe.id for recipe in own]
     files: dict[str, str] = {}
     recipes: list[Recipe] = []
     finder = ChainFinder(description)
-    for chain in recipe_chains(finder, max(0, limit - len(own))):
+    for chain in recipe_chains(finder, max(0, MAX_RECIPES - len(own))):
         draft = chain_draft(finder, chain, taken, url=_DESCRIPTION)
         tree = document_tree([draft], f"{description.title}: {chain.summary}")
         linked = link(parse_document(tree), loader=lambda _: description)

@@ -235,11 +235,10 @@ class WorkflowRun:
     def _enter(self, frame: Frame, step: WorkflowStep, linked: LinkedDocument, workflow: ArazzoWorkflow) -> None:
         """Start the workflow that a step calls."""
         try:
-            values = {parameter.name: frame.scope.value(parameter.value) for parameter in step.parameters}
+            inputs = frame.scope.value({entry.name: entry.value for entry in step.parameters})
         except UnresolvedError as error:
             self._fail_step(frame, step, str(error))
             return
-        inputs = {name: value for name, value in values.items() if value is not ABSENT}
         self._push(linked, workflow, inputs, f"{frame.path}{step.id}/", step)
 
     def _bind_group(self, frame: Frame, step: WorkflowStep, operation: Operation) -> None:
@@ -386,8 +385,8 @@ class WorkflowRun:
                 self._end(f"the action {action.name} leads to a workflow that there is not: {action.workflow_id}")
                 return
             # The standard transfers to the other workflow and does not come back.
-            values = {parameter.name: frame.scope.value(parameter.value) for parameter in action.parameters}
-            inputs = {**frame.scope.inputs, **{name: value for name, value in values.items() if value is not ABSENT}}
+            values = frame.scope.value({entry.name: entry.value for entry in action.parameters})
+            inputs = {**frame.scope.inputs, **values}
             self.frames.pop()
             self._push(target.document, target.workflow, inputs, f"{frame.path}{target.workflow.id}/", frame.step)
         else:

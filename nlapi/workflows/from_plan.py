@@ -607,7 +607,6 @@ class ModelChain:
     """A chain that is being carried out, round by round."""
 
     planner: WorkflowPlanner
-    plans: int = 0
     steps: list[Step] = field(default_factory=list)
 
     def next_plan(self, conversation: Conversation) -> Plan | None:
