@@ -155,10 +155,16 @@ def replace_tree(linked: LinkedDocument, tree: dict[str, Any]) -> LinkedDocument
 
 
 class _Repairer:
-    """The repair of one document, step by step: `workflow` and `step` are those under repair, of the edited tree."""
+    """The repair of one document, step by step: what is under repair is of the edited tree.
+
+    `node` is the node of the step, `tool` that of its operation, and `where` the place of the step.
+    """
 
     workflow: ArazzoWorkflow
     step: WorkflowStep
+    node: dict[str, Any]
+    tool: Tool
+    where: str
 
     def __init__(self, linked: LinkedDocument) -> None:
         self.linked = linked
@@ -171,21 +177,28 @@ class _Repairer:
     def tree(self) -> Any:
         return self.linked.document.tree
 
+    @property
+    def operation(self) -> Operation:
+        return self.tool.operation
+
+    def _schema(self, place: Place) -> ValueSchema | None:
+        """Return the schema of a place of the operation; None where it has no such place."""
+        return self.schemas.argument(self.operation, *place)
+
     def repair_step(self, workflow_id: str, step_id: str) -> None:
         """Repair one step; the steps that it refers to are repaired already."""
         self._open(workflow_id, step_id)
-        node = step_node(self.tree, workflow_id, step_id)
         operation = self.linked.target(self.step).operation
         if operation is None:
             return
-        where = f"workflows.{workflow_id}.steps.{step_id}"
-        self._operation_path(node, operation, where)
-        self._step_outputs(node, operation, where)
-        tool = compile_tool(operation)
-        self._parameters(node, tool, where)
-        self._payload(node, tool, where)
+        self.node, self.tool = step_node(self.tree, workflow_id, step_id), compile_tool(operation)
+        self.where = f"workflows.{workflow_id}.steps.{step_id}"
+        self._operation_path()
+        self._step_outputs()
+        self._parameters()
+        self._payload()
         self._reload()
-        self._required_arguments(node, tool, where)
+        self._required_arguments()
         self._reload()
 
     def _open(self, workflow_id: str, step_id: str) -> None:
@@ -203,18 +216,19 @@ class _Repairer:
     def _note(self, kind: RepairKind, where: str, before: Any, after: Any, reason: str) -> None:
         self.repairs.append(Repair(kind=kind, where=where, before=before, after=after, reason=reason))
 
-    def _operation_path(self, node: dict[str, Any], operation: Operation, where: str) -> None:
+    def _operation_path(self) -> None:
+        node, operation = self.node, self.operation
         if "operationPath" not in node or not self.linked.target(self.step).issues:
             return
         name = next((name for name, spec in self.linked.specs.items() if spec is operation.spec), "")
         form = f"{{$sourceDescriptions.{name}.url}}#/paths/{escape_step(operation.path)}/{operation.method.lower()}"
-        self._note(RepairKind.FORM, f"{where}.operationPath", node["operationPath"], form, "the standard's form")
+        self._note(RepairKind.FORM, f"{self.where}.operationPath", node["operationPath"], form, "the standard's form")
         node["operationPath"] = form
 
-    def _step_outputs(self, node: dict[str, Any], operation: Operation, where: str) -> None:
+    def _step_outputs(self) -> None:
         """Move outputs to where the answer has them, and write them as the standard does."""
-        answer = self.schemas.answer(operation)
-        outputs: Any = node.get("outputs")
+        answer = self.schemas.answer(self.operation)
+        outputs: Any = self.node.get("outputs")
         for name, text in list(outputs.items()) if isinstance(outputs, dict) else ():
             expression = read_expression(text)
             if expression is None or expression.root is not Root.RESPONSE:
@@ -223,19 +237,19 @@ class _Repairer:
             fault = "" if is_header else answer.part(expression.accessors).fault
             after = ""
             if fault:
-                accessors = self._elsewhere(answer, expression.accessors, operation)
-                after = self._request_value(node, expression.accessors, answer)
+                accessors = self._elsewhere(answer, expression.accessors, self.operation)
+                after = self._request_value(expression.accessors, answer)
                 after = after or ("" if accessors is None else f"$response.body{pointer(accessors)}")
             elif expression.bends:
                 part = f"header.{expression.name}" if is_header else f"body{pointer(expression.accessors)}"
                 after = f"$response.{part}"
             if after:
                 kind = RepairKind.FIND if fault else RepairKind.FORM
-                self._note(kind, f"{where}.outputs.{name}", text, after, fault or expression.bends[0])
+                self._note(kind, f"{self.where}.outputs.{name}", text, after, fault or expression.bends[0])
                 outputs[name] = after
         self._reload()
 
-    def _request_value(self, node: Mapping[str, Any], accessors: Accessors, answer: ValueSchema) -> str:
+    def _request_value(self, accessors: Accessors, answer: ValueSchema) -> str:
         """Return the expression of the request's value under the name of an output; "" for nothing.
 
         Some APIs do not answer what was sent: a user's name stands in the request, and the answer has an id.
@@ -243,23 +257,23 @@ class _Repairer:
         if len(accessors) != 1 or find_named(answer, str(accessors[0])) is not None:
             return ""
         name = str(accessors[0])
-        if name in as_map(as_map(node.get("requestBody")).get("payload")):
+        if name in as_map(as_map(self.node.get("requestBody")).get("payload")):
             return f"$request.body{pointer(accessors)}"
-        places = (_place_of(as_map(parameter)) for parameter in list_of(node, "parameters"))
+        places = (_place_of(as_map(parameter)) for parameter in list_of(self.node, "parameters"))
         location = next(
             (place[0] for place in places if place[1] == name and place[0] in ("path", "query", "header")), ""
         )
         return f"$request.{location}.{name}" if location else ""
 
-    def _parameters(self, node: dict[str, Any], tool: Tool, where: str) -> None:
+    def _parameters(self) -> None:
         """Repair the parameters of a step, and leave out those that its operation does not have."""
-        operation, places, parameters = tool.operation, set(tool.places.values()), []
+        node, operation, places, parameters = self.node, self.operation, set(self.tool.places.values()), []
         for parameter in list_of(node, "parameters"):
             if not isinstance(parameter, dict) or not {"name", "value"} <= parameter.keys():
                 parameters.append(parameter)
                 continue
             place = _place_of(parameter)
-            label = f"{where}.parameters.{place[1]}"
+            label = f"{self.where}.parameters.{place[1]}"
             if place not in places:
                 same = [entry for entry in places if entry[0] != "body" and name_key(entry[1]) == name_key(place[1])]
                 if len(same) != 1:
@@ -271,75 +285,73 @@ class _Repairer:
                 before = dict(parameter)
                 parameter["in"], parameter["name"] = place = same[0]
                 self._note(RepairKind.FORM, label, before, dict(parameter), f"it is in the {place[0]}")
-            self._fill_single_choice(parameter, operation, place, label)
-            if self._repair_value(parameter, "value", operation, place, label):
+            self._fill_single_choice(parameter, place, label)
+            if self._repair_value(parameter, "value", place, label, self._schema(place)):
                 parameters.append(parameter)
         if "parameters" in node:
             node["parameters"] = parameters
             if not parameters:
                 del node["parameters"]
 
-    def _payload(self, node: dict[str, Any], tool: Tool, where: str) -> None:
+    def _payload(self) -> None:
         """Repair the payload of a step: its envelope, fields that the body does not have, and its values."""
-        body = node.get("requestBody")
+        body = self.node.get("requestBody")
         if not isinstance(body, dict) or "payload" not in body:
             return
-        where = f"{where}.payload"
-        whole = self.schemas.argument(tool.operation, "body", "")
+        where = f"{self.where}.payload"
+        whole = self._schema(("body", ""))
         payload, reason = body["payload"], ""
         if whole is None:
-            reason = f"{tool.operation.id} takes no body"
+            reason = f"{self.operation.id} takes no body"
         elif not isinstance(payload, dict):
-            self._input_type(payload, tool.operation, ("body", ""))
+            self._input_type(payload, whole)
             reason = self._lost_reason(payload)
         else:
             body["payload"] = payload = self._with_envelope(payload, whole, where)
-            self._fields(payload, node, tool, where)
+            self._fields(payload, where)
         if reason:
             self._note(RepairKind.OMIT, where, payload, None, reason)
         if reason or payload == {}:
-            del node["requestBody"]
+            del self.node["requestBody"]
 
-    def _fields(self, payload: dict[str, Any], node: dict[str, Any], tool: Tool, where: str) -> None:
+    def _fields(self, payload: dict[str, Any], where: str) -> None:
         """Repair the fields of a payload: each stays, goes to the parameter that is meant, or is left out."""
-        operation, places = tool.operation, tool.places.values()
+        places = self.tool.places.values()
         is_flat = ("body", "") not in places
-        allows_more = not is_flat or tool.input_schema.get("additionalProperties") is not False
+        allows_more = not is_flat or self.tool.input_schema.get("additionalProperties") is not False
         for name in list(payload):
             label, place = f"{where}.{name}", ("body", str(name))
-            target = self.schemas.argument(operation, *place)
+            target = self._schema(place)
             is_parameter = is_flat and any(entry[0] != "body" and entry[1] == name for entry in places)
             if place not in places and (is_parameter or not allows_more or target is None):
-                self._move(payload.pop(name), str(name), payload, node, tool, label)
+                self._move(payload.pop(name), str(name), payload, label)
             elif isinstance(payload[name], dict) and target is not None:
-                self._nested(payload[name], target, operation, label)
+                self._nested(payload[name], target, label)
             else:
-                self._repair_value(payload, name, operation, place, label)
+                self._repair_value(payload, name, place, label, target)
 
-    def _move(
-        self, value: Any, name: str, payload: dict[str, Any], node: dict[str, Any], tool: Tool, where: str
-    ) -> None:
+    def _move(self, value: Any, name: str, payload: dict[str, Any], where: str) -> None:
         """Give the value of a field that the body does not have to the parameter or the field that is meant."""
-        place = _free_place(name, value, tool, node)
-        value = self._argument(value, tool.operation, place, where) if place is not None else value
-        target = self.schemas.argument(tool.operation, *place) if place is not None else None
+        place = _free_place(name, value, self.tool, self.node)
+        value = self._argument(value, place, where) if place is not None else value
+        target = self._schema(place) if place is not None else None
         if place is None or self._lost_reason(value) or self._unfit_reason(value, target):
-            self._note(RepairKind.OMIT, where, value, None, f"the body of {tool.operation.id} does not take {name}")
+            self._note(RepairKind.OMIT, where, value, None, f"the body of {self.operation.id} does not take {name}")
             return
         self._note(RepairKind.FORM, where, {name: value}, {place[1]: value}, f"it is {place[1]} in the {place[0]}")
         if place[0] == "body":
             payload[place[1]] = value
             return
-        parameters = list_in(node, "parameters")
+        parameters = list_in(self.node, "parameters")
         before = [entry for entry in parameters if _place_of(as_map(entry)) == place]
         parameters[:] = [entry for entry in parameters if entry not in before]
         parameters.append({"name": place[1], "in": place[0], "value": value})
         for entry in before:
             self._release_input(str(entry.get("value")))
 
-    def _fill_single_choice(self, parameter: dict[str, Any], operation: Operation, place: Place, where: str) -> None:
+    def _fill_single_choice(self, parameter: dict[str, Any], place: Place, where: str) -> None:
         """Give a parameter the one value that it takes: the `op` by which operations of one path are told apart."""
-        target, before = self.schemas.argument(operation, *place), parameter["value"]
+        target, before = self._schema(place), parameter["value"]
         choices = target.flat.get("enum") if target is not None else None
         if isinstance(choices, list) and len(choices) == 1 and str(before).startswith("$"):
             parameter["value"] = choices[0]
@@ -353,38 +365,36 @@ class _Repairer:
             required = list_of(workflow.get("inputs") or {}, "required")
             required[:] = [name for name in required if f"$inputs.{name}" != text]
 
-    def _repair_value(self, holder: dict[str, Any], name: str, operation: Operation, place: Place, where: str) -> bool:
+    def _repair_value(
+        self, holder: dict[str, Any], name: str, place: Place, where: str, target: ValueSchema | None
+    ) -> bool:
         """Repair the value that a parameter or a payload has by a name; where it cannot be sent, return False."""
-        target = self.schemas.argument(operation, *place)
-        holder[name] = value = self._argument(holder[name], operation, place, where, target)
-        self._input_type(value, operation, place)
+        holder[name] = value = self._argument(holder[name], place, where, target)
+        self._input_type(value, target)
         reason = self._lost_reason(value) or self._unfit_reason(value, target)
         if reason:
             self._note(RepairKind.OMIT, where, holder.pop(name), None, reason)
         return not reason
 
-    def _nested(self, payload: dict[str, Any], schema: ValueSchema, operation: Operation, where: str) -> None:
+    def _nested(self, payload: dict[str, Any], schema: ValueSchema, where: str) -> None:
         """Repair the values of an object inside a payload; fields of it that are not described stay."""
         for name, value in list(payload.items()):
             member, label = schema.part((name,)), f"{where}.{name}"
             if isinstance(value, dict):
-                self._nested(value, member, operation, label)
-                continue
-            payload[name] = value = self._argument(value, operation, ("body", str(name)), label, member)
-            if reason := self._lost_reason(value) or self._unfit_reason(value, member):
-                self._note(RepairKind.OMIT, label, payload.pop(name), None, reason)
+                self._nested(value, member, label)
+            else:
+                self._repair_value(payload, name, ("body", str(name)), label, member)
 
-    def _input_type(self, value: Any, operation: Operation, place: Place) -> None:
+    def _input_type(self, value: Any, target: ValueSchema | None) -> None:
         """Give an input the type that the operation takes, where the document says an object or a list of another."""
         name = value.removeprefix("$inputs.") if isinstance(value, str) and value.startswith("$inputs.") else ""
         properties = as_map(workflow_node(self.tree, self.workflow.id).get("inputs")).get("properties")
-        target = self.schemas.argument(operation, *place)
         if not isinstance(properties, dict) or not name or target is None or not target.types:
             return
         types = set(schema_types(as_map(properties.get(name))))
         if not types or types & {*target.types, "string"} or ("integer" in types and "number" in target.types):
             return
-        reason = f"{operation.id} takes {' or '.join(target.types)}"
+        reason = f"{self.operation.id} takes {' or '.join(target.types)}"
         after = {"type": target.types[0] if len(target.types) == 1 else list(target.types)}
         self._note(RepairKind.TYPE, f"workflows.{self.workflow.id}.inputs.{name}", properties[name], after, reason)
         properties[name] = after
@@ -445,15 +455,13 @@ class _Repairer:
         suffix = suffix_field(entry, names[0])
         return (*base, suffix) if suffix is not None else None
 
-    def _argument(
-        self, node: Any, operation: Operation, place: Place, where: str, target: ValueSchema | None = None
-    ) -> Any:
+    def _argument(self, node: Any, place: Place, where: str, target: ValueSchema | None = None) -> Any:
         """Return the repaired value of an argument. `target` is the schema of it, or of a field inside of it."""
-        target = target or self.schemas.argument(operation, *place)
+        target = target or self._schema(place)
         node = self._mended(node, where, target)
         value = self.schemas.of(node, self.workflow)
         if value.fault:
-            return self._moved_output(node, operation, place, where)
+            return self._moved_output(node, place, where)
         # One value stands for a list of one.
         if target is not None and target.types == ("array",):
             target = target.part((0,)) if not value.part((0,)).is_scalar else None
@@ -463,27 +471,27 @@ class _Repairer:
         if set(value.types) & {"string", "number", "integer", "boolean"}:
             return node
         step, name, accessors = source
-        found = find_argument_value(value, self._operation(step), operation, place, hint=name)
+        found = find_argument_value(value, self._called(step), self.operation, place, hint=name)
         if not found:
             return node
         after = f"$steps.{step.id}.outputs.{name}{pointer((*accessors, *found))}"
         self._note(RepairKind.TAKE, where, node, after, f"{place[1]} takes {' or '.join(target.types)}")
         return after
 
-    def _moved_output(self, node: Any, operation: Operation, place: Place, where: str) -> Any:
+    def _moved_output(self, node: Any, place: Place, where: str) -> Any:
         """Return a reference whose output, which the answer does not have, is set to what the argument wants of it.
 
         Of an output that the answer has, it is the part that the argument wants.
         """
         source = self._source(node)
-        answering = self._operation(source[0]) if source is not None else None
+        answering = self._called(source[0]) if source is not None else None
         if source is None or answering is None:
             return node
         step, name, accessors = source
         before = step.outputs[name]
         output = self.schemas.of(before, self.workflow, step)
         if not output.fault:
-            part = self._argument_part(output, answering, operation, place, accessors)
+            part = self._argument_part(output, answering, place, accessors)
             if not part:
                 return node
             after = f"$steps.{step.id}.outputs.{name}{pointer(part)}"
@@ -493,7 +501,7 @@ class _Repairer:
         whole = answer.part(accessors)
         # `details.chapters[0].number` fits an answer that is the details themselves.
         is_whole = bool(accessors) and whole.is_described and not whole.fault
-        wanted = () if is_whole else find_argument_value(answer, answering, operation, place, hint=name)
+        wanted = () if is_whole else find_argument_value(answer, answering, self.operation, place, hint=name)
         outputs = step_node(self.tree, self.workflow.id, step.id)["outputs"]
         after = f"$response.body{pointer(wanted or ())}"
         # Another argument of this step may have moved it already.
@@ -509,12 +517,10 @@ class _Repairer:
             self._reload()
         return reference
 
-    def _argument_part(
-        self, output: ValueSchema, source: Operation, operation: Operation, place: Place, accessors: Accessors
-    ) -> Accessors:
+    def _argument_part(self, output: ValueSchema, source: Operation, place: Place, accessors: Accessors) -> Accessors:
         """Return the way to what an argument wants of an output, where the document's accessors lead nowhere."""
         name = str(accessors[-1]) if accessors else ""
-        part = find_argument_value(output, source, operation, place, hint=name) if name else None
+        part = find_argument_value(output, source, self.operation, place, hint=name) if name else None
         # The `key` of an episode is not the `podcastKey` that the document wants of it.
         if not part:
             return ()
@@ -582,13 +588,14 @@ class _Repairer:
         found = split_name(expression.name, step.outputs) if expression is not None and step is not None else None
         return (step, found[0], found[1]) if step is not None and found is not None else None
 
-    def _operation(self, step: WorkflowStep) -> Operation | None:
+    def _called(self, step: WorkflowStep) -> Operation | None:
         return self.linked.target(step).operation
 
     # --- required arguments
 
-    def _required_arguments(self, node: dict[str, Any], tool: Tool, where: str) -> None:
+    def _required_arguments(self) -> None:
         """Give the required arguments that the step lacks: of an earlier step, else by a new input."""
+        node, tool = self.node, self.tool
         given = set(given_places(node, tool))
         has_body = any(location == "body" for location, _ in given)
         # What an optional body requires once it is sent.
@@ -599,20 +606,20 @@ class _Repairer:
             place = tool.places[name]
             if place in given or (place[0] == "body" and ("body", "") in given):
                 continue
-            value = self._earlier_value(tool.operation, place)
+            value = self._earlier_value(place)
             kind = RepairKind.ASK if value is None else RepairKind.HAND_ON
-            value = value or self._new_input(tool, name)
+            value = value or self._new_input(name)
             _add_argument(node, place, value)
             reason = f"{tool.operation.id} requires {place[1] or 'a body'}"
-            self._note(kind, f"{where}.{place[1] or 'payload'}", None, value, reason)
+            self._note(kind, f"{self.where}.{place[1] or 'payload'}", None, value, reason)
 
-    def _earlier_value(self, operation: Operation, place: Place) -> str | None:
+    def _earlier_value(self, place: Place) -> str | None:
         """Return the value that an earlier step has for a place: its argument of that name, or an id of its answer."""
-        noun = target_noun(operation, place)
+        operation, noun = self.operation, target_noun(self.operation, place)
         earlier = [
             (step, source)
             for step in reversed(self.workflow.steps[: self.workflow.steps.index(self.step)])
-            if (source := self._operation(step)) is not None and source.spec is operation.spec
+            if (source := self._called(step)) is not None and source.spec is operation.spec
         ]
         for step, source in earlier:
             for entry in step.parameters:
@@ -624,14 +631,14 @@ class _Repairer:
                     return entry.value
         if not is_id_argument(place, operation.parameter(*place) if place[0] != "body" else None):
             return None
-        ids = (self._answered_id(step, source, operation, place) for step, source in earlier)
+        ids = (self._answered_id(step, source, place) for step, source in earlier)
         return next(filter(None, ids), None)
 
-    def _answered_id(self, step: WorkflowStep, source: Operation, operation: Operation, place: Place) -> str | None:
+    def _answered_id(self, step: WorkflowStep, source: Operation, place: Place) -> str | None:
         """Return the id that a step answered for a place, as an output of it that is added where it has none."""
-        if not _answers_item_of(source, operation, place):
+        if not _answers_item_of(source, self.operation, place):
             return None
-        found = find_argument_value(self.schemas.answer(source), source, operation, place)
+        found = find_argument_value(self.schemas.answer(source), source, self.operation, place)
         if found is None:
             return None
         text = f"$response.body{pointer(found)}"
@@ -641,7 +648,7 @@ class _Repairer:
             object_in(step_node(self.tree, self.workflow.id, step.id), "outputs")[name] = text
         return f"$steps.{step.id}.outputs.{name}"
 
-    def _new_input(self, tool: Tool, name: str) -> str:
+    def _new_input(self, name: str) -> str:
         """Return an expression for a new required input, or for the one of that name that the workflow has."""
         inputs = object_in(workflow_node(self.tree, self.workflow.id), "inputs")
         if "$ref" in inputs:
@@ -650,10 +657,10 @@ class _Repairer:
             inputs.update(unshared(self.workflow.inputs))
         inputs.setdefault("type", "object")
         properties = object_in(inputs, "properties")
-        schema = tool.input_schema["properties"].get(name, {})
+        schema = self.tool.input_schema["properties"].get(name, {})
         if name not in properties:
             properties[name] = schema
-            if used := _used_definitions(schema, tool.input_schema.get("$defs", {})):
+            if used := _used_definitions(schema, self.tool.input_schema.get("$defs", {})):
                 object_in(inputs, "$defs").update(used)
         required = list_in(inputs, "required")
         if name not in required:
