@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, zip_longest
 
 from nlapi.english.intents import VERBS, Intent
 from nlapi.english.words import split_words, stem
@@ -43,15 +45,14 @@ class Question:
 
 def questions(areas: Sequence[Area], limit: int) -> list[Question]:
     """Return questions to an API: of each area the most usual, then the next, so that a cut list has all kinds."""
-    columns = [area_questions(area)[:MAX_TURNS] for area in sorted(areas, key=lambda area: -_prominence(area))]
-    found: dict[str, Question] = {}
-    for turn in range(max(map(len, columns), default=0)):
-        for number, column in enumerate(columns):
-            # Another kind of question from each area: what there is, a change, a creation, a removal.
-            rotated = [*column[number % len(column) :], *column[: number % len(column)]] if column else []
-            if turn < len(rotated):
-                found.setdefault(rotated[turn].text, rotated[turn])
-    return list(found.values())[:limit]
+    columns = [deque(area_questions(area)[:MAX_TURNS]) for area in sorted(areas, key=lambda area: -_prominence(area))]
+    for number, column in enumerate(columns):
+        # Another kind of question from each area: what there is, a change, a creation, a removal.
+        column.rotate(-number)
+    by_text: dict[str, Question] = {}
+    for question in filter(None, chain.from_iterable(zip_longest(*columns))):
+        by_text.setdefault(question.text, question)
+    return list(by_text.values())[:limit]
 
 
 def question_list(areas: Sequence[Area], title: str, limit: int) -> str:

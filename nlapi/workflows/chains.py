@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import cached_property
@@ -108,19 +108,6 @@ def is_act(text: str, operation: Operation) -> bool:
     return is_verb and intent not in (Intent.READ, Intent.DELETE) and operation.effect is Effect.WRITE
 
 
-def waited_states(resource: Resource, states: Sequence[str]) -> tuple[str, tuple[str, ...]]:
-    """Return the state in which the work on an item is done, and those in which it failed; "" where no machine works.
-
-    `states` are the described choices of the state of an item.
-    """
-    by_key = {name_key(state): state for state in states}
-    done = next((by_key[key] for key in _DONE_STATES if key in by_key), "")
-    is_work = bool((_WORK_STATES & by_key.keys()) - {name_key(done)})
-    is_human = bool(_HUMAN_STATES & by_key.keys()) or bool(_HUMAN_NOUNS & set(resource.noun[-1:]))
-    failures = tuple(state for state in states if name_key(state) in FAILED_STATES)
-    return (done, failures) if done and is_work and not is_human else ("", ())
-
-
 def spoken_state(state: str) -> str:
     """Return a state as a person says it: `IN_PROGRESS` is in progress."""
     words = " ".join(name_words(state))
@@ -203,6 +190,12 @@ def with_article(noun: str) -> str:
     """Return a noun behind `a` or `an`."""
     is_vowel = noun[:1].lower() in "aeiou" and not noun.lower().startswith(("uni", "use", "usa", "eu", "one"))
     return f"an {noun}" if is_vowel or noun.lower().startswith(("hour", "honest")) else f"a {noun}"
+
+
+def first_field(names: Iterable[str], keys: Sequence[str]) -> str:
+    """Return the name that is the first one of some keys, however it is written; "" for none."""
+    by_key = {name_key(name): name for name in reversed(list(names))}
+    return next((by_key[key] for key in keys if key in by_key), "")
 
 
 def is_fact(name: str) -> bool:
@@ -627,7 +620,7 @@ class ChainFinder:
         if name in names:
             choose_by = name if {"name", "title"} & set(name_words(name)) else ""
         else:
-            choose_by = next((entry for key in NAME_FIELDS for entry in names if name_key(entry) == key), "")
+            choose_by = first_field(names, NAME_FIELDS)
         if not choose_by:
             return None
         return ChainStep(
@@ -764,7 +757,7 @@ class ValueFlow:
     def name_places(self, operation: Operation) -> tuple[Place, ...]:
         """Return the place of the name of the new item, where the body does not require one."""
         names = self.body_properties(operation)
-        name = next((name for key in NAME_FIELDS for name in names if name_key(name) == key), "")
+        name = first_field(names, NAME_FIELDS)
         schema = self.place_schema(operation, ("body", name)) if name else {}
         return (("body", name),) if name and not schema.get("readOnly") else ()
 
@@ -785,8 +778,13 @@ class ValueFlow:
     def state_wait(self, resource: Resource, read: Operation) -> StateWait | None:
         """Return the wait for the work on an item, by the described choices of its state; None where it does none."""
         properties = self.reader.properties(self.answers.entry_schema(read))
-        name = next((entry for key in STATE_NAMES for entry in properties if name_key(entry) == key), "")
+        name = first_field(properties, STATE_NAMES)
         choices = self.reader.flat(properties.get(name, {})).get("enum") or ()
-        done, failures = waited_states(resource, [choice for choice in choices if isinstance(choice, str)])
-        keys = self.answer_keys(read, name) if done else None
-        return StateWait(keys=keys, done=done, failures=failures) if keys is not None else None
+        states = {name_key(choice): choice for choice in choices if isinstance(choice, str)}
+        done = next((key for key in _DONE_STATES if key in states), "")
+        is_work = bool((_WORK_STATES & states.keys()) - {done})
+        # No machine waits for what people bring about.
+        is_human = bool(_HUMAN_STATES & states.keys()) or bool(_HUMAN_NOUNS & set(resource.noun[-1:]))
+        keys = self.answer_keys(read, name) if done and is_work and not is_human else None
+        failures = tuple(state for key, state in states.items() if key in FAILED_STATES)
+        return StateWait(keys=keys, done=states[done], failures=failures) if keys is not None else None
