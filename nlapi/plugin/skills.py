@@ -154,7 +154,8 @@ def _joined(verbs: Sequence[str]) -> str:
 
 def _is_named(text: str, names: Sequence[frozenset[str]]) -> bool:
     """Return whether all words of a text are in one of some names."""
-    return any(_stems(text) <= name for name in names)
+    stems = _stems(text)
+    return any(stems <= name for name in names)
 
 
 def _listed(text: str, opening: str, names: Sequence[str], limit: int) -> str:
