@@ -145,11 +145,7 @@ def identifies_item(argument: str, call: Call) -> bool:
 
 
 def find_value(
-    argument: str,
-    value: Any,
-    call: Call,
-    earlier: Sequence[Answered],
-    source: ValueSource | None,
+    argument: str, value: Any, call: Call, earlier: Sequence[Answered], source: ValueSource | None
 ) -> AnswerValue | None:
     """Return where the value of an argument comes from: the place in an answer that fits it; None where none does.
 

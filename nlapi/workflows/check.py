@@ -35,14 +35,7 @@ from nlapi.workflows.expressions import (
     split_name,
     unknown_expressions,
 )
-from nlapi.workflows.model import (
-    ArazzoWorkflow,
-    Criterion,
-    CriterionKind,
-    StepAction,
-    StepActionKind,
-    WorkflowStep,
-)
+from nlapi.workflows.model import ArazzoWorkflow, Criterion, CriterionKind, StepAction, StepActionKind, WorkflowStep
 from nlapi.workflows.outline import criterion_fault, selector_faults
 from nlapi.workflows.read import BEND
 from nlapi.workflows.sources import LinkedDocument

@@ -211,11 +211,7 @@ class WorkflowDelegate:
         if fault:
             return _fault_plan(entry, call, fault, origin)
         run = WorkflowRun(
-            linked=entry.linked,
-            workflow=workflow,
-            inputs=inputs,
-            defaults=self.defaults,
-            id=f"{secrets.token_hex(4)}:",
+            linked=entry.linked, workflow=workflow, inputs=inputs, defaults=self.defaults, id=f"{secrets.token_hex(4)}:"
         )
         unstored = unstored_names(workflow, inputs)
         credentials = [secret for target in self.targets.values() for secret in target.credentials.values()]

@@ -19,13 +19,7 @@ from nlapi.resources.error_reasons import error_reason
 from nlapi.tools.repetition.ledger import REFUSAL_STATUSES
 from nlapi.tools.tool import Call, Missing
 from nlapi.workflows.bind import ABSENT, BindError, LostValueError, Scope, StepCall, StepExchange, UnresolvedError, bind
-from nlapi.workflows.expressions import (
-    ExpressionPart,
-    Root,
-    expressions_in,
-    is_undescribed_success,
-    read_expression,
-)
+from nlapi.workflows.expressions import ExpressionPart, Root, expressions_in, is_undescribed_success, read_expression
 from nlapi.workflows.model import ArazzoWorkflow, StepAction, StepActionKind, WorkflowDocument, WorkflowStep
 from nlapi.workflows.sources import LinkedDocument
 
@@ -612,9 +606,7 @@ def _encode_frame(frame: Frame, places: Mapping[LinkedDocument, tuple[str, ...]]
 
 
 def _decode_frame(
-    data: Mapping[str, Any],
-    documents: Mapping[tuple[str, ...], LinkedDocument],
-    run: WorkflowRun,
+    data: Mapping[str, Any], documents: Mapping[tuple[str, ...], LinkedDocument], run: WorkflowRun
 ) -> Frame:
     linked, below = documents[tuple(data["document"])], run.frames[-1] if run.frames else None
     workflow = linked.document.workflow(data["workflow"])

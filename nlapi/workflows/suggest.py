@@ -207,13 +207,7 @@ def _slug(text: str) -> str:
 
 MAX_RECIPES = 12
 
-_MAX_OF_KIND = {
-    ChainKind.PUBLISH: 3,
-    ChainKind.CREATE: 3,
-    ChainKind.WAIT: 3,
-    ChainKind.REPORT: 2,
-    ChainKind.CHANGE: 4,
-}
+_MAX_OF_KIND = {ChainKind.PUBLISH: 3, ChainKind.CREATE: 3, ChainKind.WAIT: 3, ChainKind.REPORT: 2, ChainKind.CHANGE: 4}
 
 # Recipes that are about one noun.
 _MAX_OF_NOUN = 2
