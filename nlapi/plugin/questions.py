@@ -168,22 +168,14 @@ def _item(subject: Subject, operation: Operation, key: str | None) -> str:
     tool = compile_tool(operation)
     argument = next((name for name, place in tool.places.items() if place == ("path", key)), "")
     schema = argument_schema(tool, argument) if argument else {}
-    noun = _item_noun(subject, key)
     if schema.get("type") == "integer" and split_words(key)[-1:] == ["number"]:
-        return f"{noun} {NUMBER}"
+        return f"{subject.noun} {NUMBER}"
     meaning = semantics_of(operation.spec).classify(operation)
     properties = meaning.resource.properties if meaning.resource is not None else {}
     named = next((name for name in _NAMES if name in properties), "")
     if named or split_words(key)[-1:] in (["name"], ["slug"], ["login"]):
-        return f"the {noun} {_example_name(as_map(properties.get(named)))}"
+        return f"the {subject.noun} {_example_name(as_map(properties.get(named)))}"
     return ""
-
-
-def _item_noun(subject: Subject, key: str) -> str:
-    """Return the noun of one thing, with what its id adds to it: `draft_ad_id` is that of a draft ad."""
-    words = split_words(key)[:-1]
-    noun = subject.noun.split()
-    return " ".join(words) if len(words) > len(noun) and words[-len(noun) :] == noun else subject.noun
 
 
 def _example_name(schema: Mapping[str, object]) -> str:
