@@ -467,18 +467,18 @@ class _Binding:
         place, operation = f"parameters.{parameter.name}", self.tool.operation
         name = _argument_of(self.tool, parameter, self.notes, strict=self.scope.strict)
         value = self.value(parameter.value, place, name or parameter.name)
-        if name is not None and self.levels.get(name) is is_inherited:
+        if name is None:
+            # A parameter of the whole workflow need not fit each of its operations.
+            if is_inherited or value is ABSENT or is_implied(operation, parameter, self.notes):
+                return
+            known = ", ".join(entry for location, entry in self.tool.places.values() if location != "body")
+            message = f"{operation.id} has no {parameter.location} parameter {parameter.name}"
+            raise BindError(place, message, f"it has {known or 'none'}")
+        if self.levels.get(name) is is_inherited:
             raise BindError(place, f"{name} is given twice", "it takes one value")
-        if name is not None:
-            self.levels[name] = is_inherited
-        if name is not None and value is not ABSENT:
+        self.levels[name] = is_inherited
+        if value is not ABSENT:
             self.add(name, value, parameter.value)
-        # A parameter of the whole workflow need not fit each of its operations.
-        if name is not None or is_inherited or value is ABSENT or is_implied(operation, parameter, self.notes):
-            return
-        known = ", ".join(entry for location, entry in self.tool.places.values() if location != "body")
-        message = f"{operation.id} has no {parameter.location} parameter {parameter.name}"
-        raise BindError(place, message, f"it has {known or 'none'}")
 
     def _sendable(self, value: Any, schema: Any, path: str) -> Any:
         """Return a value without what only answers have: an item that was read is sent back, or as part of another.
@@ -524,7 +524,8 @@ class _Binding:
             raise BindError("payload", f"{self.tool.operation.id} takes no body")
         if "" in names:
             whole = names[""]
-            self.add(whole, _parsed(payload, self.notes) if _is_object(self.tool, whole) else payload, body.payload)
+            is_json = self.tool.input_schema["properties"].get(whole, {}).get("type") in ("object", "array")
+            self.add(whole, _parsed(payload, self.notes) if is_json else payload, body.payload)
             return
         payload = _parsed(payload, self.notes)
         if not isinstance(payload, Mapping):
@@ -572,10 +573,6 @@ def is_implied(operation: Operation, parameter: StepParameter, notes: list[str])
         notes.append(f"{parameter.name} is a credential: --auth gives it")
         return True
     return False
-
-
-def _is_object(tool: Tool, name: str) -> bool:
-    return tool.input_schema["properties"].get(name, {}).get("type") in ("object", "array")
 
 
 def _parsed(payload: Any, notes: list[str]) -> Any:

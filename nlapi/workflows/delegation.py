@@ -6,7 +6,7 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from nlapi.agent.events import Planner, PlannerChosen
 from nlapi.client.masking import redact
@@ -45,18 +45,11 @@ from nlapi.workflows.planner import NAME, WorkflowPlanner, failure_lines, run_li
 from nlapi.workflows.sources import stored_location
 from nlapi.workflows.workflow_tools import WorkflowTool, WorkflowTools
 
+if TYPE_CHECKING:
+    from nlapi.workflows.plain_match import PlainMatcher
+
 # Characters of a value in the tree that is agreed to: consent is to what is shown.
 TREE_WIDTH = 400
-
-
-class WorkflowFinder(Protocol):
-    """Finds the workflow that a sentence means."""
-
-    def __call__(self, question: str) -> WorkflowTool | None:
-        """Return the workflow that a sentence plainly means; None where it may mean anything else."""
-
-    def likely(self, question: str) -> WorkflowTool | None:
-        """Return the workflow that a sentence may mean, to be named where nothing else is found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +79,7 @@ class WorkflowDelegate:
     workflows: WorkflowTools
     targets: Mapping[Spec, Target] = field(default_factory=dict)
     defaults: Mapping[Spec, Mapping[str, Any]] = field(default_factory=dict)
-    find: WorkflowFinder | None = None
+    find: PlainMatcher | None = None
     name: str = field(init=False)
     _run: _Run | None = None
     _waited: bool = False
@@ -157,7 +150,7 @@ class WorkflowDelegate:
         hint = f"The workflow {_name(entry)} may be meant: `nlapi workflow run {api} {single_line(entry.workflow.id)}`"
         return replace(plan, text=f"{plan.text}\n{hint}".lstrip())
 
-    async def _plan_sentence(self, conversation: Conversation, find: WorkflowFinder) -> Plan | None:
+    async def _plan_sentence(self, conversation: Conversation, find: PlainMatcher) -> Plan | None:
         """Return the plan of the workflow that the sentence plainly means, or its missing inputs; None for none."""
         entry = find(conversation.question)
         if entry is None:

@@ -545,7 +545,6 @@ def is_undescribed_success(criterion: Criterion, operation: Operation, status: i
 
     430 of 2,880 criteria of real documents require 200 of an operation that answers 201, 202 or 204.
     """
-    required = required_status(criterion)
-    if required is None or not 200 <= status < 300 or not 200 <= required < 300:
-        return False
-    return not describes_status(operation, required, by_default=False)
+    required = required_status(criterion) or 0
+    are_successes = 200 <= status < 300 and 200 <= required < 300
+    return are_successes and not describes_status(operation, required, by_default=False)

@@ -209,18 +209,12 @@ class WorkflowDocument:
 
     def workflow(self, id: str = "") -> ArazzoWorkflow:
         """Return the workflow with an id, the only one for ""; UsageError with the choices if none exists."""
-        if not id and len(self.workflows) == 1:
-            return self.workflows[0]
-        workflow = self.find(id) if id else None
-        if workflow is None:
-            unread = f"workflows.{id}." if id else "workflows"
-            if left_out := next((issue for issue in self.issues if f"{issue.where}.".startswith(unread)), None):
-                raise UsageError(
-                    f"the workflow cannot be read: {left_out}", hint="`nlapi workflow check` has each fault"
-                )
-            names = ", ".join(entry.id for entry in self.workflows) or "none"
-            message = (
-                f"{self.location or self.title} has no workflow {id}" if id else "several workflows, and none named"
-            )
-            raise UsageError(message, hint=f"its workflows: {names}")
-        return workflow
+        named = [workflow for workflow in self.workflows if id in ("", workflow.id)]
+        if len(named) == 1:
+            return named[0]
+        unread = f"workflows.{id}." if id else "workflows"
+        if left_out := next((issue for issue in self.issues if f"{issue.where}.".startswith(unread)), None):
+            raise UsageError(f"the workflow cannot be read: {left_out}", hint="`nlapi workflow check` has each fault")
+        names = ", ".join(entry.id for entry in self.workflows) or "none"
+        message = f"{self.location or self.title} has no workflow {id}" if id else "several workflows, and none named"
+        raise UsageError(message, hint=f"its workflows: {names}")
