@@ -46,7 +46,6 @@ MAX_DESCRIPTION = 420
 MAX_MAIN = 260
 MAX_AGENT = 150
 MAX_LABEL = 110
-MAX_NAME_WORDS = 4
 MAX_VERBS = 7
 MAX_OTHER_VERBS = 2
 # In characters, of a row in the index of the main skill.

@@ -19,7 +19,8 @@ from nlapi.resources.effect_arguments import UNKNOWN, possible_effect
 from nlapi.tools.arguments import check, plain_values
 from nlapi.tools.quantities.units import to_wire_units
 from nlapi.tools.rules import PolicyRule, Ruling, denial_message, is_denied
-from nlapi.tools.sending.run import Target, rule_of
+from nlapi.tools.sending.run import Target
+from nlapi.tools.sending.run import rule_of as deciding_rule
 from nlapi.workflows.bind import ABSENT, NO_XPATH, BindError, Scope, StepCall, UnresolvedError, bind
 from nlapi.workflows.engine import MAX_FRAMES, Unstored, with_defaults
 from nlapi.workflows.expressions import (
@@ -452,11 +453,17 @@ def question_rule(tree: WorkflowOutline, targets: Mapping[Spec, Target]) -> str:
 def _rules(tree: WorkflowOutline, targets: Mapping[Spec, Target]) -> Iterator[tuple[Operation, PolicyRule]]:
     """Yield the rules of the user's policy that decide on the steps."""
     for entry in tree.entries:
-        target = targets.get(entry.operation.spec) if entry.operation is not None else None
-        if entry.operation is not None and target is not None:
-            rule = rule_of(entry.operation, target, entry.effect)
-            if rule is not None:
-                yield entry.operation, rule
+        rule = rule_of(entry, targets)
+        if entry.operation is not None and rule is not None:
+            yield entry.operation, rule
+
+
+def rule_of(entry: OutlineEntry, targets: Mapping[Spec, Target]) -> PolicyRule | None:
+    """Return the rule of the user's policy that decides on a step, if there is one."""
+    target = targets.get(entry.operation.spec) if entry.operation is not None else None
+    if entry.operation is None or target is None:
+        return None
+    return deciding_rule(entry.operation, target, entry.effect)
 
 
 def secret_names(workflow: ArazzoWorkflow) -> frozenset[str]:
