@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,14 +55,8 @@ def find_settings(
         if not option.isidentifier() or not option.isascii() or option in options:
             continue
         options.add(option)
-        settings.append(
-            ArgumentSetting(
-                argument=argument,
-                option=option,
-                variable=f"{variable_form(name)}_{option.upper()}",
-                about=_about(operations, argument),
-            )
-        )
+        variable, about = f"{variable_form(name)}_{option.upper()}", _about(operations, argument)
+        settings.append(ArgumentSetting(argument=argument, option=option, variable=variable, about=about))
     return tuple(settings)
 
 
@@ -84,10 +77,8 @@ def _can_be_set(operations: Iterable[Operation], argument: str) -> bool:
 
 
 def _about(operations: Iterable[Operation], argument: str) -> str:
-    parameters = (operation.parameter("path", argument) for operation in operations)
-    texts = (
-        inert_line(first_sentence(parameter.description), 120) for parameter in parameters if parameter is not None
-    )
+    parameters = filter(None, (operation.parameter("path", argument) for operation in operations))
+    texts = (inert_line(first_sentence(parameter.description), 120) for parameter in parameters)
     text = next(filter(None, texts), "")
     return f"{text.rstrip('.')}." if text else ""
 
@@ -122,12 +113,8 @@ class SettingValues(Mapping[str, str]):
         """The values that variables have, by argument."""
         return {argument: value for argument, name in self.variables.items() if (value := self.environment.get(name))}
 
-    @cached_property
-    def _names(self) -> frozenset[str]:
-        return frozenset(self.variables)
-
     def _values(self) -> dict[str, str]:
-        stored = {name: value for name, value in read_settings(self.key).items() if name in self._names}
+        stored = {name: value for name, value in read_settings(self.key).items() if name in self.variables}
         return {**stored, **self.overridden}
 
     def __getitem__(self, name: str) -> str:

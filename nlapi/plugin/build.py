@@ -6,10 +6,8 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from nlapi.client.server import server_url
@@ -17,9 +15,9 @@ from nlapi.errors import DescriptionError, Issue, Level, UsageError
 from nlapi.openapi.document import read_document
 from nlapi.openapi.parse import parse_document
 from nlapi.openapi.selection import subset
-from nlapi.openapi.spec import Effect, Operation, Spec, as_map
+from nlapi.openapi.spec import Effect, Operation, Spec, as_list, as_map
 from nlapi.openapi.urls import is_http_url
-from nlapi.plugin.argument_settings import ArgumentSetting, find_settings, setting_options
+from nlapi.plugin.argument_settings import find_settings, setting_options
 from nlapi.plugin.id_guide import IdGuide
 from nlapi.plugin.markdown import fill_template, inert_line, safe_line
 from nlapi.plugin.names import callable_id, check_name, credential_settings, credential_variables, plugin_name
@@ -43,19 +41,15 @@ from nlapi.plugin.programs import (
     user_config,
 )
 from nlapi.plugin.questions import question_list
-from nlapi.plugin.recipes import RecipeBook, build_recipes
+from nlapi.plugin.recipes import build_recipes
 from nlapi.plugin.secret_scan import mask_examples
 from nlapi.plugin.skills import Outline, build_agent, build_skills
 from nlapi.plugin.subjects import areas_by_use
-from nlapi.plugin.user_files import LICENSE, read_notes
-from nlapi.plugin.user_files import select_user_files as owned
+from nlapi.plugin.user_files import LICENSE, read_notes, select_user_files
 from nlapi.resources.effect_overlay import effect_overlay
 from nlapi.tools.compile import tools as compile_tools
 from nlapi.tools.search.areas import areas
 from nlapi.version import __version__
-
-if TYPE_CHECKING:
-    from nlapi.plugin.trial import Trial
 
 # Hosts that belong to nobody, or to everybody.
 _RESERVED_HOST = re.compile(r"(?i)localhost|[\d.]+|.*\.(?:local|localhost|internal|invalid|test|example)|example\.\w+")
@@ -99,42 +93,37 @@ def _provider(spec: Spec, title: str) -> str:
     """
     info = as_map(spec.document.get("info"))
     contact = as_map(info.get("contact"))
-    texts = [title, str(info.get("description") or ""), str(contact.get("name") or ""), *_tag_texts(spec)]
-    owners = {
-        key: list(dict.fromkeys(filter(None, map(_owner, hosts))))
-        for key, hosts in (("server", _server_hosts(spec)), ("contact", _contact_hosts(contact)))
-    }
-    title_key = "".join(_words(title))
-    for owner in (*owners["server"], *owners["contact"]):
-        if owner in title_key or (title_key and any(owner.startswith(word) for word in _words(title) if len(word) > 3)):
-            return ""
+    texts = [
+        info.get("description"),
+        contact.get("name"),
+        *(as_map(tag).get("description") for tag in as_list(spec.document.get("tags"))),
+    ]
+    servers = [_owner(server.url) for server in spec.servers if "//" in server.url]
+    contacts = [
+        _owner(str(contact.get("url") or "")),
+        _owner(f"//{str(contact.get('email') or '').rpartition('@')[2]}"),
+    ]
+    owners = list(dict.fromkeys(filter(None, (*servers, *contacts))))
+    words = _words(title)
+    if any(
+        owner in "".join(words) or owner.startswith(tuple(word for word in words if len(word) > 3)) for owner in owners
+    ):
+        return ""
     # A hosting service is named by no text; a contact of somebody else (gmail.com) by no text either.
-    for owner in (*owners["server"], *owners["contact"]):
-        if spelling := next(filter(None, (_spelling(owner, text) for text in texts)), ""):
+    for owner in owners:
+        if spelling := next(
+            filter(None, (_spelling(owner, text) for text in (title, *texts) if isinstance(text, str))), ""
+        ):
             return spelling
-    return next((owner.capitalize() for owner in owners["server"] if owner in owners["contact"] or not title), "")
+    return next((owner.capitalize() for owner in filter(None, servers) if owner in contacts or not title), "")
 
 
-def _tag_texts(spec: Spec) -> Iterator[str]:
-    tags = spec.document.get("tags")
-    for tag in tags if isinstance(tags, list) else ():
-        if isinstance(tag, Mapping) and isinstance(tag.get("description"), str):
-            yield tag["description"]
-
-
-def _server_hosts(spec: Spec) -> Iterator[str]:
-    yield from (urlsplit(server.url).hostname or "" for server in spec.servers if "//" in server.url)
-
-
-def _contact_hosts(contact: Mapping[str, object]) -> Iterator[str]:
-    url, email = contact.get("url"), contact.get("email")
-    with suppress(ValueError):  # a bracket in the host
-        yield (urlsplit(url).hostname or "") if isinstance(url, str) else ""
-    yield email.rpartition("@")[2] if isinstance(email, str) else ""
-
-
-def _owner(host: str) -> str:
+def _owner(url: str) -> str:
     """Return the label of a host that its owner registered: api-partner.spotify.com -> spotify; "" without one."""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:  # a bracket in the host
+        return ""
     labels = host.lower().strip(".").split(".")
     if len(labels) < 2 or _RESERVED_HOST.fullmatch(host):
         return ""
@@ -218,6 +207,8 @@ def build(
     a bundle are among them. UsageError when no operation is left or the name cannot be a plugin's; DescriptionError
     when the description holds what JSON cannot.
     """
+    from nlapi.resources.effect import effect_of, issues_of_effect
+
     usable = [
         operation for operation in operations if operation.usable and _has_allowed_server(operation, options.base_url)
     ]
@@ -226,138 +217,135 @@ def build(
     new_ids = {operation.id: callable_id(operation) for operation in usable}
     description, secret_kinds = _description_json(spec, new_ids)
     skipped = tuple(operation.id for operation in operations if operation.id not in new_ids)
-    issues = tuple(map(_omitted_secret, secret_kinds))
+    hint = "its author should revoke it, unless it is made up"
+    issues = tuple(
+        Issue(
+            level=Level.INFO,
+            where=DESCRIPTION,
+            message=f"{kind} in a text or an example of the description was left out",
+            hint=hint,
+            rule="secret",
+        )
+        for kind in secret_kinds
+    )
     # Of the plugin's own description, as a check makes them again. A name is evidence of what an operation does,
     # so the texts are made of the names that the plugin has; and what looks like a credential is in no text either.
-    copy = _parse_copy(description)
+    copy = parse_document(read_document(description.encode(), DESCRIPTION), effect_of, issues_of_effect)
     usable = [tool.operation for tool in compile_tools(copy)]
-    plugin = _build_of(copy, usable, options, user_files, description)
+    plugin = _build_of(copy, usable, options, user_files or {}, description)
     return replace(plugin, skipped_operations=skipped, issues=(*plugin.issues, *issues))
 
 
 def _build_of(
-    spec: Spec,
-    usable: Sequence[Operation],
-    options: Options,
-    user_files: Mapping[str, bytes] | None,
-    description: str,
+    spec: Spec, usable: Sequence[Operation], options: Options, user_files: Mapping[str, bytes], description: str
 ) -> Plugin:
     """Return the plugin for the operations of the file `description`."""
     # The command of a plugin reads names from here, and has no use for a sandbox.
     from nlapi.plugin.trial import Trial
 
     full_title = api_title(spec)
-    subject = inert_line(short_title(full_title), 40)
     name = check_name(options.name, spec) if options.name else plugin_name(short_title(full_title), spec)
     variable_of = {} if options.no_auth else credential_variables(spec, usable, name, options.variables)
-    own_files = owned(user_files or {})
-    wheels = {
-        path: content for path, content in (user_files or {}).items() if options.bundle and path.startswith(WHEELS)
-    }
-    bundle = bundle_of(wheels)
-    title = inert_line(full_title, MAX_TITLE) or name
+    own_files = select_user_files(user_files)
     ids = IdGuide(usable)
-    reserved = [setting.option for setting in credential_settings(variable_of)]
-    settings = find_settings(usable, ids.common, name, reserved)
+    settings = find_settings(usable, ids.common, name, [entry.option for entry in credential_settings(variable_of)])
     trial = Trial(spec, ids)
     book = build_recipes(spec, own_files, trial)
-    texts = _build_texts(
-        spec, usable, options, name, title, subject or name, variable_of, own_files, ids, trial, settings, book, bundle
+    values = {
+        "command": command_name(name),
+        "credentials": settings_list(spec, name, variable_of, options.base_url, settings),
+        "tools": tool_prefix(name),
+        "main": f"{name}:{name}",
+        # Other clients than Claude Code have no command on their PATH, and other prefixes.
+        "offered": f"The tools `{tool_prefix(name)}*` reach the same operations under the same rules: use them if you "
+        "cannot run the command.",
+    }
+    outline = Outline(
+        spec=spec,
+        name=name,
+        title=inert_line(full_title, MAX_TITLE) or name,
+        subject=inert_line(short_title(full_title), 40) or name,
+        areas=areas_by_use(areas(spec, usable)),
+        ids=ids,
+        trial=trial,
+        settings=settings,
+        recipes=book.recipes,
+        values=values,
+        notes=read_notes(own_files),
     )
-    texts[DESCRIPTION] = description
-    texts |= book.files
+    wheels = {path: content for path, content in user_files.items() if options.bundle and path.startswith(WHEELS)}
+    bundle = bundle_of(wheels)
+    texts = _build_texts(outline, bundle)
+    texts |= build_programs(name, variable_of, options.base_url, bundle, settings, no_auth=options.no_auth)
+    texts |= {DESCRIPTION: description, **book.files}
+    if LICENSE in own_files:
+        del texts[LICENSE]
     if effects := effect_overlay(usable):
         texts[PROPOSED_EFFECTS] = effects
-    user_options = {**user_config(spec, title, variable_of, options.base_url), **setting_options(settings)}
+    user_options = {**user_config(spec, outline.title, variable_of, options.base_url), **setting_options(settings)}
     content = digest("".join(texts[path] for path in sorted(texts)) + _json_file(user_options))
-    texts |= _client_manifests(
-        spec, name, title, len(usable), content, user_options, setting_variables(name, variable_of, settings)
-    )
+    variables = {option: variable for variable, option in setting_variables(name, variable_of, settings).items()}
+    texts |= _client_manifests(outline, content, user_options, variables)
     files = {path: text.encode() for path, text in sorted(texts.items())} | wheels
-    files[MANIFEST] = _json_file(
-        _build_record(spec, options, files, len(usable), name, title, variable_of, own_files, settings)
-    ).encode()
+    record = {
+        "format": MANIFEST_FORMAT,
+        "nlapi": __version__,
+        "description": {
+            "title": outline.title,
+            "version": safe_line(spec.version, 60),
+            "operations": len(usable),
+            "file": DESCRIPTION,
+            "sha256": digest(files[DESCRIPTION]),
+        },
+        "options": asdict(options),
+        "command": command_name(name),
+        "variables": [url_variable(name), *dict.fromkeys(variable_of.values())],
+        "settings": {setting.argument: setting.variable for setting in settings},
+        "people": {path: digest(content) for path, content in sorted(own_files.items())},
+        "files": {path: digest(content) for path, content in files.items()},
+    }
     return Plugin(
         name=name,
-        files=files,
+        files={**files, MANIFEST: _json_file(record).encode()},
         operations=tuple(operation.id for operation in usable),
         recipes=tuple(recipe.id for recipe in book.recipes),
         issues=book.issues,
     )
 
 
-def _build_texts(
-    spec: Spec,
-    usable: Sequence[Operation],
-    options: Options,
-    name: str,
-    title: str,
-    subject: str,
-    variable_of: Mapping[str, str],
-    own_files: Mapping[str, bytes],
-    ids: IdGuide,
-    trial: Trial,
-    settings: Sequence[ArgumentSetting],
-    book: RecipeBook,
-    bundle: Bundle | None,
-) -> dict[str, str]:
-    """Return the texts for people and models, and the programs: path -> text."""
-    groups = areas_by_use(areas(spec, usable))
-    command = command_name(name)
-    values = {"command": command, "credentials": settings_list(spec, name, variable_of, options.base_url, settings)}
-    values |= {"tools": tool_prefix(name), "main": f"{name}:{name}"}
-    values["offered"] = _tools_sentence(name)
-    outline = Outline(
-        name=name,
-        title=title,
-        subject=subject,
-        about=inert_line(spec.description, 500),
-        areas=groups,
-        ids=ids,
-        trial=trial,
-        settings=tuple(setting.argument for setting in settings),
-        recipes=book.recipes,
-        values=values,
-        notes=read_notes(own_files),
-    )
-    texts = {f"skills/{path}": text for path, text in build_skills(outline).items()}
-    texts[f"agents/{name}.md"] = build_agent(outline)
-    texts |= build_programs(name, variable_of, options.base_url, bundle, settings, no_auth=options.no_auth)
-    reads = sum(operation.effect is Effect.READ for operation in usable)
-    texts["README.md"] = fill_template(
+def _build_texts(outline: Outline, bundle: Bundle | None) -> dict[str, str]:
+    """Return the texts for people and models: path -> text."""
+    count = len(outline.operations)
+    reads = sum(operation.effect is Effect.READ for operation in outline.operations)
+    readme = fill_template(
         "readme.md",
-        **values,
-        title=title,
-        about=safe_line(spec.description, 300),
-        name=name,
+        **outline.values,
+        title=outline.title,
+        about=safe_line(outline.spec.description, 300),
+        name=outline.name,
         at="@",
         install=install_text(bundle),
-        count=str(len(usable)),
+        count=str(count),
         reads=str(reads),
-        changes=str(len(usable) - reads),
-        prompts=question_list(groups, title, MAX_PROMPTS),
+        changes=str(count - reads),
+        prompts=question_list(outline.areas, outline.title, MAX_PROMPTS),
     )
-    if LICENSE not in own_files:
-        texts[LICENSE] = fill_template("license.txt", title=safe_line(title, 60), licence=_licence_sentence(spec))
-    return texts
-
-
-def _tools_sentence(name: str) -> str:
-    """Return what a skill says of the tools of the MCP server."""
-    # Other clients than Claude Code have no command on their PATH, and other prefixes.
-    tools = f"The tools `{tool_prefix(name)}*`"
-    return f"{tools} reach the same operations under the same rules: use them if you cannot run the command."
+    licence = _licence_sentence(outline.spec)
+    return {
+        **{f"skills/{path}": text for path, text in build_skills(outline).items()},
+        f"agents/{outline.name}.md": build_agent(outline),
+        "README.md": readme,
+        LICENSE: fill_template("license.txt", title=safe_line(outline.title, 60), licence=licence),
+    }
 
 
 def _licence_sentence(spec: Spec) -> str:
     """Return a sentence on the licence of the description."""
-    info = spec.document.get("info")
-    licence = info.get("license") if isinstance(info, Mapping) else None
+    licence = as_map(spec.document.get("info")).get("license")
     if not isinstance(licence, Mapping):
         return "The description does not say under which licence it is given."
-    parts = [
-        safe_line(str(licence[key]), 200) for key in ("name", "identifier", "url") if isinstance(licence.get(key), str)
-    ]
+    fields = (licence.get(key) for key in ("name", "identifier", "url"))
+    parts = [safe_line(field, 200) for field in fields if isinstance(field, str)]
     return f"The description says that its licence is: {', '.join(parts)}."
 
 
@@ -372,13 +360,6 @@ def _has_allowed_server(operation: Operation, base_url: str) -> bool:
         return False
 
 
-def _parse_copy(description: str) -> Spec:
-    """Return the description of a plugin as a Spec."""
-    from nlapi.resources.effect import effect_of, issues_of_effect
-
-    return parse_document(read_document(description.encode(), DESCRIPTION), effect_of, issues_of_effect)
-
-
 def _description_json(spec: Spec, ids: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
     """Return the description of some operations, as it is in a plugin, and the kinds of secrets left out of it."""
     try:
@@ -391,12 +372,6 @@ def _description_json(spec: Spec, ids: Mapping[str, str]) -> tuple[str, tuple[st
     except ValueError as error:
         # YAML has .nan and .inf.
         raise DescriptionError(f"{spec.source} holds what JSON has no way to write: {error}") from None
-
-
-def _omitted_secret(kind: str) -> Issue:
-    message = f"{kind} in a text or an example of the description was left out"
-    hint = "its author should revoke it, unless it is made up"
-    return Issue(level=Level.INFO, where=DESCRIPTION, message=message, hint=hint, rule="secret")
 
 
 def _lines(data: object, depth: int, written: dict[int, str]) -> str:
@@ -425,66 +400,33 @@ def digest(text: str | bytes) -> str:
 
 
 def _client_manifests(
-    spec: Spec,
-    name: str,
-    title: str,
-    count: int,
-    content_hash: str,
-    user_options: Mapping[str, Mapping[str, object]],
-    option_of: Mapping[str, str],
+    outline: Outline, content: str, options: Mapping[str, Mapping[str, object]], variables: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the files that clients read about the plugin."""
-    # Clients update a plugin when its version differs, so the version ends in a hash of everything that was built.
-    semver = re.match(r"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?(?![\w-])", spec.version)
+    """Return the files that clients read about the plugin. `content` is a digest of everything that was built.
+
+    `options` are those of the plugin by key, `variables` the environment variable of each key.
+    """
+    # Clients update a plugin when its version differs, so the version ends in the digest.
+    semver = re.match(r"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?(?![\w-])", outline.spec.version)
     version = ".".join(part or "0" for part in semver.groups()) if semver else "0.0.0"
-    info = spec.document.get("info")
-    contact = info.get("contact") if isinstance(info, Mapping) else None
-    author = inert_line(str(contact.get("name") or ""), 60) if isinstance(contact, Mapping) else ""
-    summary = f"Operate {title} in plain English: {count} operations, checked against the API's description."
-    plugin = {
+    contact = as_map(as_map(outline.spec.document.get("info")).get("contact"))
+    count = len(outline.operations)
+    about = f"Operate {outline.title} in plain English: {count} operations, checked against the API's description."
+    author = {"name": inert_line(str(contact.get("name") or ""), 60) or "nlapi"}
+    name, command = outline.name, outline.values["command"]
+    shared = {
         "name": name,
-        "version": f"{version}+{content_hash[:12]}",
-        "description": summary,
-        "author": {"name": author or "nlapi"},
+        "version": f"{version}+{content[:12]}",
+        "description": about,
+        "author": author,
         "keywords": ["api", "openapi", "nlapi"],
-        "hooks": f"./{HOOKS}",
-        "userConfig": user_options,
     }
-    entry = {"name": name, "source": "./", "description": summary}
-    market = {"name": name, "owner": plugin["author"], "description": summary, "plugins": [entry]}
-    shared = {key: plugin[key] for key in ("name", "version", "description", "author", "keywords")}
-    codex = {**shared, "skills": "./skills/", "mcpServers": f"./{CODEX_MCP}"}
-    variable_of = {option: variable for variable, option in option_of.items()}
+    entry = {"name": name, "source": "./", "description": about}
     manifests = {
-        PLUGIN: plugin,
-        MARKETPLACE: market,
-        CODEX: codex,
-        GEMINI: gemini_extension(shared, command_name(name), user_options, variable_of),
-        **portable_files(shared, command_name(name)),
+        PLUGIN: {**shared, "hooks": f"./{HOOKS}", "userConfig": options},
+        MARKETPLACE: {"name": name, "owner": author, "description": about, "plugins": [entry]},
+        CODEX: {**shared, "skills": "./skills/", "mcpServers": f"./{CODEX_MCP}"},
+        GEMINI: gemini_extension(shared, command, options, variables),
+        **portable_files(shared, command),
     }
     return {path: _json_file(manifest) for path, manifest in manifests.items()}
-
-
-def _build_record(
-    spec: Spec,
-    options: Options,
-    files: Mapping[str, bytes],
-    count: int,
-    name: str,
-    title: str,
-    variable_of: Mapping[str, str],
-    own_files: Mapping[str, bytes],
-    settings: Sequence[ArgumentSetting],
-) -> dict[str, object]:
-    summary = {"title": title, "version": safe_line(spec.version, 60), "operations": count}
-    return {
-        "format": MANIFEST_FORMAT,
-        "nlapi": __version__,
-        "description": {**summary, "file": DESCRIPTION, "sha256": digest(files[DESCRIPTION])},
-        "options": asdict(options),
-        "command": command_name(name),
-        "variables": [url_variable(name), *dict.fromkeys(variable_of.values())],
-        "settings": {setting.argument: setting.variable for setting in settings},
-        "people": {path: digest(content) for path, content in sorted(own_files.items())},
-        "files": {path: digest(content) for path, content in files.items()},
-    }

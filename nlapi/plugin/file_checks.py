@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from nlapi.errors import Issue, Level
-from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.openapi.spec import Effect, Operation, Spec, as_list
 from nlapi.plugin.names import callable_id
 from nlapi.plugin.user_files import NOTES_FOLDER
 from nlapi.suggestions import suggestion
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.compile import compile_tool
+from nlapi.tools.tool import Tool
 from nlapi.tools.versions.operation_changes import OperationChange, operation_changes
 
 # Anthropic's advice is under 500. A skill is read whole each time it is used, so ours stay well below.
@@ -77,27 +78,20 @@ class Vocabulary:
     operations: Sequence[Operation]
 
     @cached_property
+    def tools(self) -> dict[str, Tool]:
+        """Operation id -> its tool."""
+        return {callable_id(operation): compile_tool(operation) for operation in self.operations if operation.usable}
+
+    @cached_property
     def arguments(self) -> dict[str, set[str]]:
         """Operation id -> its arguments, as named by tools and by the description."""
-        tools = {callable_id(operation): compile_tool(operation) for operation in self.operations if operation.usable}
-        return {id: {*tool.places, *(wire for _, wire in tool.places.values())} for id, tool in tools.items()}
+        return {id: {*tool.places, *(wire for _, wire in tool.places.values())} for id, tool in self.tools.items()}
 
-    @cached_property
-    def choices(self) -> dict[tuple[str, str], frozenset[str]]:
-        """(operation id, argument) -> the values of its enum, for arguments that have nothing else."""
-        choices = {}
-        for operation in self.operations:
-            if operation.usable:
-                tool = compile_tool(operation)
-                for name in tool.places:
-                    values = argument_schema(tool, name).get("enum")
-                    if isinstance(values, list) and all(isinstance(value, str) for value in values):
-                        choices[callable_id(operation), name] = frozenset(values)
-        return choices
-
-    @cached_property
-    def effects(self) -> dict[str, Effect]:
-        return {callable_id(operation): operation.effect for operation in self.operations if operation.usable}
+    def choices(self, id: str, argument: str) -> list[str]:
+        """Return the values of the enum of an argument that has nothing else."""
+        tool = self.tools[id]
+        values = as_list(argument_schema(tool, argument).get("enum")) if argument in tool.places else []
+        return sorted(values) if all(isinstance(value, str) for value in values) else []
 
     @cached_property
     def terms(self) -> set[str]:
@@ -111,10 +105,10 @@ def removed_names(files: Mapping[str, bytes], before: Vocabulary, after: Vocabul
     removed = before.terms - after.terms
     for path, text in _markdown_texts(files) if removed else ():
         if spans := [span for span in _code_spans(text) if span in removed]:
-            names = ", ".join(f"`{span}`" for span in spans[:MAX_QUOTED]) + (
-                " and more" if len(spans) > MAX_QUOTED else ""
-            )
-            yield _reference_issue(path, f"speaks of {names}, which the description no longer has", "build it again")
+            more = " and more" if len(spans) > MAX_QUOTED else ""
+            names = ", ".join(f"`{span}`" for span in spans[:MAX_QUOTED]) + more
+            message = f"speaks of {names}, which the description no longer has"
+            yield Issue.error(path, message, "build it again", "mention")
 
 
 def unknown_names(
@@ -128,13 +122,13 @@ def unknown_names(
         if not path.startswith(NOTES_FOLDER):
             continue
         faults = (*_command_faults(text, vocabulary, command), *_effect_faults(text, vocabulary))
-        yield from (_reference_issue(path, message, hint) for message, hint in faults)
+        yield from (Issue.error(path, message, hint, "mention") for message, hint in faults)
         for span in _code_spans(text):
             # Notes may have ordinary words in backticks, so only the spelling of an identifier counts.
             if _IDENTIFIER.fullmatch(span) and span not in vocabulary.terms and span not in plugin_names:
                 otherwise = "without backticks, if it is nothing of the API"
                 hint = suggestion(span, vocabulary.arguments, otherwise=otherwise)
-                yield _reference_issue(path, f"speaks of `{span}`, which the description does not have", hint)
+                yield Issue.error(path, f"speaks of `{span}`, which the description does not have", hint, "mention")
 
 
 def _command_faults(text: str, vocabulary: Vocabulary, command: str) -> Iterator[tuple[str, str]]:
@@ -156,20 +150,18 @@ def _command_faults(text: str, vocabulary: Vocabulary, command: str) -> Iterator
 
 def _value_fault(vocabulary: Vocabulary, id: str, name: str, value: str) -> str:
     """Return what is wrong with a value; "" for one that the argument takes, or that a shell fills in."""
-    choices = vocabulary.choices.get((id, name), frozenset())
+    choices = vocabulary.choices(id, name)
     plain = value.strip("'\"")
     if not choices or plain in choices or not re.fullmatch(r"[\w.-]+", plain) or plain == name.upper():
         return ""
-    return f"gives {id} {name}={plain}, which is not one of {', '.join(sorted(choices)[:MAX_QUOTED])}"
+    return f"gives {id} {name}={plain}, which is not one of {', '.join(choices[:MAX_QUOTED])}"
 
 
 def _effect_faults(text: str, vocabulary: Vocabulary) -> Iterator[tuple[str, str]]:
     """Yield where a note says of an operation that it only reads, and it changes something, or the other way."""
     for id, kind, claim in _EFFECT_CLAIM.findall(text):
-        effect, is_read = (
-            vocabulary.effects.get(id),
-            (kind or claim).lower() in ("read", "only reads", "changes nothing"),
-        )
+        is_read = (kind or claim).lower() in ("read", "only reads", "changes nothing")
+        effect = vocabulary.tools[id].operation.effect if id in vocabulary.tools else None
         if effect is not None and is_read != (effect is Effect.READ):
             yield f"says that `{id}` {'only reads' if is_read else 'changes something'}; it is a {effect}", ""
 
@@ -198,10 +190,6 @@ def _schema_names(document: object) -> Iterator[str]:
             stack += [item for key, item in node.items() if key not in ("example", "examples")]
         elif isinstance(node, list):
             stack += node
-
-
-def _reference_issue(location: str, message: str, hint: str = "") -> Issue:
-    return Issue.error(location, message, hint, "mention")
 
 
 def changes(before: Sequence[Operation], after: Sequence[Operation], *, with_servers: bool = True) -> Iterator[Issue]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from nlapi.errors import Issue, Level, NlapiError, UsageError
+from nlapi.errors import Issue, NlapiError, UsageError
 from nlapi.local_files import locked_folder
 from nlapi.plugin.build import DESCRIPTION, MANIFEST, MANIFEST_FORMAT, Options, Plugin, digest
 from nlapi.plugin.programs import command_name
@@ -101,24 +101,23 @@ def find_drift(files: Mapping[str, bytes], manifest: PluginManifest, rebuilt: Pl
     """Return what differs from the manifest, and from `rebuilt`, which was built from the plugin's own description."""
     user_files = select_user_files(files)
     changed = {path: change for path, change in _edited_files(files, manifest).items() if path not in user_files}
-    issues = [_drift_issue(path, f"{change} since it was built", REBUILD_HINT) for path, change in changed.items()]
+    faults = [(path, f"{change} since it was built") for path, change in changed.items()]
     for path in sorted(manifest.user_files.keys() | user_files.keys()):
-        if path in user_files and manifest.user_files.get(path) != digest(user_files[path]):
-            issues.append(_drift_issue(path, "has changed since the plugin was built", REBUILD_HINT))
-        elif path not in user_files:
-            issues.append(_drift_issue(path, "is gone, and still in the plugin", REBUILD_HINT))
+        if path not in user_files:
+            faults.append((path, "is gone, and still in the plugin"))
+        elif manifest.user_files.get(path) != digest(user_files[path]):
+            faults.append((path, "has changed since the plugin was built"))
+    paths = rebuilt.files.keys() | manifest.files.keys()
+    different = {path for path in paths if rebuilt.files.get(path) != files.get(path)}
     # Another nlapi makes other texts, so every file would differ: one line says it all.
     if manifest.version != __version__:
-        message = f"was built by nlapi {manifest.version}, and this is {__version__}"
-        return (*issues, _drift_issue(MANIFEST, message, REBUILD_HINT))
-    different = {
-        path for path in rebuilt.files.keys() | manifest.files.keys() if rebuilt.files.get(path) != files.get(path)
-    }
-    message = "is not what its description and options make"
-    issues += [_drift_issue(path, message, REBUILD_HINT) for path in sorted(different - changed.keys() - {MANIFEST})]
-    if MANIFEST in different and not different - {MANIFEST}:
-        issues.append(_drift_issue(MANIFEST, "was changed since it was built", REBUILD_HINT))
-    return tuple(issues)
+        faults.append((MANIFEST, f"was built by nlapi {manifest.version}, and this is {__version__}"))
+    elif different == {MANIFEST}:
+        faults.append((MANIFEST, "was changed since it was built"))
+    else:
+        message = "is not what its description and options make"
+        faults += ((path, message) for path in sorted(different - changed.keys() - {MANIFEST}))
+    return tuple(Issue.error(path, message, REBUILD_HINT, "drift") for path, message in faults)
 
 
 def find_foreign(folder: Path, files: Mapping[str, bytes], manifest: PluginManifest) -> tuple[Issue, ...]:
@@ -130,27 +129,20 @@ def find_foreign(folder: Path, files: Mapping[str, bytes], manifest: PluginManif
     expected = {*manifest.files, MANIFEST, *select_user_files(files)}
     foreign = {path: "the build did not make it" for path in files if path not in expected}
     for path in sorted(folder.rglob("*")):
-        parts = path.relative_to(folder).parts
-        if path.is_symlink() and not IGNORED_NAMES & set(parts):
-            foreign[path.relative_to(folder).as_posix()] = "it is a link, and the build made none"
-        elif parts[-1] in FOREIGN_FOLDERS and path.is_dir() and not IGNORED_NAMES & set(parts[:-1]):
-            foreign[path.relative_to(folder).as_posix() + "/"] = "the build did not make it"
+        place = path.relative_to(folder)
+        if path.is_symlink() and IGNORED_NAMES.isdisjoint(place.parts):
+            foreign[place.as_posix()] = "it is a link, and the build made none"
+        elif place.name in FOREIGN_FOLDERS and path.is_dir() and IGNORED_NAMES.isdisjoint(place.parts[:-1]):
+            foreign[f"{place.as_posix()}/"] = "the build did not make it"
     hint = "remove it, unless it is yours"
-    return tuple(
-        Issue(level=Level.WARNING, where=path, message=message, hint=hint, rule="foreign")
-        for path, message in sorted(foreign.items())
-    )
+    return tuple(Issue.warning(path, message, hint, "foreign") for path, message in sorted(foreign.items()))
 
 
 def source_changes(files: Mapping[str, bytes], rebuilt: Plugin) -> tuple[Issue, ...]:
     """Return that the description has changed at its source, from which `rebuilt` was built."""
     if files.get(DESCRIPTION, b"") == rebuilt.files[DESCRIPTION]:
         return ()
-    return (_drift_issue(DESCRIPTION, "the description has changed at its source", REBUILD_HINT),)
-
-
-def _drift_issue(location: str, message: str, hint: str) -> Issue:
-    return Issue(level=Level.ERROR, where=location, message=message, hint=hint, rule="drift")
+    return (Issue.error(DESCRIPTION, "the description has changed at its source", REBUILD_HINT, "drift"),)
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:
@@ -161,16 +153,12 @@ def read_folder(folder: Path) -> dict[str, bytes]:
     if len(paths) > MAX_FILES:
         raise UsageError(f"{folder} has more than {MAX_FILES:,} files: it is not a plugin of nlapi's")
     try:
-        files = [path for path in paths if _is_file(path)]
+        files = [path for path in paths if path.is_file() and not path.is_symlink()]
         if sum(path.stat().st_size for path in files) > MAX_BYTES:
             raise UsageError(f"{folder} has more than {MAX_BYTES:,} bytes: it is not a plugin of nlapi's")
         return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
     except OSError as error:
         raise NlapiError(f"{error.filename} cannot be read: {error.strerror}") from None
-
-
-def _is_file(path: Path) -> bool:
-    return path.is_file() and not path.is_symlink()
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes], *, force: bool = False) -> tuple[str, ...]:
@@ -242,15 +230,12 @@ def _stale_files(folder: Path, files: Mapping[str, bytes], *, force: bool) -> tu
         return ()
     recorded = _with_interrupted_build(folder, recorded, existing)
     changed = _edited_files(existing, recorded).keys() - user_files.keys()
-    overwritten = [
-        path for path in recorded.files if path in changed and path in existing and existing[path] != files.get(path)
-    ]
-    overwritten += [path for path in files if path in existing and path not in recorded.files and path != MANIFEST]
-    if overwritten and not force:
+    edited = [path for path in recorded.files if path in changed and existing.get(path) not in (None, files.get(path))]
+    added = [path for path in files if path in existing and path not in recorded.files and path != MANIFEST]
+    if (edited or added) and not force:
         hint = "keep what you need of them elsewhere, then --force writes over them"
-        raise UsageError(
-            f"edited or put there since it was built, and would be lost: {join_names(overwritten, 5)}", hint=hint
-        )
+        names = join_names([*edited, *added], 5)
+        raise UsageError(f"edited or put there since it was built, and would be lost: {names}", hint=hint)
     return tuple(path for path in recorded.files if path not in files and path in existing and path not in user_files)
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import count
 
 from nlapi import bundled
 from nlapi.client.auth import shared_ids
@@ -15,7 +14,7 @@ from nlapi.errors import UsageError
 from nlapi.openapi.document import read_document
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.texts.names import RESERVED_WORDS, join_words
+from nlapi.tools.texts.names import RESERVED_WORDS, join_words, unique_name
 
 # In characters. Of the 64 of a tool's full name this leaves 16 for the tool itself (plugin.programs.max_tool_length).
 MAX_NAME = 30
@@ -107,18 +106,11 @@ def credential_variables(
     for ids in groups.values():
         # A user sees one credential as "the token", whatever the description calls its scheme.
         suffix = "TOKEN" if len(groups) == 1 else re.sub(r"[^A-Z0-9]+", "_", ids[0].upper()).strip("_") or "KEY"
-        shared_variable = next((chosen[id] for id in ids if id in chosen), "") or _unused_variable(
-            f"{prefix}_{suffix}", (*variable_of.values(), *chosen.values())
-        )
+        used = (*variable_of.values(), *chosen.values())
+        shared_variable = next((chosen[id] for id in ids if id in chosen), "")
+        shared_variable = shared_variable or unique_name(variable_form(f"{prefix}_{suffix}"), used, "_")
         variable_of |= {id: chosen.get(id, shared_variable) for id in ids}
     return {id: variable_of[id] for id in usable}
-
-
-def _unused_variable(name: str, used: Collection[str]) -> str:
-    """Return the name in the form of a variable, with a number where another credential has it."""
-    variable = variable_form(name)
-    names = (variable if n == 1 else f"{variable}_{n}" for n in count(1))
-    return next(free for free in names if free not in used)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,9 +134,7 @@ def credential_settings(variable_of: Mapping[str, str]) -> tuple[CredentialSetti
     for variable, ids in schemes.items():
         stem = re.sub(r"[^a-z0-9]+", "_", ids[0].lower()).strip("_") or "key"
         stem = "token" if len(schemes) == 1 else stem if stem[0].isalpha() else f"key_{stem}"
-        used_options = (BASE_URL, *options.values())
-        names = (stem if n == 1 else f"{stem}_{n}" for n in count(1))
-        options[variable] = next(option for option in names if option not in used_options)
+        options[variable] = unique_name(stem, (BASE_URL, *options.values()), "_")
     return tuple(
         CredentialSetting(variable=variable, option=options[variable], schemes=tuple(ids))
         for variable, ids in schemes.items()

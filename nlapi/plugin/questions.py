@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, zip_longest
 
 from nlapi.english.intents import VERBS, Intent
 from nlapi.english.words import split_words, stem
@@ -25,6 +27,7 @@ MAX_NAME = 40
 # Creations with more required values than a person would say in a sentence are not an example.
 MAX_REQUIRED = 4
 MAX_SUBJECTS = 4
+MAX_OF_AREA = 5
 # Kinds of questions that a list of all areas takes turns with: what there is, a state, a creation, a report.
 MAX_TURNS = 4
 _NAMES = ("name", "title", "display_name", "displayName", "label", "summary", "subject")
@@ -42,15 +45,14 @@ class Question:
 
 def questions(areas: Sequence[Area], limit: int) -> list[Question]:
     """Return questions to an API: of each area the most usual, then the next, so that a cut list has all kinds."""
-    columns = [area_questions(area)[:MAX_TURNS] for area in sorted(areas, key=lambda area: -_prominence(area))]
-    found: dict[str, Question] = {}
-    for turn in range(max(map(len, columns), default=0)):
-        for number, column in enumerate(columns):
-            # Another kind of question from each area: what there is, a change, a creation, a removal.
-            rotated = [*column[number % len(column) :], *column[: number % len(column)]] if column else []
-            if turn < len(rotated):
-                found.setdefault(rotated[turn].text, rotated[turn])
-    return list(found.values())[:limit]
+    columns = [deque(area_questions(area)[:MAX_TURNS]) for area in sorted(areas, key=lambda area: -_prominence(area))]
+    for number, column in enumerate(columns):
+        # Another kind of question from each area: what there is, a change, a creation, a removal.
+        column.rotate(-number)
+    by_text: dict[str, Question] = {}
+    for question in filter(None, chain.from_iterable(zip_longest(*columns))):
+        by_text.setdefault(question.text, question)
+    return list(by_text.values())[:limit]
 
 
 def question_list(areas: Sequence[Area], title: str, limit: int) -> str:
@@ -63,7 +65,7 @@ def _prominence(area: Area) -> float:
     return max((subject.weight for subject in subjects(area.operations, area.label)[:1]), default=0.0)
 
 
-def area_questions(area: Area, limit: int = 5) -> list[Question]:
+def area_questions(area: Area) -> list[Question]:
     """Return questions to an area: find, a change of state, create, report, remove; the first of each kind."""
     found = subjects(area.operations, area.label)
     semantics = semantics_of(area.operations[0].spec)
@@ -75,7 +77,7 @@ def area_questions(area: Area, limit: int = 5) -> list[Question]:
                 others.setdefault(question.operation, question)
     chosen = [kinds[kind] for kind in _ORDER if kind in kinds]
     used = {question.operation for question in chosen}
-    return [*chosen, *(question for operation, question in others.items() if operation not in used)][:limit]
+    return [*chosen, *(question for operation, question in others.items() if operation not in used)][:MAX_OF_AREA]
 
 
 _ORDER = ("find", "state", "create", "report", "act", "remove", "change", "read")
@@ -95,7 +97,8 @@ def _subject_questions(subject: Subject, semantics: Semantics) -> Iterator[tuple
             yield "report", _report(subject, operation)
         elif meaning.kind is OperationKind.READ and (item := _item(subject, operation, meaning.key)):
             yield "read", _question(f"Show me {item}", operation)
-        elif meaning.kind is OperationKind.DELETE or _is_command(verb, operation):
+        # Of the commands those whose path says all: to publish a draft, not to mark a thread as something.
+        elif meaning.kind is OperationKind.DELETE or verb == re.split("[/:]", operation.path)[-1].lower() != "":
             kind = "remove" if meaning.kind is OperationKind.DELETE else "act"
             said = verb if kind == "act" or VERBS.get(stem(verb)) is Intent.DELETE else "remove"
             if item := _item(subject, operation, meaning.key):
@@ -104,11 +107,6 @@ def _subject_questions(subject: Subject, semantics: Semantics) -> Iterator[tuple
         if not operation.deprecated and (item := _item(subject, operation, semantics.classify(operation).key)):
             yield "state", _question(f"{verb} {item}", operation, {name: value})
     yield from (("change", question) for verb, one in usable if verb == "change" for question in _change(subject, one))
-
-
-def _is_command(verb: str, operation: Operation) -> bool:
-    """Return whether a path ends in a verb that says all: to publish a draft, not to mark a thread as something."""
-    return bool(verb) and verb == operation.path.rpartition("/")[2].rpartition(":")[2].lower()
 
 
 def _question(text: str, operation: Operation, arguments: Mapping[str, object] | None = None) -> Question:
@@ -170,22 +168,14 @@ def _item(subject: Subject, operation: Operation, key: str | None) -> str:
     tool = compile_tool(operation)
     argument = next((name for name, place in tool.places.items() if place == ("path", key)), "")
     schema = argument_schema(tool, argument) if argument else {}
-    noun = _item_noun(subject, key)
     if schema.get("type") == "integer" and split_words(key)[-1:] == ["number"]:
-        return f"{noun} {NUMBER}"
+        return f"{subject.noun} {NUMBER}"
     meaning = semantics_of(operation.spec).classify(operation)
     properties = meaning.resource.properties if meaning.resource is not None else {}
     named = next((name for name in _NAMES if name in properties), "")
     if named or split_words(key)[-1:] in (["name"], ["slug"], ["login"]):
-        return f"the {noun} {_example_name(as_map(properties.get(named)))}"
+        return f"the {subject.noun} {_example_name(as_map(properties.get(named)))}"
     return ""
-
-
-def _item_noun(subject: Subject, key: str) -> str:
-    """Return the noun of one thing, with what its id adds to it: `draft_ad_id` is that of a draft ad."""
-    words = split_words(key)[:-1]
-    noun = subject.noun.split()
-    return " ".join(words) if len(words) > len(noun) and words[-len(noun) :] == noun else subject.noun
 
 
 def _example_name(schema: Mapping[str, object]) -> str:

@@ -6,8 +6,7 @@ Those of a build are made of the description; people put theirs beside them, as 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from nlapi.client.safe_text import code_span
@@ -21,8 +20,8 @@ from nlapi.tools.texts.names import join_names
 from nlapi.workflows.chains import ChainFinder
 from nlapi.workflows.check import check
 from nlapi.workflows.draft import document_tree
-from nlapi.workflows.model import ArazzoWorkflow
-from nlapi.workflows.outline import OutlineEntry, WorkflowOutline, outline, source_text
+from nlapi.workflows.model import ArazzoWorkflow, StepActionKind
+from nlapi.workflows.outline import WorkflowOutline, outline, source_text
 from nlapi.workflows.read import parse_document
 from nlapi.workflows.sources import LinkedDocument, link, source_of
 from nlapi.workflows.suggest import MAX_RECIPES, chain_draft, recipe_chains
@@ -50,26 +49,28 @@ MAX_OPTIONAL = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """A workflow of a plugin, with the document that it is in. `is_own` is that of one that people wrote."""
+    """A workflow of a plugin, as a tree."""
 
-    workflow: ArazzoWorkflow
     tree: WorkflowOutline
-    path: str
-    is_own: bool = False
+
+    @property
+    def workflow(self) -> ArazzoWorkflow:
+        return self.tree.workflow
 
     @property
     def id(self) -> str:
         return self.workflow.id
 
     @property
-    def operations(self) -> tuple[Operation, ...]:
-        return tuple(entry.operation for entry in self.tree.entries if entry.operation is not None)
+    def about(self) -> str:
+        return self.workflow.summary or self.workflow.description
 
     @property
     def home(self) -> Operation:
         """The operation in whose skill the recipe stands: its last change, or its last read."""
-        changes = [operation for operation in self.operations if operation.effect is not Effect.READ]
-        return (changes or list(self.operations))[-1]
+        operations = self.tree.operations
+        changes = [operation for operation in operations if operation.effect is not Effect.READ]
+        return (changes or operations)[-1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,27 +85,22 @@ class RecipeBook:
     issues: tuple[Issue, ...] = ()
 
 
-def build_recipes(
-    description: Spec, own_files: Mapping[str, bytes], trial: Trial, limit: int = MAX_RECIPES
-) -> RecipeBook:
+def build_recipes(description: Spec, own_files: Mapping[str, bytes], trial: Trial) -> RecipeBook:
     """Return the recipes of a plugin with this description, and what is wrong with those of people."""
     own, issues = _own_recipes(description, own_files)
     taken = [recipe.id for recipe in own]
     files: dict[str, str] = {}
     recipes: list[Recipe] = []
     finder = ChainFinder(description)
-    for chain in recipe_chains(finder, max(0, limit - len(own))):
+    for chain in recipe_chains(finder, max(0, MAX_RECIPES - len(own))):
         draft = chain_draft(finder, chain, taken, url=_DESCRIPTION)
         tree = document_tree([draft], f"{description.title}: {chain.summary}")
         linked = link(parse_document(tree), loader=lambda _: description)
-        workflow = linked.document.workflow(draft.id)
-        steps = outline(linked, workflow, {})
-        if check(linked) or not trial.runs(linked, steps):
-            continue
-        taken.append(draft.id)
-        path = f"{FOLDER}{draft.id}{SUFFIX}"
-        files[path] = render(tree, DocumentFormat.JSON)
-        recipes.append(Recipe(workflow=workflow, tree=steps, path=path))
+        steps = outline(linked, linked.document.workflow(draft.id), {})
+        if not check(linked) and trial.runs(linked, steps):
+            taken.append(draft.id)
+            files[f"{FOLDER}{draft.id}{SUFFIX}"] = render(tree, DocumentFormat.JSON)
+            recipes.append(Recipe(tree=steps))
     return RecipeBook(recipes=(*own, *recipes), files=files, issues=tuple(issues))
 
 
@@ -121,7 +117,7 @@ def _own_recipes(spec: Spec, files: Mapping[str, bytes]) -> tuple[list[Recipe], 
             issues.append(Issue.error(path, error.message, error.hint, rule="workflow"))
             continue
         found = check(linked)
-        issues += (_located(issue, path) for issue in found)
+        issues += (replace(issue, where=f"{path}: {issue.where}", rule="workflow") for issue in found)
         for workflow in linked.document.workflows:
             is_faulty = any(issue.level is Level.ERROR and _is_about(issue, workflow.id) for issue in found)
             if workflow.id in {recipe.id for recipe in recipes}:
@@ -129,8 +125,8 @@ def _own_recipes(spec: Spec, files: Mapping[str, bytes]) -> tuple[list[Recipe], 
                 issues.append(Issue.error(path, message, "give it another workflowId", rule="workflow"))
             elif not is_faulty:
                 tree = outline(linked, workflow, {})
-                if tree.call_ids():
-                    recipes.append(Recipe(workflow=workflow, tree=tree, path=path, is_own=True))
+                if tree.operations:
+                    recipes.append(Recipe(tree=tree))
     return recipes, issues
 
 
@@ -139,24 +135,17 @@ def _is_about(issue: Issue, id: str) -> bool:
     return not issue.where.startswith("workflows.") or f"{issue.where}.".startswith(f"workflows.{id}.")
 
 
-def _located(issue: Issue, path: str) -> Issue:
-    return Issue(
-        level=issue.level, where=f"{path}: {issue.where}", message=issue.message, hint=issue.hint, rule="workflow"
-    )
-
-
 def _link_own(spec: Spec, path: str, content: bytes) -> LinkedDocument:
-    tree, _ = read_tree(content, path)
-    document = parse_document(tree, path)
-    name = PurePosixPath(_DESCRIPTION).as_posix()
+    document = parse_document(read_tree(content, path)[0], path)
 
     def load(source: str) -> Spec:
         # A plugin is of one API: another description is not fetched while it is built.
-        if source != name:
-            raise NlapiError(f"{source} is not the description of this plugin", hint=f"name {name} as its source")
+        if source != _DESCRIPTION:
+            hint = f"name {_DESCRIPTION} as its source"
+            raise NlapiError(f"{source} is not the description of this plugin", hint=hint)
         return spec
 
-    return link(document, sources=source_of(document, name), loader=load)
+    return link(document, sources=source_of(document, _DESCRIPTION), loader=load)
 
 
 def step_lines(recipe: Recipe) -> Iterator[str]:
@@ -165,39 +154,29 @@ def step_lines(recipe: Recipe) -> Iterator[str]:
     for entry in recipe.tree.entries[:MAX_STEPS]:
         operation = entry.operation
         text = f"`{operation.id}`" if operation is not None else f"the workflow {code_span(entry.step.target, 64)}"
-        values = [
-            f"{code_span(name, 64)} is {_answer_text(expression)} of step {numbers[source.path]}"
-            for name, expression in (entry.bound.pending if entry.bound is not None else ())
-            if (source := recipe.tree.source_of(entry, expression)) is not None
-        ]
-        values += [f"{code_span(name, 64)} is {code_span(str(value), 40)}" for name, value in _constants(entry)]
-        waits = (
-            ", again until it is done" if any("retry" in str(action.kind) for action in entry.step.on_failure) else ""
-        )
+        values = []
+        for name, expression in entry.bound.pending if entry.bound is not None else ():
+            if (source := recipe.tree.source_of(entry, expression)) is not None:
+                answer = code_span(source_text(expression).rpartition(" of ")[0], 40)
+                values.append(f"{code_span(name, 64)} is {answer} of step {numbers[source.path]}")
+        # The arguments that are the same in each run.
+        for name, value in entry.bound.call.arguments.items() if entry.bound is not None else ():
+            if isinstance(value, (str, int, float, bool)):
+                values.append(f"{code_span(name, 64)} is {code_span(str(value), 40)}")
+        is_waiting = any(action.kind is StepActionKind.RETRY for action in entry.step.on_failure)
         details = f": {', '.join(values)}" if values else ""
-        yield f"{numbers[entry.path]}. {text}{details}{waits}"
+        yield f"{numbers[entry.path]}. {text}{details}{', again until it is done' if is_waiting else ''}"
     if (more := len(recipe.tree.entries) - MAX_STEPS) > 0:
         yield f"{MAX_STEPS + 1}. and {more} more: `--dry-run` shows them"
 
 
-def _constants(entry: OutlineEntry) -> Iterator[tuple[str, object]]:
-    """Yield the arguments of a step that are the same in each run."""
-    for name, value in entry.bound.call.arguments.items() if entry.bound is not None else ():
-        if isinstance(value, (str, int, float, bool)):
-            yield name, value
-
-
-def _answer_text(expression: str) -> str:
-    return code_span(source_text(expression).rpartition(" of ")[0], 40)
-
-
 def recipe_lines(recipe: Recipe, command: str, settings: Sequence[str] = ()) -> list[str]:
     """Return the text of a recipe in a skill: its name, its purpose, its steps, and the command with its inputs."""
-    schemas = recipe.workflow.input_schemas
-    names = [name for name in recipe.workflow.required_inputs if name not in settings]
-    names = [name for name in names if "default" not in as_map(schemas.get(name))]
-    pairs = " ".join(f"{name}={_placeholder(name, as_map(schemas.get(name)))}" for name in names)
-    summary = inert_line(recipe.workflow.summary or recipe.workflow.description, 160).rstrip(".") or recipe.id
+    schemas = {name: as_map(schema) for name, schema in recipe.workflow.input_schemas.items()}
+    required = {name: schemas.get(name, {}) for name in recipe.workflow.required_inputs if name not in settings}
+    given = {name: schema for name, schema in required.items() if "default" not in schema}
+    pairs = " ".join(f"{name}={_placeholder(name, schema)}" for name, schema in given.items())
+    summary = inert_line(recipe.about, 160).rstrip(".") or recipe.id
     line = f"{command} run {recipe.id} {pairs}".rstrip()
     line = line if len(line) <= MAX_COMMAND else f"{command} run {recipe.id} KEY=VALUE ..."
     optional = [code_span(name, 64) for name in schemas if name not in recipe.workflow.required_inputs]
@@ -215,25 +194,18 @@ def recipes_section(recipes: Sequence[Recipe], command: str, settings: Sequence[
     """Return the section of a skill with its recipes; "" without any."""
     if not recipes:
         return ""
-    head = [
-        "## Recipes",
-        "",
-        "Run one with `--dry-run` first, and with `--yes` once the user has agreed to all its steps.",
-    ]
+    head = "Run one with `--dry-run` first, and with `--yes` once the user has agreed to all its steps."
     blocks = ["\n".join(recipe_lines(recipe, command, settings)) for recipe in recipes[:MAX_OF_SKILL]]
     more = [f"`{recipe.id}`" for recipe in recipes[MAX_OF_SKILL:]]
     tail = [f"More: {', '.join(more)}; `{command} run` lists them all."] if more else []
-    return "\n\n".join(["\n".join(head), *blocks, *tail])
+    return "\n\n".join(["## Recipes", head, *blocks, *tail])
 
 
 def recipe_index(recipes: Sequence[Recipe], command: str) -> str:
     """Return the list of all recipes for the skill of the whole; "" without any."""
     if not recipes:
         return ""
-    lines = [
-        f"- `{recipe.id}`: {inert_line(recipe.workflow.summary or recipe.workflow.description, 120).rstrip('.')}"
-        for recipe in recipes
-    ]
+    lines = [f"- `{recipe.id}`: {inert_line(recipe.about, 120).rstrip('.')}" for recipe in recipes]
     return fill_template("recipes.md", command=command, lines="\n".join(lines))
 
 
@@ -245,8 +217,5 @@ def recipes_of_area(recipes: Sequence[Recipe], operations: Sequence[Operation]) 
 
 def recipe_usage(recipes: Sequence[Recipe], command: str) -> str:
     """Return how recipes are run, for a plugin of one skill; "" without any."""
-    return (
-        fill_template("recipes.md", command=command, lines="").replace("## Recipes", "## Running recipes")
-        if recipes
-        else ""
-    )
+    text = fill_template("recipes.md", command=command, lines="") if recipes else ""
+    return text.replace("## Recipes", "## Running recipes")

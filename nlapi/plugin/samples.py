@@ -34,6 +34,9 @@ FORMAT_SAMPLES = {
 # Nobody is shown how to type these arguments: a secret on a command line is in the history of the shell.
 SECRET_ARGUMENT = re.compile(r"(?i)token|secret|passw|api_?key|credential")
 
+# Keywords by which not every text is a value.
+_TEXT_LIMITS = ("enum", "pattern", "format", "minLength", "maxLength")
+
 MAX_ARGUMENTS = 8
 MAX_DEPTH = 3
 # A repetition of what repeats, or a long pattern: `(a+)+` may take exponential time on a short text.
@@ -125,13 +128,7 @@ def sample_value(operation: Operation, name: str) -> object:
 
 def takes_placeholder(schema: Mapping[str, object]) -> bool:
     """Return whether any text is a value of a schema."""
-    return schema.get("type") == "string" and not schema.keys() & {
-        "enum",
-        "pattern",
-        "format",
-        "minLength",
-        "maxLength",
-    }
+    return schema.get("type") == "string" and schema.keys().isdisjoint(_TEXT_LIMITS)
 
 
 def placeholder(name: str) -> str:
@@ -142,13 +139,9 @@ def placeholder(name: str) -> str:
 def _described_example(schema: Mapping[str, object]) -> object:
     """Return an example from the description, if it is plain."""
     for example in (schema.get("example"), *as_list(schema.get("examples")), schema.get("default")):
-        if isinstance(example, bool | int | float) or (isinstance(example, str) and PLAIN_VALUE.fullmatch(example)):
-            return example
-        if (
-            isinstance(example, list)
-            and example
-            and all(isinstance(item, str) and PLAIN_VALUE.fullmatch(item) for item in example)
-        ):
+        texts = example if isinstance(example, list) else [example]
+        is_plain = bool(texts) and all(isinstance(item, str) and PLAIN_VALUE.fullmatch(item) for item in texts)
+        if is_plain or isinstance(example, bool | int | float):
             return example
     return None
 
@@ -179,17 +172,8 @@ def _sample_text(schema: Mapping[str, object], name: str) -> str:
     if (format_sample := FORMAT_SAMPLES.get(str(schema.get("format")))) is not None:
         return format_sample
     plain = re.sub(r"[^a-z0-9]+", " ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()).strip()
-    candidates = (
-        f"Example {plain}".strip(),
-        "example",
-        "Example",
-        "EXAMPLE",
-        "en",
-        "example-1",
-        "1",
-        "a1b2c3d4",
-        *FORMAT_SAMPLES.values(),
-    )
+    texts = "example Example EXAMPLE en example-1 1 a1b2c3d4".split()
+    candidates = (f"Example {plain}".strip(), *texts, *FORMAT_SAMPLES.values())
     return next((candidate for candidate in candidates if _fits(candidate, schema)), candidates[0])
 
 

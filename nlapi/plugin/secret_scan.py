@@ -52,31 +52,26 @@ def mask_examples(
     kinds = [kind for kind, pattern in _HINTS.items() if pattern.search(text)]
     if not kinds:
         return document, ()
-    mask = _ExampleMask({kind: _WHOLE_SECRETS[kind] for kind in kinds})
-    mask.ordinary = {
-        part for part, row in (written or {}).items() if not any(_HINTS[kind].search(row) for kind in kinds)
-    }
-    masked: dict[str, Any] = mask.transform(document)
-    return masked, tuple(mask.kinds)
+    ordinary = {part for part, row in (written or {}).items() if not any(_HINTS[kind].search(row) for kind in kinds)}
+    masked_kinds: dict[str, None] = {}
 
+    def mask(text: str) -> str:
+        masked = text
+        for kind in kinds if len(text) >= MIN_SECRET else ():
+            masked, count = _WHOLE_SECRETS[kind].subn(f"({kind} was left out)", masked)
+            if count:
+                masked_kinds[kind] = None
+        # What stood behind a secret may begin a word now, and be one itself.
+        return text if masked == text else mask(masked)
 
-class _ExampleMask:
-    """Replaces what looks like a credential, and keeps the kinds of the replaced texts."""
-
-    def __init__(self, patterns: Mapping[str, re.Pattern[str]]) -> None:
-        self.patterns = patterns
-        self.kinds: dict[str, None] = {}
-        self.ordinary: set[int] = set()
-        """the parts of the document, by identity, that have no credential"""
-
-    def transform(self, node: Any, *, is_sample: bool = False, has_names: bool = False) -> Any:
+    def transform(node: Any, *, is_sample: bool = False, has_names: bool = False) -> Any:
         """Return a node of a description with its texts masked; inside of an example every string is one."""
         if isinstance(node, str):
-            return self._mask_text(node)
+            return mask(node)
         if isinstance(node, list):
-            items = [self.transform(item, is_sample=is_sample) for item in node]
+            items = [transform(item, is_sample=is_sample) for item in node]
             return items if any(new is not old for new, old in zip(items, node, strict=True)) else node
-        if not isinstance(node, Mapping) or id(node) in self.ordinary:
+        if not isinstance(node, Mapping) or id(node) in ordinary:
             return node
         values: dict[str, Any] = {}
         for key, value in node.items():
@@ -85,21 +80,10 @@ class _ExampleMask:
                 values[key] = value
             else:
                 inside_sample = is_sample or (not has_names and key in ("example", "examples"))
-                values[key] = self.transform(
-                    value, is_sample=inside_sample, has_names=not is_plain and key in _NAME_KEYS
-                )
+                values[key] = transform(value, is_sample=inside_sample, has_names=not is_plain and key in _NAME_KEYS)
         return values if any(values[key] is not node[key] for key in node) else node
 
-    def _mask_text(self, text: str) -> str:
-        if len(text) < MIN_SECRET:
-            return text
-        masked = text
-        for kind, pattern in self.patterns.items():
-            masked, count = pattern.subn(f"({kind} was left out)", masked)
-            if count:
-                self.kinds[kind] = None
-        # What stood behind a secret may begin a word now, and be one itself.
-        return text if masked == text else self._mask_text(masked)
+    return transform(document), tuple(masked_kinds)
 
 
 def find_secrets(files: Mapping[str, bytes], values: Mapping[str, str], description: str) -> Iterator[Issue]:

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING
 
 from nlapi.client.safe_text import code_span
 from nlapi.english import lexicon
-from nlapi.english.word_similarity import rarity
 from nlapi.english.words import same_name, split_words, stem
 from nlapi.openapi.spec import Effect, Operation, Spec, as_map
-from nlapi.plugin.argument_settings import common_section
+from nlapi.plugin.argument_settings import ArgumentSetting, common_section
 from nlapi.plugin.id_guide import IdGuide
 from nlapi.plugin.markdown import fill_template, inert_line, safe_line, yaml_string
 from nlapi.plugin.names import COMMAND_WORDS, callable_id
@@ -47,7 +46,6 @@ MAX_DESCRIPTION = 420
 MAX_MAIN = 260
 MAX_AGENT = 150
 MAX_LABEL = 110
-MAX_NAME_WORDS = 4
 MAX_VERBS = 7
 MAX_OTHER_VERBS = 2
 # In characters, of a row in the index of the main skill.
@@ -84,10 +82,8 @@ def area_texts(title: str, areas: Sequence[Area], used: int) -> dict[str, AreaTe
     }
     keywords = Keywords(areas, main)
     names = {area.slug: _group_names(area) for area in areas}
-    drafts = {}
-    for area in areas:
-        others = [name for slug in names if slug != area.slug for name in names[slug]]
-        drafts[area.slug] = _AreaDraft(title, area, keywords, others)
+    others = {slug: [name for other in names if other != slug for name in names[other]] for slug in names}
+    drafts = {area.slug: _AreaDraft(title, area, keywords, others[area.slug]) for area in areas}
     texts: dict[str, str] = {}
     for limit in range(MAX_DESCRIPTION, 60, -4):
         texts = {slug: draft.description(limit) for slug, draft in drafts.items()}
@@ -100,7 +96,7 @@ def _group_names(area: Area) -> list[frozenset[str]]:
     """Return the stems of the names of an area's groups, and of the things that these are about."""
     texts = [group.label for group in area.groups]
     texts += [subject.name for group in area.groups for subject in subjects(group.operations, group.label)[:1]]
-    return [frozenset(stem(word) for word in split_words(text)) for text in texts]
+    return [_stems(text) for text in texts]
 
 
 class _AreaDraft:
@@ -157,7 +153,7 @@ def _joined(verbs: Sequence[str]) -> str:
 
 def _is_named(text: str, names: Sequence[frozenset[str]]) -> bool:
     """Return whether all words of a text are in one of some names."""
-    stems = {stem(word) for word in split_words(text)}
+    stems = _stems(text)
     return any(stems <= name for name in names)
 
 
@@ -176,20 +172,9 @@ def _label(area: Area, area_subjects: Sequence[Subject]) -> str:
     by_size = sorted(range(len(names)), key=lambda place: -len(area.groups[place].operations))
     if len(names) > 1:
         return _filled("", [names[place] for place in by_size], MAX_LABEL)
-    if len(names) == 1 and (longer := _spelled_out(names[0], area.about)):
-        return longer
     # `repos` are repositories, `pulls` pull requests; `measurement datasets` say more than datasets do.
     is_key = bool(area_subjects) and same_name(names[0], area_subjects[0].key) and " " not in names[0]
     return area_subjects[0].name if is_key else names[0]
-
-
-def _spelled_out(name: str, about: str) -> str:
-    """Return a name as the text of its tag has it, where a word of the name is not one: CAPI is a Conversion API."""
-    words = _subject_words(inert_line(about, 110))
-    stems, others = [stem(word) for word in name.split()], [stem(word.lower()) for word in words]
-    is_short = any(rarity(word) == 1 and word not in others for word in stems)
-    is_longer = len(words) <= MAX_NAME_WORDS and others[-1:] == stems[-1:] and len(stems) < len(others)
-    return " ".join(words) if is_short and is_longer else ""
 
 
 def _subject_words(about: str) -> list[str]:
@@ -212,14 +197,14 @@ class _WordClause:
 def _clauses(area: Area, area_subjects: Sequence[Subject], label: str) -> list[_WordClause]:
     """Return what one does with the things of an area: all of the first, of the others what is not usual."""
     clauses = []
-    used_stems = {stem(word) for word in split_words(label)}
+    used_stems = _stems(label)
     for number, subject in enumerate(area_subjects):
         # Every area has something to create and to find, so only its first thing has it in the text.
         verbs = [verb for verb in usual_verbs(subject) if verb != subject.name]
         verbs = verbs if number == 0 else [verb for verb in verbs if verb not in _USUAL_OF_ALL][:MAX_OTHER_VERBS]
         # One reads a report, and reports nothing.
         verbs = ["read" if verb == "report" else verb for verb in verbs]
-        words = {stem(word) for word in split_words(subject.name)}
+        words = _stems(subject.name)
         if not verbs and words <= used_stems:
             continue
         used_stems |= words
@@ -232,13 +217,12 @@ def _clauses(area: Area, area_subjects: Sequence[Subject], label: str) -> list[_
 
 def _nouns(area_subjects: Sequence[Subject], used_text: str) -> list[str]:
     """Return the names of things that are not known yet: each has a word that none before it has."""
-    used_stems = {stem(word) for word in split_words(used_text)}
+    used_stems = _stems(used_text)
     names = []
     for subject in area_subjects:
-        words = {stem(word) for word in split_words(subject.name)}
-        if words - used_stems:
+        if not _stems(subject.name) <= used_stems:
             names.append(subject.name)
-            used_stems |= words
+            used_stems |= _stems(subject.name)
     return names
 
 
@@ -253,8 +237,12 @@ def usual_verbs(subject: Subject) -> list[str]:
 def _telling_about(area: Area, label: str) -> str:
     """Return the text of a tag where it says more than its name, without words such as `Operations to manage`."""
     about = " ".join(_subject_words(inert_line(area.about, 110)))
-    stems = {stem(word) for word in split_words(about)} - {stem(word) for word in split_words(label)} - _SAYING_NOTHING
+    stems = _stems(about) - _stems(label) - _SAYING_NOTHING
     return about[:1].lower() + about[1:] if len(stems) >= MIN_TELLING and not about.endswith("…") else ""
+
+
+def _stems(text: str) -> frozenset[str]:
+    return frozenset(stem(word) for word in split_words(text))
 
 
 def main_description(title: str, areas: Sequence[Area]) -> str:
@@ -338,13 +326,10 @@ class _FileDraft:
 
 def reference_files(area: Area, title: str, command: str) -> dict[str, str]:
     """Return file name -> text: a file for each group, or several for one that is too large to be read at once."""
-    part_sizes = area.operations[0].spec.derive(_part_sizes)
-    drafts: _Drafts = []
-    if len(area.groups) <= MAX_FILES:
-        drafts = _divide([_GroupReference(group, part_sizes) for group in area.groups])
+    drafts = _divide([_GroupReference(group) for group in area.groups]) if len(area.groups) <= MAX_FILES else []
     if not drafts:
         whole = Group(slug=area.slug, label=area.label, about="", operations=area.operations)
-        drafts = _divide([_GroupReference(whole, part_sizes)])
+        drafts = _divide([_GroupReference(whole)])
     return {file: text for group, parts in drafts for file, text in group.files(parts, title, command).items()}
 
 
@@ -379,9 +364,9 @@ def _part_sizes(spec: Spec) -> dict[str, int]:
 class _GroupReference:
     """The entries of a group, before they are divided into files."""
 
-    def __init__(self, group: Group, part_sizes: dict[str, int]) -> None:
+    def __init__(self, group: Group) -> None:
         self.group = group
-        self._part_sizes = part_sizes
+        self._part_sizes = group.operations[0].spec.derive(_part_sizes)
         tools = [compile_tool(operation) for operation in group.operations]
         self._definitions: dict[str, object] = {}
         for tool in tools:
@@ -401,13 +386,14 @@ class _GroupReference:
         for number, draft in enumerate(drafts, 1):
             name = self.group.slug if number == 1 else f"{self.group.slug}-{number}"
             common = frozenset(draft.common)
+            lines = [line for lines in draft.common for line in lines]
             files[f"{name}.md"] = fill_template(
                 "reference.md",
                 label=safe_line(self.group.label, 80) + (f" ({number} of {len(drafts)})" if len(drafts) > 1 else ""),
                 title=title,
                 command=command,
                 operations=", ".join(entry.id for entry in draft.entries),
-                common=_common_text(draft),
+                common="\n".join(["Arguments of several operations here:", "", *lines]) if lines else "",
                 entries="\n\n".join(entry.text(common) for entry in draft.entries),
                 parts=self._parts_text(draft, command),
             )
@@ -427,9 +413,7 @@ class _GroupReference:
                 break
         return _ReferenceEntry(
             operation=operation,
-            head=" ".join(
-                (f"## {callable_id(operation)}\n\n{operation_head(operation, MAX_ABOUT)}", *_patch_note(tool))
-            ),
+            head=f"## {callable_id(operation)}\n\n{operation_head(operation, MAX_ABOUT)} {_patch_note(tool)}".rstrip(),
             blocks=tuple(blocks),
             tail=operation_tail(operation),
             parts=text.used_parts,
@@ -482,23 +466,18 @@ class _GroupReference:
         return "\n\n".join(lines)
 
 
-def _common_text(draft: _FileDraft) -> str:
-    """Return the arguments that several operations of a file take."""
-    lines = [line for lines in draft.common for line in lines]
-    return "\n".join(["Arguments of several operations here:", "", *lines]) if lines else ""
-
-
-def _patch_note(tool: Tool) -> Iterator[str]:
-    """Yield the effect of a PATCH on absent fields, as far as its content type shows it."""
+def _patch_note(tool: Tool) -> str:
+    """Return the effect of a PATCH on absent fields, as far as its content type shows it."""
     body = tool.operation.body
     if tool.operation.method != "PATCH" or body is None:
-        return
+        return ""
     if "json-patch" in body.content_type:
-        yield "The body is a list of operations (JSON Patch, RFC 6902)."
-    elif "merge-patch" in body.content_type:
-        yield "It merges: fields you leave out stay, inside objects too, and null removes a field (RFC 7396)."
-    elif any("properties" in as_map(argument_schema(tool, name)) for name in tool.places):
-        yield "Fields you leave out stay. Whether an object is merged or replaced is not described: send it whole."
+        return "The body is a list of operations (JSON Patch, RFC 6902)."
+    if "merge-patch" in body.content_type:
+        return "It merges: fields you leave out stay, inside objects too, and null removes a field (RFC 7396)."
+    if any("properties" in as_map(argument_schema(tool, name)) for name in tool.places):
+        return "Fields you leave out stay. Whether an object is merged or replaced is not described: send it whole."
+    return ""
 
 
 _Drafts = list[tuple[_GroupReference, list[_FileDraft]]]
@@ -561,18 +540,17 @@ MAX_SPACED_FILES = 12
 
 def _area_body(outline: Outline, area: Area, files: Mapping[str, str]) -> str:
     """Return the text of an area's skill below its heading. `files` are its references."""
-    areas, ids, values, name = outline.areas, outline.ids, outline.values, outline.name
-    area_of = {operation: candidate for candidate in areas for operation in candidate.operations}
+    elsewhere = {
+        operation: f"{outline.name}:{outline.name}-{home.slug}"
+        for home in outline.areas
+        for operation in home.operations
+        if home is not area
+    }
     return fill_template(
         "area.md",
-        **values,
-        operations=_operation_lines(area, files, ids),
-        ids=_ids_section(
-            area,
-            ids,
-            {operation: f"{name}:{name}-{home.slug}" for operation, home in area_of.items() if home is not area},
-            values["main"],
-        ),
+        **outline.values,
+        operations=_operation_lines(area, files, outline.ids),
+        ids=_ids_section(area, outline.ids, elsewhere, outline.values["main"]),
         units=_units_section(area),
         examples=examples(area_questions(area), outline),
     )
@@ -581,7 +559,9 @@ def _area_body(outline: Outline, area: Area, files: Mapping[str, str]) -> str:
 def _operation_lines(area: Area, files: Mapping[str, str], ids: IdGuide) -> str:
     """Return the operations by the reference that has them, the most usual on separate lines."""
     by_id = {callable_id(operation): operation for operation in area.operations}
-    main = set(_main_operations(area.operations))
+    # Of many those that are not deprecated and least deep in the API have a line.
+    order = sorted(area.operations, key=lambda operation: (operation.deprecated, operation.path.count("/")))
+    main = set(order[:MAX_LISTED_OPERATIONS])
     common = set(ids.common_names(area.operations))
     parts = []
     for file, text in files.items():
@@ -591,21 +571,13 @@ def _operation_lines(area: Area, files: Mapping[str, str], ids: IdGuide) -> str:
         named = join_names(others, MAX_NAMED)
         link = f"[{file}](references/{file})"
         if len(files) > MAX_SPACED_FILES:
-            head = f"- {link}{', also' if lines and others else ':'} {named}".rstrip() + (
-                ":" if lines and others else ""
-            )
+            head = f"- {link}, also {named}:" if lines and others else f"- {link}: {named}".rstrip()
             parts.append("\n".join([head, *(f"  {line}" for line in lines)]))
         elif lines:
             parts.append("\n".join([f"{link}:", "", *lines, *([f"- also {named}"] if others else [])]))
         else:
             parts.append(f"{link}: {named}")
     return ("\n" if len(files) > MAX_SPACED_FILES else "\n\n").join(parts)
-
-
-def _main_operations(operations: Sequence[Operation]) -> list[Operation]:
-    """Return the operations that have a line: of many, those that are not deprecated and least deep in the API."""
-    order = sorted(operations, key=lambda operation: (operation.deprecated, operation.path.count("/")))
-    return order[:MAX_LISTED_OPERATIONS]
 
 
 def _operation_line(operation: Operation, common: Collection[str]) -> str:
@@ -686,11 +658,8 @@ def _example(question: Question, outline: Outline) -> str:
     calls = [*lookups, (operation, {**required, **question.arguments})]
     if not outline.trial.succeeds(calls):
         return ""
-    lines = list(
-        dict.fromkeys(f"{command} {callable_id(entry)}{argument_words(arguments)}" for entry, arguments in calls)
-    )
-    lines[-1] += "" if operation.effect is Effect.READ else " --dry-run"
-    block = "\n".join(lines)
+    lines = dict.fromkeys(f"{command} {callable_id(entry)}{argument_words(values)}" for entry, values in calls)
+    block = "\n".join(lines) + ("" if operation.effect is Effect.READ else " --dry-run")
     return f'"{question.text}"\n\n```\n{block}\n```'
 
 
@@ -712,19 +681,23 @@ def _with_placeholders(operation: Operation, arguments: Mapping[str, object], id
 class Outline:
     """The data that all texts of a plugin share. `values` are those of every template, `notes` are people's."""
 
+    spec: Spec
     name: str
     title: str
     subject: str
     """the title without the words for what an API is"""
-    about: str
     areas: tuple[Area, ...]
     ids: IdGuide
     trial: Trial
     values: Mapping[str, str]
     notes: Mapping[str, str]
-    settings: tuple[str, ...] = ()
-    """the arguments that have a setting"""
+    settings: tuple[ArgumentSetting, ...] = ()
     recipes: tuple[Recipe, ...] = ()
+
+    @property
+    def arguments(self) -> list[str]:
+        """The arguments that have a setting."""
+        return [setting.argument for setting in self.settings]
 
     @property
     def operations(self) -> list[Operation]:
@@ -745,7 +718,12 @@ class Outline:
 
 def build_skills(outline: Outline) -> dict[str, str]:
     """Return path under `skills/` -> text."""
-    described = _area_texts(outline) if outline.has_area_skills else {}
+    description = main_description(outline.subject, outline.areas)
+    described: dict[str, AreaText] = {}
+    if outline.has_area_skills:
+        size = sum(len(outline.skill_name(area)) for area in outline.areas) + 2 * len(outline.name)
+        used = size + len(description) + len(agent_description(outline.subject))
+        described = area_texts(outline.subject, outline.areas, used)
     texts: dict[str, str] = {}
     bodies: dict[str, str] = {}
     for area in outline.areas:
@@ -754,24 +732,21 @@ def build_skills(outline: Outline) -> dict[str, str]:
         texts |= {f"{skill_name}/references/{file}": text for file, text in files.items()}
         text = _area_body(outline, area, files)
         recipes = recipes_of_area(outline.recipes, area.operations)
-        section = recipes_section(recipes, outline.values["command"], outline.settings)
+        section = recipes_section(recipes, outline.values["command"], outline.arguments)
         bodies[skill_name] = "\n\n".join(filter(None, (text, section)))
         if outline.has_area_skills:
             texts |= _area_skill(outline, area, bodies[skill_name], described[area.slug].description)
-    description = main_description(outline.subject, outline.areas)
-    rows = "\n".join(
-        _area_row(outline, area, described[area.slug].row) for area in outline.areas if area.slug in described
-    )
     body = [fill_template("rules.md", **outline.values)]
     if outline.has_area_skills:
-        common = common_section(outline.ids.common_lines(), outline.settings, outline.values["command"])
-        body += [fill_template("where.md", rows=rows), common]
+        common = common_section(outline.ids.common_lines(), outline.arguments, outline.values["command"])
+        rows = [_area_row(outline, area, described[area.slug].row) for area in outline.areas]
+        body += [fill_template("where.md", rows="\n".join(rows)), common]
         body += [recipe_index(outline.recipes, outline.values["command"])]
         body += [examples(questions(outline.areas, 3 * MAX_EXAMPLES), outline)]
     else:
         body += list(bodies.values())
         body += [recipe_usage(outline.recipes, outline.values["command"])]
-        body += [common_section([""], outline.settings, outline.values["command"])] if outline.settings else []
+        body += [common_section([""], outline.arguments, outline.values["command"])] if outline.settings else []
     reads = [operation for operation in outline.operations if operation.effect is Effect.READ]
     index = fill_template(
         "skill.md",
@@ -780,27 +755,14 @@ def build_skills(outline: Outline) -> dict[str, str]:
         name=outline.name,
         description=yaml_string(description),
         heading=outline.title,
-        about=outline.about,
+        about=inert_line(outline.spec.description, 500),
         body="\n\n".join(body),
         notes="@notes@",
     )
-    area_notes = (
-        {name for area in outline.areas for name in _note_names(outline, area)} if outline.has_area_skills else set()
-    )
-    return {
-        **weave_notes(outline.name, index, [item for item in outline.notes if item not in area_notes], outline.notes),
-        **texts,
-    }
-
-
-def _note_names(outline: Outline, area: Area) -> tuple[str, str]:
-    return area.slug, outline.skill_name(area)
-
-
-def _area_texts(outline: Outline) -> dict[str, AreaText]:
-    names = sum(len(outline.skill_name(area)) for area in outline.areas) + 2 * len(outline.name)
-    fixed = main_description(outline.subject, outline.areas), agent_description(outline.subject)
-    return area_texts(outline.subject, outline.areas, names + sum(map(len, fixed)))
+    areas = outline.areas if outline.has_area_skills else ()
+    area_notes = {name for area in areas for name in (area.slug, outline.skill_name(area))}
+    names = [name for name in outline.notes if name not in area_notes]
+    return {**weave_notes(outline.name, index, names, outline.notes), **texts}
 
 
 def _area_skill(outline: Outline, area: Area, body: str, description: str) -> dict[str, str]:
@@ -819,7 +781,7 @@ def _area_skill(outline: Outline, area: Area, body: str, description: str) -> di
         body=body,
         notes="@notes@",
     )
-    return weave_notes(skill_name, text, _note_names(outline, area), outline.notes)
+    return weave_notes(skill_name, text, (area.slug, skill_name), outline.notes)
 
 
 def build_agent(outline: Outline) -> str:

@@ -187,8 +187,6 @@ _BARE_VERBS = frozenset("get post put patch head http do api".split())
 _NOUN_ENDS = lexicon.words("plugin/words", "noun_ends")
 _ADJECTIVES = frozenset("multiple all new existing single specific certain list current full given several".split())
 _MAX_PHRASE = 3
-# Words that a path has as one.
-MAX_JOINED = 4
 MAX_STATES = 4
 
 
@@ -346,19 +344,7 @@ def _noun(key: str, operations: Sequence[Operation], semantics: Semantics) -> st
         return inert_line(key, 40)
     head = stem(key.split()[-1])
     best = next((phrase for phrase, count in phrases.most_common(3) if count > 1 and _shares(phrase, head)), "")
-    return inert_line(best or " ".join(_spaced(word, operations) for word in key.split()), 40)
-
-
-def _spaced(word: str, operations: Sequence[Operation]) -> str:
-    """Return a word of a path with the spaces that ids and tags have in it: `shopaccount` of `QueryShopAccounts`."""
-    for operation in operations:
-        words = split_words(" ".join((operation.id, *operation.tags)))
-        for start in range(len(words)):
-            for end in range(start + 2, min(start + MAX_JOINED, len(words)) + 1):
-                run = [*words[start : end - 1], singular(words[end - 1])]
-                if "".join(run) == word:
-                    return " ".join(run)
-    return word
+    return inert_line(best or key, 40)
 
 
 def _shares(phrase: str, head: str) -> bool:

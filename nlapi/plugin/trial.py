@@ -147,14 +147,9 @@ class Trial:
     def _listed_id(self, operation: Operation, name: str, depth: int) -> Any:
         source = self._ids.for_operation(operation).get(name)
         arguments = sample_arguments(source.operation, blank=True) if source is not None else None
-        content = (
-            self._answer(source.operation, arguments, depth + 1)
-            if source is not None and arguments is not None
-            else None
-        )
-        if source is None or not content:
+        if source is None or arguments is None:
             return None
-        items = _items(source.operation, content)
+        items = _items(source.operation, self._answer(source.operation, arguments, depth + 1))
         value = field_at(items[0], source.field) if source.field and items else None
         return value if isinstance(value, str | int) and not isinstance(value, bool) else None
 

@@ -39,7 +39,7 @@ from nlapi.tools.arguments import argument_schema, property_schema
 from nlapi.tools.plan import Conversation, Outcome, Step
 from nlapi.tools.repetition.ledger import key_argument
 from nlapi.tools.sending.files import file_form
-from nlapi.tools.tool import Account, Call, Origin, ValueSource
+from nlapi.tools.tool import Call, Origin, ValueSource
 from nlapi.workflows.draft import (
     AnswerValue,
     InputValue,
@@ -136,24 +136,16 @@ class UntraceableError(Exception):
 
 def identifies_item(argument: str, call: Call) -> bool:
     """Return whether the value of an argument says which item, user or address a call is about."""
-    name = argument.rpartition(".")[2]
-    place = call.tool.places.get(argument, ("body", name))
-    operation = call.tool.operation
-    if is_id_argument(place) or not _IDENTITY_WORDS.isdisjoint(split_words(place[1] or name)[-1:]):
+    place = _place(argument, call)
+    last_word = split_words(place[1] or argument)[-1:]
+    if is_id_argument(place) or not _IDENTITY_WORDS.isdisjoint(last_word):
         return True
-    schema = argument_schema(call.tool, argument)
-    if schema.get("format") in _IDENTITY_FORMATS:
-        return True
-    return "." not in argument and _has_source(operation, place)
+    has_format = argument_schema(call.tool, argument).get("format") in _IDENTITY_FORMATS
+    return has_format or ("." not in argument and _has_source(call.tool.operation, place))
 
 
 def find_value(
-    argument: str,
-    value: Any,
-    call: Call,
-    earlier: Sequence[Answered],
-    source: ValueSource | None,
-    worst: Fit = Fit.VALUE_ALONE,
+    argument: str, value: Any, call: Call, earlier: Sequence[Answered], source: ValueSource | None
 ) -> AnswerValue | None:
     """Return where the value of an argument comes from: the place in an answer that fits it; None where none does.
 
@@ -167,7 +159,7 @@ def find_value(
         location for location in locations if location.fit is Fit.OWN_ID or not is_argument(location.answered, value)
     ] or locations
     best = min((location.fit for location in locations), default=None)
-    if best is None or best > worst:
+    if best is None:
         return None
     fitting = [location for location in locations if location.fit is best]
     if best is not Fit.OWN_ID and identifies_item(argument, call):
@@ -182,7 +174,8 @@ def find_value(
     outside = [location for location in fitting if location.index is None]
     alone = [location for location in outside if not _is_map_entry(location, value)]
     if alone:
-        return _at(alone[0], argument, call)
+        name = _output_name(argument, call)
+        return AnswerValue(step=alone[0].answered.draft, keys=alone[0].keys, name=name)
     if outside:
         raise UntraceableError(f"it was picked by its key from a map: {outside[0].text}")
     reasons = []
@@ -196,25 +189,24 @@ def find_value(
 
 def value_locations(argument: str, value: Any, call: Call, earlier: Sequence[Answered]) -> list[ValueLocation]:
     """Return every place of the earlier answers that has the value of an argument."""
-    return list(_locations(argument, value, call, earlier))
-
-
-def _locations(argument: str, value: Any, call: Call, earlier: Sequence[Answered]) -> Iterator[ValueLocation]:
-    operation = call.tool.operation
-    name = argument.rpartition(".")[2]
-    place = call.tool.places.get(argument, ("body", name)) if "." not in argument else ("body", name)
+    operation, place = call.tool.operation, _place(argument, call)
     pages = page_arguments(call.tool)
-    sizes = page_arguments(call.tool, sizes=True) - pages
-    if argument in sizes:
-        return
-    for answered in earlier:
+    is_size = argument in page_arguments(call.tool, sizes=True) - pages
+    locations = []
+    for answered in earlier if not is_size else ():
         if argument in pages:
             following = next_arguments(answered.step.call, answered.step.result) if answered.step.result else None
             if answered.operation is not operation or not following or following.get(argument) != value:
                 continue
         for keys in _places_of(answered.data, value):
             fit = Fit.OWN_ID if argument in pages else _fit(answered, keys, place, argument, operation)
-            yield ValueLocation(answered=answered, keys=keys, fit=fit)
+            locations.append(ValueLocation(answered=answered, keys=keys, fit=fit))
+    return locations
+
+
+def _place(argument: str, call: Call) -> Place:
+    """Return the place of an argument; what is inside of one is a field of the body."""
+    return call.tool.places.get(argument, ("body", argument.rpartition(".")[2]))
 
 
 def _places_of(data: Any, value: Any) -> Iterator[Keys]:
@@ -288,11 +280,6 @@ def _at_keys(data: Any, keys: Iterable[str | int]) -> Any:
     return data
 
 
-def _at(location: ValueLocation, argument: str, call: Call) -> AnswerValue:
-    name = _output_name(location, argument, call)
-    return AnswerValue(step=location.answered.draft, keys=location.keys, name=name)
-
-
 def _is_map_entry(location: ValueLocation, value: Any) -> bool:
     """Return whether the names that lead to a place are keys of one item among several: the id or the name of it."""
     if str(value) in location.fields:
@@ -303,12 +290,11 @@ def _is_map_entry(location: ValueLocation, value: Any) -> bool:
     return part is not None and part.envelope.is_map and location.keys[: len(part.envelope.keys)] == part.envelope.keys
 
 
-def _output_name(location: ValueLocation, argument: str, call: Call) -> str:
+def _output_name(argument: str, call: Call) -> str:
     """Return a name for a value: that of the argument, or `campaign_id` for an `id`."""
-    last = argument.rpartition(".")[2]
-    words = split_words(last)
+    words = split_words(argument.rpartition(".")[2])
     if words in (["id"], ["ids"]):
-        words = [*target_noun(call.tool.operation, call.tool.places.get(argument, ("body", last))), "id"]
+        words = [*target_noun(call.tool.operation, _place(argument, call)), "id"]
     text = "_".join(words)
     return text if text.isascii() and text else "value"
 
@@ -324,32 +310,20 @@ def _chosen(location: ValueLocation, argument: str, call: Call, source: ValueSou
         raise UntraceableError("it stands in a list inside of a list")
     list_keys, inner = location.keys[:place], location.keys[place + 1 :]
     entries = _at_keys(answered.data, list_keys)
-    name = _output_name(location, argument, call)
-    choice = _choice(answered, list_keys, entries, entries[location.keys[place]], call, argument, source)
-    return AnswerValue(step=answered.draft, keys=inner, name=name, choice=choice)
-
-
-def _choice(
-    answered: Answered,
-    list_keys: Keys,
-    entries: Sequence[Any],
-    entry: Any,
-    call: Call,
-    argument: str,
-    source: ValueSource | None,
-) -> ItemChoice:
-    texts = [text for text in (source.name, source.words) if text] if source is not None else []
-    for text in texts:
-        for keys, value in _named_fields(entry):
-            if value.casefold() != text.casefold():
-                continue
+    choice = ItemChoice(keys=list_keys) if len(entries) == 1 else None
+    for text in (source.name, source.words) if source is not None else ():
+        named = (
+            field for field in _named_fields(entries[location.keys[place]]) if field[1].casefold() == text.casefold()
+        )
+        if source is not None and (match := next(named, None)) is not None:
+            keys, value = match
             if sum(value_at(other, keys) == value for other in entries) != 1:
                 raise UntraceableError(f"several entries of the list are called {value!r}")
-            assert source is not None
-            return ItemChoice(keys=list_keys, field=keys, name=_name_input(answered, call, argument, source, value))
-    if len(entries) == 1:
-        return ItemChoice(keys=list_keys)
-    raise UntraceableError(f"it was picked from a list of {len(entries)} without its name being said")
+            choice = ItemChoice(keys=list_keys, field=keys, name=_name_input(answered, call, argument, source, value))
+            break
+    if choice is None:
+        raise UntraceableError(f"it was picked from a list of {len(entries)} without its name being said")
+    return AnswerValue(step=answered.draft, keys=inner, name=_output_name(argument, call), choice=choice)
 
 
 def _named_fields(entry: Any, depth: int = _NAME_DEPTH) -> list[tuple[Keys, str]]:
@@ -371,9 +345,7 @@ def _name_input(answered: Answered, call: Call, argument: str, source: ValueSour
     known = answered.names.get(text.casefold())
     if known is not None:
         return known
-    last = argument.rpartition(".")[2]
-    place = call.tool.places.get(argument, ("body", last))
-    noun = target_noun(call.tool.operation, place) or singular_noun(answered.operation)
+    noun = target_noun(call.tool.operation, _place(argument, call)) or singular_noun(answered.operation)
     title = " ".join(noun) or "item"
     value = InputValue(
         name="_".join(noun) or "item",
@@ -400,22 +372,20 @@ def is_further_page(answered: Answered, first: Answered) -> bool:
 
 def created_id(answered: Answered) -> Keys | None:
     """Return the keys to the id of the item that a change answers with; None where it answers with none."""
-    result = answered.step.result
-    data = answered.data
+    result, data = answered.step.result, answered.data
     if result is None or not isinstance(data, Mapping):
         return None
     if extract_list(data, answered.operation, lowercase_headers(result)) is not None:
         return None
-    item = extract_item(data, answered.operation)
-    path = id_path(item, "id", singular_noun(answered.operation)) if item is not None else ""
-    if not name_key(path).endswith(("id", "uid")):
+    item = extract_item(data, answered.operation) or {}
+    path = id_path(item, "id", singular_noun(answered.operation)) if item else ""
+    if item.get(path) is None or not name_key(path).endswith(("id", "uid")):
         return None
-    nested: list[Keys] = [(str(key),) for key, value in data.items() if isinstance(value, Mapping)]
-    for keys in ((), *nested):
-        holder = _at_keys(data, keys)
-        if path and holder.get(path) is not None and holder.get(path) == (item or {}).get(path):
-            return (*keys, path)
-    return None
+    holders: dict[Keys, Any] = {(): data} | {(str(key),): inner for key, inner in data.items()}
+    matches = (
+        keys for keys, holder in holders.items() if isinstance(holder, Mapping) and holder.get(path) == item[path]
+    )
+    return next(((*keys, path) for keys in matches), None)
 
 
 def is_id_of_item(location: ValueLocation) -> bool:
@@ -535,9 +505,8 @@ class ValueNodes:
         return is_key or is_unspoken(wire, location, dict(schema), str(schema.get("description", "")))
 
     def _node(self, argument: str, value: Any, schema: Mapping[str, Any]) -> Any:
-        if isinstance(value, (Mapping, list)) and value:
-            return self._compound(argument, value, schema)
-        return self._leaf(argument, value, schema)
+        is_compound = isinstance(value, (Mapping, list)) and value
+        return (self._compound if is_compound else self._leaf)(argument, value, schema)
 
     def _compound(self, argument: str, value: Any, schema: Mapping[str, Any]) -> Any:
         spec = self.call.tool.operation.spec
@@ -569,14 +538,13 @@ class ValueNodes:
             return self._user_input(argument, value, schema, source, is_secret=True)
         if (chosen := self._chosen_name(value, source)) is not None:
             return chosen
-        if (change := self._found_in_changes(argument, value)) is not None:
-            return change
         if origin in _USER_ORIGINS:
             is_verb = source is not None and self._is_command(source.words, value)
             return value if is_verb else self._user_input(argument, value, schema, source)
         # A value that the description has too may have come from an answer all the same.
         is_item = identifies_item(argument, self.call)
-        if origin in _ANSWER_ORIGINS or (origin is Origin.DESCRIPTION and is_item and self._is_traced):
+        is_traced = self.call.account is not None and self.call.account.traced
+        if origin in _ANSWER_ORIGINS or (origin is Origin.DESCRIPTION and is_item and is_traced):
             try:
                 if (location := self._in_answers(argument, value, source)) is not None:
                     return location
@@ -590,16 +558,12 @@ class ValueNodes:
             is_item = (is_item and bool(held or origin is Origin.ANSWER)) or any(map(is_id_of_item, held))
             if origin is Origin.LOOKUP or is_item:
                 is_name = source is not None and str(value).casefold() == source.words.casefold()
-                return self._asked(argument, value, schema, source, "" if is_name else reason)
+                return self._user_input(argument, value, schema, source, lost_reason="" if is_name else reason)
         if isinstance(value, str) and reads_as_expression(value):
             return self._user_input(argument, value, schema, source)
         if origin is not Origin.VERB and value not in (None, ""):
             self._warn_of_constant(argument, value)
         return value
-
-    @property
-    def _is_traced(self) -> bool:
-        return self.call.account is not None and self.call.account.traced
 
     def _warn_of_constant(self, argument: str, value: Any) -> None:
         """Warn that an answer held the same value as a constant, which then may be the answer's."""
@@ -630,39 +594,10 @@ class ValueNodes:
         start = rf"(?:^|[,;.:]|\band|\bthen|\bplease|\balso)\W*{re.escape(words)}\b"
         return re.search(start, question, re.IGNORECASE) is not None
 
-    def _asked(
-        self, argument: str, value: Any, schema: Mapping[str, Any], source: ValueSource | None, reason: str
-    ) -> InputValue:
-        node = self._user_input(argument, value, schema, source)
-        if reason:
-            message = f"its {argument} is an input, as it cannot be found again in an answer: {reason}"
-            self.inputs.add_issue(Issue.warning(self.call.operation_id, message))
-        return node
-
     def _chosen_name(self, value: Any, source: ValueSource | None) -> InputValue | None:
         """Return the input that chooses an entry of this very answer, where the list is filtered by the same words."""
-        names = self.answered.names
-        texts = [value, source.words if source is not None else ""]
-        return next(
-            (names[text.casefold()] for text in texts if isinstance(text, str) and text.casefold() in names), None
-        )
-
-    def _found_in_changes(self, argument: str, value: Any) -> AnswerValue | None:
-        """Return where a change of this conversation answered with a value, which then is not the user's own."""
-        if not isinstance(value, (str, int)) or isinstance(value, bool):
-            return None
-        changes = [other for other in self.earlier if other.operation.effect is not Effect.READ]
-        try:
-            location = find_value(argument, value, self.call, changes, None, Fit.WHOLE_ANSWER)
-        except UntraceableError:
-            return None
-        if location is None or location.choice is not None:
-            return None
-        answered = next(other for other in changes if other.draft is location.step)
-        if created_id(answered) != location.keys or is_argument(answered, value):
-            return None
-        self.used.append(location)
-        return location
+        names = (str(value).casefold(), source.words.casefold() if source is not None else "")
+        return next((self.answered.names[name] for name in names if name in self.answered.names), None)
 
     def _in_answers(self, argument: str, value: Any, source: ValueSource | None) -> AnswerValue | None:
         location = find_value(argument, value, self.call, self.earlier, source)
@@ -694,7 +629,11 @@ class ValueNodes:
         source: ValueSource | None,
         *,
         is_secret: bool | None = None,
+        lost_reason: str = "",
     ) -> InputValue:
+        if lost_reason:
+            message = f"its {argument} is an input, as it cannot be found again in an answer: {lost_reason}"
+            self.inputs.add_issue(Issue.warning(self.call.operation_id, message))
         name = argument.rpartition(".")[2]
         is_file = file_form(self.call.tool, argument) is not None
         if is_secret is None:
@@ -707,8 +646,7 @@ class ValueNodes:
         return self.inputs.add(name, value, words, keywords, self.call, is_secret=is_secret)
 
     def _sources(self, argument: str) -> tuple[ValueSource, ...]:
-        account = self.call.account or Account()
-        return account.of(argument)
+        return self.call.account.of(argument) if self.call.account is not None else ()
 
     def _source(self, argument: str, value: Any) -> ValueSource | None:
         """Return the source of a value: that of the argument and the value, else of the argument alone."""

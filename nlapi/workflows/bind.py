@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -12,7 +13,7 @@ from typing import Any, Final
 from nlapi.client.message import File
 from nlapi.json_text import parse_json
 from nlapi.openapi.jsonpath import node_at, node_paths
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import Operation, unescape_step
 from nlapi.patterns import PatternError, TooLargeError, search_pattern
 from nlapi.resources.paths import Place
 from nlapi.resources.schemas import schema_types
@@ -20,13 +21,13 @@ from nlapi.tools.arguments import argument_schema, coerce_nested, property_schem
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.tool import Account, Call, Missing, Origin, Tool, ValueSource
 from nlapi.workflows.expressions import (
+    EMBEDDED,
     ConditionError,
     Expression,
     ExpressionError,
     ExpressionPart,
     MissingPartError,
     Root,
-    embedded_expressions,
     expressions_in,
     first_name,
     holds,
@@ -129,17 +130,9 @@ class Scope:
         if text.startswith("$"):
             expression = self._parse(text)
             return text if expression is None else self.evaluate(expression)
-        embedded = list(embedded_expressions(text))
-        if not embedded:
-            return text
-        if len(embedded) == 1 and embedded[0][:2] == (0, len(text)):
-            return self._text(embedded[0][2])
-        pieces, end = [], 0
-        for start, stop, inner in embedded:
-            value = self._text(inner)
-            pieces += [text[end:start], _as_text(inner, value)]
-            end = stop
-        return "".join((*pieces, text[end:]))
+        if (whole := EMBEDDED.fullmatch(text)) is not None:
+            return self._text(whole[1])
+        return EMBEDDED.sub(lambda match: _as_text(match[1], self._text(match[1])), text)
 
     def _selected(self, selector: Selector) -> Any:
         value = self._text(selector.context)
@@ -150,26 +143,25 @@ class Scope:
             return self._part(selector.context, value, accessors or ())
         if selector.kind is not CriterionKind.JSONPATH:
             raise UnresolvedError(selector.selector, NO_XPATH)
-        try:
-            nodes = [node_at(value, path) for path in node_paths(value, self._jsonpath(selector.selector))]
-        except ValueError as error:
-            raise UnresolvedError(selector.selector, str(error)) from None
+        nodes = self._nodes(value, selector.selector)
         if not nodes:
             raise UnresolvedError(selector.selector, f"it selects nothing from {selector.context}")
         return nodes[0] if len(nodes) == 1 else nodes
 
-    def _jsonpath(self, text: str) -> str:
-        """Return a JSONPath with the values of the expressions in it: `$.data[?@.name == '{$inputs.name}']`."""
-        pieces, end = [], 0
-        for start, stop, inner in embedded_expressions(text):
-            value = self._text(inner)
-            if not isinstance(value, (str, int, float, bool, type(None))):
-                raise UnresolvedError(inner, "a text or a number is wanted inside a JSONPath")
-            quote = text[start - 1 : start]
-            is_quoted = quote in ("'", '"') and text[stop : stop + 1] == quote
-            pieces += [text[end:start], _quoted_text(value, quote) if is_quoted else json.dumps(value)]
-            end = stop
-        return "".join((*pieces, text[end:]))
+    def _nodes(self, value: Any, text: str) -> list[Any]:
+        """Return what a JSONPath selects, with expressions in it: `$.data[?@.name == '{$inputs.name}']`."""
+
+        def literal(match: re.Match[str]) -> str:
+            inner = self._text(match[1])
+            if not isinstance(inner, (str, int, float, bool, type(None))):
+                raise UnresolvedError(match[1], "a text or a number is wanted inside a JSONPath")
+            before, after = text[match.start() - 1 : match.start()], text[match.end() : match.end() + 1]
+            return _quoted_text(inner, before) if before == after and before in ("'", '"') else json.dumps(inner)
+
+        try:
+            return [node_at(value, path) for path in node_paths(value, EMBEDDED.sub(literal, text))]
+        except ValueError as error:
+            raise UnresolvedError(text, str(error)) from None
 
     def _parse(self, text: str) -> Expression | None:
         try:
@@ -302,10 +294,7 @@ class Scope:
             raise UnresolvedError(criterion.condition, NO_XPATH)
         if context is ABSENT:
             raise UnresolvedError(criterion.context, "the input was not given")
-        try:
-            return bool(node_paths(context, self._jsonpath(criterion.condition)))
-        except ValueError as error:
-            raise UnresolvedError(criterion.condition, str(error)) from None
+        return bool(self._nodes(context, criterion.condition))
 
     def _operand(self, expression: Expression) -> Any:
         """Return the value of an expression in a condition; None where an answer has no such part."""
@@ -478,18 +467,18 @@ class _Binding:
         place, operation = f"parameters.{parameter.name}", self.tool.operation
         name = _argument_of(self.tool, parameter, self.notes, strict=self.scope.strict)
         value = self.value(parameter.value, place, name or parameter.name)
-        if name is not None and self.levels.get(name) is is_inherited:
+        if name is None:
+            # A parameter of the whole workflow need not fit each of its operations.
+            if is_inherited or value is ABSENT or is_implied(operation, parameter, self.notes):
+                return
+            known = ", ".join(entry for location, entry in self.tool.places.values() if location != "body")
+            message = f"{operation.id} has no {parameter.location} parameter {parameter.name}"
+            raise BindError(place, message, f"it has {known or 'none'}")
+        if self.levels.get(name) is is_inherited:
             raise BindError(place, f"{name} is given twice", "it takes one value")
-        if name is not None:
-            self.levels[name] = is_inherited
-        if name is not None and value is not ABSENT:
+        self.levels[name] = is_inherited
+        if value is not ABSENT:
             self.add(name, value, parameter.value)
-        # A parameter of the whole workflow need not fit each of its operations.
-        if name is not None or is_inherited or value is ABSENT or is_implied(operation, parameter, self.notes):
-            return
-        known = ", ".join(entry for location, entry in self.tool.places.values() if location != "body")
-        message = f"{operation.id} has no {parameter.location} parameter {parameter.name}"
-        raise BindError(place, message, f"it has {known or 'none'}")
 
     def _sendable(self, value: Any, schema: Any, path: str) -> Any:
         """Return a value without what only answers have: an item that was read is sent back, or as part of another.
@@ -535,7 +524,8 @@ class _Binding:
             raise BindError("payload", f"{self.tool.operation.id} takes no body")
         if "" in names:
             whole = names[""]
-            self.add(whole, _parsed(payload, self.notes) if _is_object(self.tool, whole) else payload, body.payload)
+            is_json = self.tool.input_schema["properties"].get(whole, {}).get("type") in ("object", "array")
+            self.add(whole, _parsed(payload, self.notes) if is_json else payload, body.payload)
             return
         payload = _parsed(payload, self.notes)
         if not isinstance(payload, Mapping):
@@ -585,10 +575,6 @@ def is_implied(operation: Operation, parameter: StepParameter, notes: list[str])
     return False
 
 
-def _is_object(tool: Tool, name: str) -> bool:
-    return tool.input_schema["properties"].get(name, {}).get("type") in ("object", "array")
-
-
 def _parsed(payload: Any, notes: list[str]) -> Any:
     """Return a payload that is JSON in a text as its value."""
     if not isinstance(payload, str) or not payload.lstrip().startswith(("{", "[")):
@@ -603,8 +589,6 @@ def _parsed(payload: Any, notes: list[str]) -> Any:
 
 def _replaced(payload: Any, replacements: tuple[Replacement, ...], scope: Scope) -> Any:
     """Return a payload with its replacements (Arazzo 1.1, Payload Replacement Object)."""
-    if not replacements:
-        return payload
     payload = copy.deepcopy(payload)
     targets = [(replacement.kind, replacement.target) for replacement in replacements]
     for index, replacement in enumerate(replacements):
@@ -616,35 +600,32 @@ def _replaced(payload: Any, replacements: tuple[Replacement, ...], scope: Scope)
             raise BindError(f"replacements.{replacement.target}", str(error)) from None
         if value is ABSENT:
             continue
-        paths = _target_paths(payload, replacement)
-        if not paths:
-            raise BindError(f"replacements.{replacement.target}", "the payload has no such place")
-        for path in paths:
-            if not path:
+        for path in _target_paths(payload, replacement):
+            if path:
+                node_at(payload, path[:-1])[path[-1]] = value
+            else:
                 payload = value
-                continue
-            holder = node_at(payload, path[:-1])
-            holder[path[-1]] = value
     return payload
 
 
 def _target_paths(payload: Any, replacement: Replacement) -> list[tuple[Any, ...]]:
+    """Return the places that a replacement is for; a JSON pointer may lead to a new member of an object."""
     place = f"replacements.{replacement.target}"
     if replacement.kind is CriterionKind.XPATH:
         raise BindError(place, NO_XPATH)
     try:
         if replacement.kind is CriterionKind.JSONPATH:
-            return node_paths(payload, replacement.target)
-        keys = [key.replace("~1", "/").replace("~0", "~") for key in replacement.target.split("/")[1:]]
-        path: tuple[Any, ...] = ()
-        for key in keys:
-            holder = node_at(payload, path)
-            path = (*path, int(key) if isinstance(holder, list) else key)
-        holder = node_at(payload, path[:-1]) if path else payload
-        if path and isinstance(holder, list) and not 0 <= path[-1] < len(holder):
-            raise IndexError
-        if path and not isinstance(holder, (dict, list)):
-            raise TypeError
-        return [path]
-    except (ValueError, KeyError, IndexError, TypeError):
-        raise BindError(place, "the payload has no such place") from None
+            paths = node_paths(payload, replacement.target)
+        else:
+            paths, holder = [()], payload
+            for key in map(unescape_step, replacement.target.split("/")[1:]):
+                holder = node_at(payload, paths[0])
+                index = range(len(holder)).index(int(key)) if isinstance(holder, list) else key
+                paths = [(*paths[0], index)]
+            if paths[0] and not isinstance(holder, (dict, list)):
+                paths = []
+    except (ValueError, LookupError, TypeError):
+        paths = []
+    if not paths:
+        raise BindError(place, "the payload has no such place")
+    return paths

@@ -35,14 +35,7 @@ from nlapi.workflows.expressions import (
     split_name,
     unknown_expressions,
 )
-from nlapi.workflows.model import (
-    ArazzoWorkflow,
-    Criterion,
-    CriterionKind,
-    StepAction,
-    StepActionKind,
-    WorkflowStep,
-)
+from nlapi.workflows.model import ArazzoWorkflow, Criterion, CriterionKind, StepAction, StepActionKind, WorkflowStep
 from nlapi.workflows.outline import criterion_fault, selector_faults
 from nlapi.workflows.read import BEND
 from nlapi.workflows.sources import LinkedDocument
@@ -80,8 +73,7 @@ class _WorkflowCheck:
 
     def _dependencies(self, where: str) -> Iterator[Issue]:
         for id in self.workflow.depends_on:
-            target = self.linked.target(WorkflowStep(id="", workflow_id=id))
-            yield from (replace(issue, where=f"{where}.dependsOn") for issue in target.issues)
+            yield from (replace(issue, where=f"{where}.dependsOn") for issue in self.linked.called(id).issues)
         if cycle := self.cycles.get(self.workflow.id):
             yield Issue.error(where, f"it runs in circles: {' -> '.join(cycle)}", "leave one of the steps out")
 
@@ -90,31 +82,26 @@ class _WorkflowCheck:
         for issue in target.issues:
             rule = BEND if issue.level is Level.WARNING else issue.rule
             yield replace(issue, where=where, rule=rule)
-        yield from self._step_order(step, index, where)
-        for parameter in step.parameters:
-            yield from self._value(parameter.value, f"{where}.parameters.{parameter.name}", None, index)
-        if step.body is not None:
-            yield from self._value(step.body.payload, f"{where}.payload", None, index)
-            for replacement in step.body.replacements:
-                yield from self._value(replacement.value, f"{where}.replacements", None, index)
+        for text in step.depends_on:
+            id = text.removeprefix("$steps.")
+            if self.workflow.step(id) is None:
+                yield Issue.error(f"{where}.dependsOn", f"the workflow has no step {id}")
+            elif self._runs_later(id, index):
+                yield Issue.error(f"{where}.dependsOn", f"{id} runs later", "put the steps in their order")
+        for place, node in step.values:
+            yield from self._value(node, f"{where}.{place}", None, index)
         if target.operation is not None:
             yield from self._call(step, target.operation, where)
         for criterion in step.criteria:
             yield from self._criterion(criterion, f"{where}.successCriteria", target.operation)
-        for action in (*step.on_success, *step.on_failure):
+        for action in step.actions:
             yield from self._action(action, f"{where}.{action.name}", index, is_success=action in step.on_success)
         for name, node in step.outputs.items():
             yield from self._value(node, f"{where}.outputs.{name}", step, index)
 
-    def _step_order(self, step: WorkflowStep, index: int, where: str) -> Iterator[Issue]:
-        """Yield what is wrong with when a step runs."""
-        ids = [entry.id for entry in self.workflow.steps]
-        for text in step.depends_on:
-            id = text.removeprefix("$steps.")
-            if id not in ids:
-                yield Issue.error(f"{where}.dependsOn", f"the workflow has no step {id}")
-            elif ids.index(id) >= index:
-                yield Issue.error(f"{where}.dependsOn", f"{id} runs later", "put the steps in their order")
+    def _runs_later(self, id: str, index: int) -> bool:
+        """Return whether a step does not run before the one at an index."""
+        return any(step.id == id for step in self.workflow.steps[index:])
 
     def _call(self, step: WorkflowStep, operation: Operation, where: str) -> Iterator[Issue]:
         """Yield what is wrong with the arguments of a step, whatever the values of its inputs are."""
@@ -126,9 +113,8 @@ class _WorkflowCheck:
         except BindError as error:
             yield Issue.error(f"{where}.{error.place}", error.message, error.hint, rule="argument")
             return
-        for note in bound.notes:
-            yield Issue.warning(where, note, rule=BEND)
-        tool = compile_tool(operation)
+        yield from (Issue.warning(where, note, rule=BEND) for note in bound.notes)
+        tool = bound.call.tool
         given = {*bound.call.arguments, *(name for name, _ in bound.pending)}
         if step.body is not None and not isinstance(step.body.payload, Mapping):
             # A payload that is handed on whole may have any field.
@@ -139,35 +125,27 @@ class _WorkflowCheck:
                 yield Issue.error(where, f"{operation.id} requires {name}, and nothing gives it", hint, rule="required")
         allows_more = tool.input_schema.get("additionalProperties") is not False
         for name in bound.call.arguments:
-            if name not in tool.places and not allows_more and name in _payload_names(step):
+            if name not in tool.places and not allows_more and ("body", name) in argument_nodes(step):
                 yield Issue.error(
                     f"{where}.payload.{name}", f"the body of {operation.id} has no field {name}", rule="field"
                 )
-        account = bound.call.account
-        constants = (
-            {source.argument for source in account.sources if source.origin is Origin.WORKFLOW} if account else ()
-        )
-        known = {
-            name: value for name, value in bound.call.arguments.items() if name in constants and name in tool.places
-        }
+        sources = bound.call.account.sources if bound.call.account is not None else ()
+        constants = {source.argument for source in sources if source.origin is Origin.WORKFLOW} & tool.places.keys()
+        known = {name: value for name, value in bound.call.arguments.items() if name in constants}
         try:
             check_arguments(tool, to_wire_units(tool, known), partial=True)
         except ArgumentError as error:
             yield Issue.error(where, error.message, error.hint, rule="argument")
-        for name, node, location in argument_nodes(step):
-            yield from self._fit(node, operation, name, location, where)
-
-    def _fit(self, node: Any, operation: Operation, name: str, location: str, where: str) -> Iterator[Issue]:
-        """Yield a warning where a whole answer stands for one value."""
-        place = self.schemas.argument(operation, location, name)
-        value = self.schemas.of(node, self.workflow)
-        if place is None or value.fault or not place.is_scalar or not value.is_described:
-            return
-        if not set(value.types) & {"string", "number", "integer", "boolean"}:
+        for (location, name), node in argument_nodes(step).items():
+            # A whole answer may stand for one value.
+            place, value = self.schemas.argument(operation, location, name), self.schemas.of(node, self.workflow)
+            if place is None or value.fault or not place.is_scalar or not value.is_described:
+                continue
+            if set(value.types) & {"string", "number", "integer", "boolean"}:
+                continue
             kind = "a list" if "array" in value.types else "an object"
-            part = "payload" if location == "body" else "parameters"
             yield Issue.warning(
-                f"{where}.{part}.{name}",
+                f"{where}.{'payload' if location == 'body' else 'parameters'}.{name}",
                 f"{node} is {kind}, and {name} takes {' or '.join(place.types)}",
                 "`nlapi workflow repair` takes the value out of it",
                 rule="whole",
@@ -192,7 +170,9 @@ class _WorkflowCheck:
             for bend in expression.bends:
                 yield Issue.warning(where, f"{text}: {bend}", rule=BEND)
             if expression.root is Root.STEPS:
-                yield from self._order(expression.owner, text, where, index)
+                if self._runs_later(expression.owner, index) and where.partition(".outputs.")[0].count(".steps.") == 1:
+                    hint = "put the steps in the order in which they run"
+                    yield Issue.error(where, f"{text}: {expression.owner} runs later", hint)
                 source = self.workflow.step(expression.owner)
                 found = split_name(expression.name, source.outputs) if source is not None else None
                 if found is not None and found[2]:
@@ -202,11 +182,6 @@ class _WorkflowCheck:
                 is_undescribed = "in the description" in value.fault
                 level = Level.WARNING if is_undescribed else Level.ERROR
                 yield Issue(level=level, where=where, message=f"{text}: {value.fault}", rule="output")
-
-    def _order(self, id: str, text: str, where: str, index: int) -> Iterator[Issue]:
-        ids = [step.id for step in self.workflow.steps]
-        if id in ids and ids.index(id) >= index and where.partition(".outputs.")[0].count(".steps.") == 1:
-            yield Issue.error(where, f"{text}: {id} runs later", "put the steps in the order in which they run")
 
     def _criterion(self, criterion: Criterion, where: str, operation: Operation | None) -> Iterator[Issue]:
         if fault := criterion_fault(criterion):
@@ -228,21 +203,20 @@ class _WorkflowCheck:
         if action.step_id and self.workflow.step(action.step_id) is None:
             yield Issue.error(where, f"the workflow has no step {action.step_id}")
         if action.workflow_id:
-            target = self.linked.target(WorkflowStep(id="", workflow_id=action.workflow_id))
-            yield from (replace(issue, where=where) for issue in target.issues)
+            yield from (replace(issue, where=where) for issue in self.linked.called(action.workflow_id).issues)
         for criterion in action.criteria:
             yield from self._criterion(criterion, where, None)
-        if action.kind is StepActionKind.RETRY and action.retry_limit > MAX_CALLS:
+        is_retry = action.kind is StepActionKind.RETRY
+        if is_retry and action.retry_limit > MAX_CALLS:
             limit = f"{action.retry_limit:,} attempts; a run ends after {MAX_CALLS:,} calls"
             yield Issue.warning(where, limit, rule="loop")
-        if action.kind is StepActionKind.RETRY and action.retry_after > MAX_DELAY:
+        if is_retry and action.retry_after > MAX_DELAY:
             wait = f"it waits {action.retry_after:g} s; {MAX_DELAY:g} s are the longest that a run waits"
             yield Issue.warning(where, wait, rule="loop")
-        if action.kind is StepActionKind.GOTO and action.step_id and index is not None and not action.criteria:
-            ids = [step.id for step in self.workflow.steps]
-            if action.step_id in ids and ids.index(action.step_id) <= index and is_success:
-                hint = "give it criteria that end to hold"
-                yield Issue.error(where, f"it goes back to {action.step_id} without end", hint, rule="loop")
+        is_endless = is_success and action.kind is StepActionKind.GOTO and not action.criteria
+        if is_endless and action.step_id in [step.id for step in self.workflow.steps[: (index or 0) + 1]]:
+            hint = "give it criteria that end to hold"
+            yield Issue.error(where, f"it goes back to {action.step_id} without end", hint, rule="loop")
 
 
 def _without_faults(step: WorkflowStep, scope: Scope) -> WorkflowStep:
@@ -266,16 +240,12 @@ def _is_faulty(node: Any, scope: Scope) -> bool:
     return False
 
 
-def _payload_names(step: WorkflowStep) -> frozenset[str]:
+def argument_nodes(step: WorkflowStep) -> dict[Place, Any]:
+    """Return the arguments that a step writes, by their places."""
     payload = step.body.payload if step.body is not None else None
-    return frozenset(map(str, payload)) if isinstance(payload, Mapping) else frozenset()
-
-
-def argument_nodes(step: WorkflowStep) -> Iterator[tuple[str, Any, str]]:
-    """Yield the name, the value and the location of each argument that a step writes."""
-    yield from ((entry.name, entry.value, entry.location) for entry in step.parameters)
-    if step.body is not None and isinstance(step.body.payload, Mapping):
-        yield from ((str(name), node, "body") for name, node in step.body.payload.items())
+    fields = payload if isinstance(payload, Mapping) else {}
+    parameters = {(entry.location, entry.name): entry.value for entry in step.parameters}
+    return parameters | {("body", str(name)): node for name, node in fields.items()}
 
 
 def _cycles(linked: LinkedDocument) -> dict[str, tuple[str, ...]]:
@@ -304,9 +274,9 @@ def _cycles(linked: LinkedDocument) -> dict[str, tuple[str, ...]]:
 
 def _called_workflows(workflow: ArazzoWorkflow, linked: LinkedDocument) -> list[ArazzoWorkflow]:
     """Return the workflows of the same document that a workflow depends on, or calls."""
-    needed = [linked.target(WorkflowStep(id="", workflow_id=id)).workflow for id in workflow.depends_on]
-    called = [linked.target(step).workflow for step in workflow.steps if step.workflow_id]
-    return [entry for entry in (*needed, *called) if entry is not None and linked.workflows.get(entry.id) is entry]
+    ids = [*workflow.depends_on, *(step.workflow_id for step in workflow.steps if step.workflow_id)]
+    called = [linked.called(id).workflow for id in ids]
+    return [entry for entry in called if entry is not None and linked.workflows.get(entry.id) is entry]
 
 
 RULE = "breaking"
@@ -322,12 +292,8 @@ def compare(before: LinkedDocument, after: LinkedDocument) -> tuple[Issue, ...]:
     An ERROR stops a run that went through before, or changes more than it did; a WARNING may. What was wrong already
     is left out.
     """
-    comparison = _DocumentComparison(
-        before=before,
-        after=after,
-        old=ValueSchemas(linked=before),
-        new=ValueSchemas(linked=after),
-    )
+    old, new = ValueSchemas(linked=before), ValueSchemas(linked=after)
+    comparison = _DocumentComparison(before=before, after=after, old=old, new=new)
     issues = [issue for workflow in after.document.workflows for issue in comparison.workflow_issues(workflow)]
     old_findings = {(issue.where, issue.message) for issue in check(before)}
     reported = {issue.where for issue in issues}
@@ -373,7 +339,7 @@ class _DocumentComparison:
         if new.effect is not old.effect and gravest((old.effect, new.effect)) is new.effect:
             hint = "read its new description before you run the workflow"
             yield Issue.error(where, f"{new.id} is a {new.effect} now, where it was a {old.effect}", hint, RULE)
-        nodes = {(location, name): node for name, node, location in argument_nodes(step)}
+        nodes = argument_nodes(step)
         places = compile_tool(old).places
         for change in operation_changes(old, new):
             if change.is_address:
@@ -382,13 +348,10 @@ class _DocumentComparison:
                 yield from _argument_issues(change, nodes[place], place, new, where)
         yield from _status_issues(step, old, new, where)
         for name, node in step.outputs.items():
-            yield from self._output_issues(node, step, workflow, f"{where}.outputs.{name}")
-
-    def _output_issues(self, node: Any, step: WorkflowStep, workflow: ArazzoWorkflow, where: str) -> Iterator[Issue]:
-        old, new = self.old.of(node, workflow, step), self.new.of(node, workflow, step)
-        if not old.fault and not new.fault and old.types and new.types and set(old.types).isdisjoint(new.types):
-            now, was = " or ".join(new.types), " or ".join(old.types)
-            yield Issue.warning(where, f"{node} is {now} now, where it was {was}", rule=RULE)
+            types, other = self.new.of(node, workflow, step).types, self.old.of(node, workflow, step).types
+            if types and other and set(types).isdisjoint(other):
+                text = f"{node} is {' or '.join(types)} now, where it was {' or '.join(other)}"
+                yield Issue.warning(f"{where}.outputs.{name}", text, rule=RULE)
 
 
 def _argument_issues(change: OperationChange, node: Any, place: Place, new: Operation, where: str) -> Iterator[Issue]:

@@ -6,14 +6,14 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from nlapi.agent.events import Planner, PlannerChosen
 from nlapi.client.masking import redact
 from nlapi.client.message import Result
 from nlapi.client.safe_text import single_line
 from nlapi.errors import ArgumentError, UsageError
-from nlapi.openapi.spec import Spec
+from nlapi.openapi.spec import Operation, Spec
 from nlapi.tools.plan import (
     Conversation,
     KnownValues,
@@ -45,18 +45,11 @@ from nlapi.workflows.planner import NAME, WorkflowPlanner, failure_lines, run_li
 from nlapi.workflows.sources import stored_location
 from nlapi.workflows.workflow_tools import WorkflowTool, WorkflowTools
 
+if TYPE_CHECKING:
+    from nlapi.workflows.plain_match import PlainMatcher
+
 # Characters of a value in the tree that is agreed to: consent is to what is shown.
 TREE_WIDTH = 400
-
-
-class WorkflowFinder(Protocol):
-    """Finds the workflow that a sentence means."""
-
-    def __call__(self, question: str) -> WorkflowTool | None:
-        """Return the workflow that a sentence plainly means; None where it may mean anything else."""
-
-    def likely(self, question: str) -> WorkflowTool | None:
-        """Return the workflow that a sentence may mean, to be named where nothing else is found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +79,7 @@ class WorkflowDelegate:
     workflows: WorkflowTools
     targets: Mapping[Spec, Target] = field(default_factory=dict)
     defaults: Mapping[Spec, Mapping[str, Any]] = field(default_factory=dict)
-    find: WorkflowFinder | None = None
+    find: PlainMatcher | None = None
     name: str = field(init=False)
     _run: _Run | None = None
     _waited: bool = False
@@ -136,10 +129,11 @@ class WorkflowDelegate:
             if not isinstance(piece, Plan) or piece.missing:
                 yield piece
                 continue
-            if not (called := self._called(piece)):
+            call = next((call for call in piece.calls if self.workflows.of(call) is not None), None)
+            entry = self.workflows.of(call) if call is not None else None
+            if call is None or entry is None:
                 yield self._with_hint(piece, conversation)
                 continue
-            entry, call = called
             plan = await self._propose(entry, call, conversation, piece)
             if plan.proposal is not None and not plan.proposal.fault:
                 yield PlannerChosen(planner=NAME, why=f"{self.base.name} calls the workflow {_name(entry)}")
@@ -156,12 +150,7 @@ class WorkflowDelegate:
         hint = f"The workflow {_name(entry)} may be meant: `nlapi workflow run {api} {single_line(entry.workflow.id)}`"
         return replace(plan, text=f"{plan.text}\n{hint}".lstrip())
 
-    def _called(self, plan: Plan) -> tuple[WorkflowTool, Call] | None:
-        """Return the workflow that a plan calls, and the call."""
-        entries = ((self.workflows.of(call), call) for call in plan.calls)
-        return next(((entry, call) for entry, call in entries if entry is not None), None)
-
-    async def _plan_sentence(self, conversation: Conversation, find: WorkflowFinder) -> Plan | None:
+    async def _plan_sentence(self, conversation: Conversation, find: PlainMatcher) -> Plan | None:
         """Return the plan of the workflow that the sentence plainly means, or its missing inputs; None for none."""
         entry = find(conversation.question)
         if entry is None:
@@ -180,7 +169,7 @@ class WorkflowDelegate:
             self._asked = len(conversation.turns), earlier | asked
             text = f"The workflow {_name(entry)} needs {', '.join(item.argument for item in said.missing)}."
             return Plan(missing=said.missing, understood=understood, confidence=said.confidence, text=text)
-        plan = await self._propose(entry, said.call, conversation, None, confidence=said.confidence)
+        plan = await self._propose(entry, said.calls[0], conversation, None, confidence=said.confidence)
         return replace(plan, understood=understood)
 
     def _known_values(self, conversation: Conversation) -> Mapping[str, Any]:
@@ -190,10 +179,8 @@ class WorkflowDelegate:
         if not isinstance(known, KnownValues):
             return known
         # A reply to another question is not said here: a workflow is not run with it.
-        replies = {
-            name: value for name, value in known.remembered.items() if turn == len(conversation.turns) and name in asked
-        }
-        return {**replies, **known.fixed}
+        names = known.remembered.keys() & asked if turn == len(conversation.turns) else ()
+        return {**{name: known.remembered[name] for name in names}, **known.fixed}
 
     async def _propose(
         self,
@@ -208,11 +195,8 @@ class WorkflowDelegate:
         workflow = entry.workflow
         try:
             inputs = entry.inputs(call)
-        except ArgumentError as error:
-            return _fault_plan(entry, call, str(error), origin)
-        try:
             tree = masked_outline(entry.linked, workflow, inputs, defaults=self.defaults)
-        except UsageError as error:
+        except (ArgumentError, UsageError) as error:
             return _fault_plan(entry, call, str(error), origin)
         fault = next(unsendable(tree, self.targets), "")
         if not fault and (short := unmaskable_name(workflow, inputs)):
@@ -220,11 +204,7 @@ class WorkflowDelegate:
         if fault:
             return _fault_plan(entry, call, fault, origin)
         run = WorkflowRun(
-            linked=entry.linked,
-            workflow=workflow,
-            inputs=inputs,
-            defaults=self.defaults,
-            id=f"{secrets.token_hex(4)}:",
+            linked=entry.linked, workflow=workflow, inputs=inputs, defaults=self.defaults, id=f"{secrets.token_hex(4)}:"
         )
         unstored = unstored_names(workflow, inputs)
         credentials = [secret for target in self.targets.values() for secret in target.credentials.values()]
@@ -238,7 +218,7 @@ class WorkflowDelegate:
             lines=tuple(tree_lines(tree, width=TREE_WIDTH)),
             call_ids=tree.call_ids(run.id),
             changes=tree.operations_of_changes,
-            receivers=self._receivers(tree),
+            receivers=frozenset(map(self._receiver, tree.operations)),
             reason=_repetition_reason(entry, inputs, unstored, conversation) or question_rule(tree, self.targets),
             record=_record(entry, inputs, unstored),
             secrets=secret_texts(workflow, inputs),
@@ -260,35 +240,24 @@ class WorkflowDelegate:
         text = origin.text if origin is not None else ""
         return replace(plan, proposal=proposal, confidence=confidence, raw=state, text=text)
 
-    def _receivers(self, tree: WorkflowOutline) -> frozenset[Receiver]:
-        """Return the APIs that the calls of a workflow go to."""
-        operations = [entry.operation for entry in tree.entries if entry.operation is not None]
-        targets = {operation: self.targets.get(operation.spec) for operation in operations}
-        return frozenset(
-            receiver_of(operation, base_url=target.base_url if target is not None else None)
-            for operation, target in targets.items()
-        )
+    def _receiver(self, operation: Operation) -> Receiver:
+        """Return the API that a call goes to."""
+        target = self.targets.get(operation.spec)
+        return receiver_of(operation, base_url=target.base_url if target is not None else None)
 
     def _folded(self, conversation: Conversation) -> Conversation:
         """Return the conversation as `base` knows it: each run that it called is one call with one answer."""
-        turns = tuple(self._folded_turn(turn) for turn in conversation.turns)
-        changed = any(new is not old for new, old in zip(turns, conversation.turns, strict=True))
-        return replace(conversation, turns=turns) if changed else conversation
+        if not self._rounds:
+            return conversation
+        return replace(conversation, turns=tuple(map(self._folded_turn, conversation.turns)))
 
     def _folded_turn(self, turn: Turn) -> Turn:
         rounds: list[Round] = []
         for round in turn.rounds:
-            stored = self._rounds.get(_run_id(round.plan))
-            if stored is None:
-                rounds.append(round)
-            elif not rounds or rounds[-1] is not stored:
+            stored = self._rounds.get(_run_id(round.plan), round)
+            if not rounds or rounds[-1] is not stored:
                 rounds.append(stored)
-        return (
-            turn
-            if len(rounds) == len(turn.rounds)
-            and not any(new is not old for new, old in zip(rounds, turn.rounds, strict=True))
-            else replace(turn, rounds=tuple(rounds))
-        )
+        return replace(turn, rounds=tuple(rounds)) if rounds != list(turn.rounds) else turn
 
 
 def _name(entry: WorkflowTool) -> str:
@@ -344,19 +313,14 @@ def _repetition_reason(
 ) -> str:
     """Return the reason that a workflow ran with the same inputs earlier in the conversation; "" where it did not."""
     known = {name: value for name, value in with_defaults(entry.workflow, inputs).items() if name not in secret}
-    for turn in conversation.turns:
-        for round in turn.rounds:
-            raw = round.plan.raw
-            if not _run_id(round.plan) or not isinstance(raw, StoredState):
-                continue
-            frames = raw.data.get("frames") or [{}]
-            stored = {name: value for name, value in frames[0].get("inputs", {}).items() if name not in secret}
-            if (
-                raw.data.get("workflow") == entry.workflow.id
-                and stored == known
-                and any(step.outcome is not Outcome.REFUSED for step in round.steps)
-            ):
-                return "it ran before in this conversation, with the same inputs"
+    for round in (round for turn in conversation.turns for round in turn.rounds):
+        raw = round.plan.raw
+        if not isinstance(raw, StoredState) or not _run_id(round.plan) or raw.data.get("workflow") != entry.workflow.id:
+            continue
+        inputs_before = (raw.data.get("frames") or [{}])[0].get("inputs", {})
+        stored = {name: value for name, value in inputs_before.items() if name not in secret}
+        if stored == known and any(step.outcome is not Outcome.REFUSED for step in round.steps):
+            return "it ran before in this conversation, with the same inputs"
     return ""
 
 

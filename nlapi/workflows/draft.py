@@ -12,11 +12,18 @@ from nlapi.english.words import split_words
 from nlapi.errors import Issue, Level
 from nlapi.openapi.spec import Effect, Operation, Schema, Spec, escape_step
 from nlapi.resources.schemas import SchemaReader
+from nlapi.tools.arguments import plain_values
 from nlapi.tools.quantities.units import unit_of
 from nlapi.tools.texts.names import unique_name
 from nlapi.tools.texts.plain_text import first_sentence, plain_text
 from nlapi.tools.tool import Tool
-from nlapi.workflows.expressions import ExpressionError, embedded_expressions, parse_expression, pointer
+from nlapi.workflows.expressions import (
+    ExpressionError,
+    embedded_expressions,
+    parse_expression,
+    pointer,
+    with_plain_values,
+)
 from nlapi.workflows.read import parse_document
 from nlapi.workflows.sources import LinkedDocument
 
@@ -178,12 +185,19 @@ class _Builder:
         self.step_ids = _unique_names(
             draft.steps, lambda step: re.sub(r"[^\w-]+", "_", step.id or step.operation.id, flags=re.A)
         )
-        values = [value for step in draft.steps for value in _leaves(step)]
-        chosen = [value.choice.name for value in values if isinstance(value, AnswerValue) and value.choice]
-        named = [value for value in (*chosen, *values) if isinstance(value, InputValue)]
-        order = {id(value): index for index, step in enumerate(draft.steps) for value in _inputs_of(step, draft.steps)}
-        self.inputs = sorted(dict.fromkeys(named), key=lambda value: order.get(id(value), 0))
-        self.input_names = _input_names(self.inputs)
+        values = list(plain_values([step.arguments for step in draft.steps]))
+        chosen = [
+            (value.step, value.choice.name) for value in values if isinstance(value, AnswerValue) and value.choice
+        ]
+        inputs: dict[InputValue, None] = {}
+        for step in draft.steps:
+            # Those that choose an entry of its answer, and those of its arguments, where they are used last.
+            names = [*(name for other, name in chosen if other is step), *plain_values(step.arguments)]
+            for value in names:
+                if isinstance(value, InputValue):
+                    inputs.pop(value, None)
+                    inputs[value] = None
+        self.input_names = _input_names(list(inputs))
         self.summary = draft.summary or next(iter(draft.said), "")
         self.id = draft.id or "-".join(split_words(self.summary)[:6]) or self.step_ids[draft.steps[0]]
         self.outputs: dict[StepDraft, dict[str, AnswerValue]] = {step: {} for step in draft.steps}
@@ -237,7 +251,7 @@ class _Builder:
         parameters, fields, payload = [], dict[str, Any](), None
         for argument, node in step.arguments.items():
             location, name = step.tool.places.get(argument, ("body", argument))
-            value = self._node(node)
+            value = with_plain_values(node, self._expression)
             if location != "body":
                 parameters.append({"name": name, "in": location, "value": value})
             elif name:
@@ -320,16 +334,13 @@ class _Builder:
     def _output_name(self, value: AnswerValue) -> str:
         return next(name for name, other in self.outputs[value.step].items() if _is_same(value, other))
 
-    def _node(self, node: Any) -> Any:
-        if isinstance(node, InputValue):
-            return f"$inputs.{self.input_names[node]}"
-        if isinstance(node, AnswerValue):
-            return f"$steps.{self.step_ids[node.step]}.outputs.{self._output_name(node)}"
-        if isinstance(node, Mapping):
-            return {str(name): self._node(value) for name, value in node.items()}
-        if isinstance(node, (list, tuple)):
-            return [self._node(value) for value in node]
-        return node
+    def _expression(self, value: Any) -> Any:
+        """Return a value of the document: an expression for an input and a part of an answer."""
+        if isinstance(value, InputValue):
+            return f"$inputs.{self.input_names[value]}"
+        if isinstance(value, AnswerValue):
+            return f"$steps.{self.step_ids[value.step]}.outputs.{self._output_name(value)}"
+        return value
 
 
 def _filled(**fields: Any) -> dict[str, Any]:
@@ -339,28 +350,6 @@ def _filled(**fields: Any) -> dict[str, Any]:
 
 def _is_same(first: AnswerValue, second: AnswerValue) -> bool:
     return first.step is second.step and (first.keys, first.choice) == (second.keys, second.choice)
-
-
-def _leaves(node: Any) -> Iterator[Any]:
-    if isinstance(node, StepDraft):
-        node = node.arguments
-    if isinstance(node, Mapping):
-        for value in node.values():
-            yield from _leaves(value)
-    elif isinstance(node, (list, tuple)):
-        for value in node:
-            yield from _leaves(value)
-    else:
-        yield node
-
-
-def _inputs_of(step: StepDraft, steps: Iterable[StepDraft]) -> Iterator[InputValue]:
-    """Yield the inputs that a step uses: those of its arguments, and those that choose an entry of its answer."""
-    yield from (value for value in _leaves(step) if isinstance(value, InputValue))
-    for value in (value for other in steps for value in _leaves(other)):
-        choice = value.choice if isinstance(value, AnswerValue) and value.step is step else None
-        if choice is not None and choice.name is not None:
-            yield choice.name
 
 
 def _input_names(inputs: Sequence[InputValue]) -> dict[InputValue, str]:

@@ -6,7 +6,7 @@ import copy
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
@@ -19,14 +19,7 @@ from nlapi.resources.error_reasons import error_reason
 from nlapi.tools.repetition.ledger import REFUSAL_STATUSES
 from nlapi.tools.tool import Call, Missing
 from nlapi.workflows.bind import ABSENT, BindError, LostValueError, Scope, StepCall, StepExchange, UnresolvedError, bind
-from nlapi.workflows.expressions import (
-    ExpressionError,
-    ExpressionPart,
-    Root,
-    expressions_in,
-    is_undescribed_success,
-    parse_expression,
-)
+from nlapi.workflows.expressions import ExpressionPart, Root, expressions_in, is_undescribed_success, read_expression
 from nlapi.workflows.model import ArazzoWorkflow, StepAction, StepActionKind, WorkflowDocument, WorkflowStep
 from nlapi.workflows.sources import LinkedDocument
 
@@ -204,7 +197,7 @@ class WorkflowRun:
         self.frames.append(Frame(linked=linked, workflow=workflow, scope=scope, path=path, step=step))
         # What a workflow depends on is completed before it, the first of the list first.
         for id in reversed(workflow.depends_on):
-            target = linked.target(WorkflowStep(id="", workflow_id=id))
+            target = linked.called(id)
             if target.workflow is None or target.document is None:
                 self._end(f"{workflow.id} depends on {id}, which the document does not have")
             elif target.workflow.id not in self.finished:
@@ -236,44 +229,41 @@ class WorkflowRun:
     def _enter(self, frame: Frame, step: WorkflowStep, linked: LinkedDocument, workflow: ArazzoWorkflow) -> None:
         """Start the workflow that a step calls."""
         try:
-            values = {parameter.name: frame.scope.value(parameter.value) for parameter in step.parameters}
+            inputs = frame.scope.value({entry.name: entry.value for entry in step.parameters})
         except UnresolvedError as error:
             self._fail_step(frame, step, str(error))
             return
-        inputs = {name: value for name, value in values.items() if value is not ABSENT}
         self._push(linked, workflow, inputs, f"{frame.path}{step.id}/", step)
 
     def _bind_group(self, frame: Frame, step: WorkflowStep, operation: Operation) -> None:
         """Bind a step, and with a READ the READs after it that use nothing of it."""
-        first = self._bind(frame, step, operation)
-        if first is None:
-            return
-        self.pending.append(first)
-        if first.call.effect is not Effect.READ or step.id == self.until or _changes_flow(step, frame.workflow):
-            return
-        names = {step.id}
-        for following in frame.workflow.steps[frame.position + 1 :]:
-            target = frame.linked.target(following)
-            is_plain = target.operation is not None and target.operation.effect is Effect.READ
-            if (
-                not is_plain
-                or target.operation is None
-                or (self.strict and target.issues)
-                or names & _dependencies(following, frame.workflow)
-                or len(self.pending) >= MAX_SIDE_BY_SIDE
-            ):
-                return
-            try:
-                bound = self._bound(target.operation, following, frame)
-            except BindError:
-                return
-            if bound.call.effect is not Effect.READ:
-                return
+        bound = self._bind(frame, step, operation)
+        names: set[str] = set()
+        following = iter(frame.workflow.steps[frame.position + 1 :])
+        while bound is not None:
             self.pending.append(bound)
-            self.count += 1
-            names.add(following.id)
-            if following.id == self.until or _changes_flow(following, frame.workflow):
+            names.add(bound.step.id)
+            # What follows the success of a step may be decided by its answer.
+            changes_flow = bool(bound.step.on_success or frame.workflow.success_actions)
+            is_read = bound.call.effect is Effect.READ
+            if not is_read or changes_flow or bound.step.id == self.until or len(self.pending) >= MAX_SIDE_BY_SIDE:
                 return
+            after = next(following, None)
+            bound = self._bind_beside(frame, after, names) if after is not None else None
+
+    def _bind_beside(self, frame: Frame, step: WorkflowStep, names: Set[str]) -> StepCall | None:
+        """Bind a READ that uses nothing of the steps that are sent beside it; None for any other step."""
+        target = frame.linked.target(step)
+        if target.operation is None or target.operation.effect is not Effect.READ or (self.strict and target.issues):
+            return None
+        if names & _dependencies(step, frame.workflow):
+            return None
+        try:
+            bound = self._bound(target.operation, step, frame)
+        except BindError:
+            return None
+        self.count += bound.call.effect is Effect.READ
+        return bound if bound.call.effect is Effect.READ else None
 
     def _bind(self, frame: Frame, step: WorkflowStep, operation: Operation) -> StepCall | None:
         self.count += 1
@@ -349,7 +339,8 @@ class WorkflowRun:
         if step.id == self.until and len(self.frames) == 1:
             self._end("", is_done=True)
             return
-        action = self._action((*step.on_success, *frame.workflow.success_actions), frame)
+        actions = (*step.on_success, *frame.workflow.success_actions)
+        action = next((action for action in actions if self._applies(action, frame)), None)
         if action is None:
             frame.position = frame.workflow.steps.index(step) + 1
         else:
@@ -367,7 +358,10 @@ class WorkflowRun:
                     self._end(f"{report.path}: {report.failure}; {reason}")
                     return
                 frame.attempts[step.id] += 1
-                self.delay = max(action.retry_after, _asked_delay(frame.scope.exchange))
+                # What an answer asks to wait overrules the document (Arazzo 1.1, Failure Action).
+                headers = frame.scope.exchange.headers if frame.scope.exchange is not None else ()
+                asked = next((text for name, text in headers if name.lower() == "retry-after"), "")
+                self.delay = max(action.retry_after, parse_retry_after(asked) or 0.0)
                 return
             if action.kind is StepActionKind.END:
                 break
@@ -380,13 +374,13 @@ class WorkflowRun:
         if action.kind is not StepActionKind.GOTO:
             frame.is_ended = True
         elif action.workflow_id:
-            target = frame.linked.target(WorkflowStep(id="", workflow_id=action.workflow_id))
+            target = frame.linked.called(action.workflow_id)
             if target.workflow is None or target.document is None:
                 self._end(f"the action {action.name} leads to a workflow that there is not: {action.workflow_id}")
                 return
             # The standard transfers to the other workflow and does not come back.
-            values = {parameter.name: frame.scope.value(parameter.value) for parameter in action.parameters}
-            inputs = {**frame.scope.inputs, **{name: value for name, value in values.items() if value is not ABSENT}}
+            values = frame.scope.value({entry.name: entry.value for entry in action.parameters})
+            inputs = {**frame.scope.inputs, **values}
             self.frames.pop()
             self._push(target.document, target.workflow, inputs, f"{frame.path}{target.workflow.id}/", frame.step)
         else:
@@ -399,9 +393,6 @@ class WorkflowRun:
                 self._end(f"the step {step.id} was reached {MAX_VISITS} times by the action {action.name}")
                 return
             frame.position = frame.workflow.steps.index(step)
-
-    def _action(self, actions: Sequence[StepAction], frame: Frame) -> StepAction | None:
-        return next((action for action in actions if self._applies(action, frame)), None)
 
     def _applies(self, action: StepAction, frame: Frame) -> bool:
         try:
@@ -452,36 +443,12 @@ def _outputs(nodes: Mapping[str, Any], scope: Scope) -> tuple[dict[str, Any], di
     return values, lost
 
 
-def _changes_flow(step: WorkflowStep, workflow: ArazzoWorkflow) -> bool:
-    """Return whether what follows the success of a step is decided by its answer."""
-    return bool(step.on_success or workflow.success_actions)
-
-
 def _dependencies(step: WorkflowStep, workflow: ArazzoWorkflow) -> frozenset[str]:
     """Return the ids of the steps that a step uses, or has to wait for."""
-    nodes = [parameter.value for parameter in (*workflow.parameters, *step.parameters)]
-    if step.body is not None:
-        nodes += [step.body.payload, *(entry.value for entry in step.body.replacements)]
-    return frozenset(owner for node in nodes for owner in step_references(node)) | frozenset(
-        id.removeprefix("$steps.") for id in step.depends_on
-    )
-
-
-def step_references(node: Any) -> Iterator[str]:
-    """Yield the ids of the steps whose outputs a value refers to."""
-    for text in expressions_in(node):
-        try:
-            expression = parse_expression(text)
-        except ExpressionError:
-            continue
-        if expression is not None and expression.root is Root.STEPS:
-            yield expression.owner
-
-
-def _asked_delay(exchange: StepExchange | None) -> float:
-    """Return the seconds that an answer asks to wait, which overrule the document's (Arazzo 1.1, Failure Action)."""
-    text = next((text for name, text in exchange.headers if name.lower() == "retry-after"), "") if exchange else ""
-    return parse_retry_after(text) or 0.0
+    nodes = [*(parameter.value for parameter in workflow.parameters), *(node for _, node in step.values)]
+    expressions = map(read_expression, expressions_in(nodes))
+    owners = {entry.owner for entry in expressions if entry is not None and entry.root is Root.STEPS}
+    return frozenset(owners | {id.removeprefix("$steps.") for id in step.depends_on})
 
 
 def _answer_text(exchange: StepExchange) -> str:
@@ -539,7 +506,11 @@ def snapshot(run: WorkflowRun, unstored: Unstored = NOTHING_UNSTORED) -> dict[st
         "count": run.count,
         "delay": run.delay,
         "finished": run.finished,
-        "reports": [_encode_report(report) for report in run.reports],
+        # The values of outputs stand in the frames, once.
+        "reports": [
+            {name: getattr(report, name) for name in ("path", "call_id", "failure", "status", "notes")}
+            for report in run.reports
+        ],
         "frames": [_encode_frame(frame, places) for frame in run.frames],
     }
     found: list[tuple[list[str | int], str]] = []
@@ -604,17 +575,6 @@ def _documents(linked: LinkedDocument, place: tuple[str, ...] = ()) -> Iterator[
         yield from _documents(nested, (*place, name))
 
 
-def _encode_report(report: StepReport) -> dict[str, Any]:
-    # The values of outputs stand in the frames, once.
-    return {
-        "path": report.path,
-        "call_id": report.call_id,
-        "failure": report.failure,
-        "status": report.status,
-        "notes": list(report.notes),
-    }
-
-
 def _without_unstored(
     node: Any, unstored: Unstored, place: tuple[str | int, ...], found: list[tuple[list[str | int], str]]
 ) -> Any:
@@ -646,9 +606,7 @@ def _encode_frame(frame: Frame, places: Mapping[LinkedDocument, tuple[str, ...]]
 
 
 def _decode_frame(
-    data: Mapping[str, Any],
-    documents: Mapping[tuple[str, ...], LinkedDocument],
-    run: WorkflowRun,
+    data: Mapping[str, Any], documents: Mapping[tuple[str, ...], LinkedDocument], run: WorkflowRun
 ) -> Frame:
     linked, below = documents[tuple(data["document"])], run.frames[-1] if run.frames else None
     workflow = linked.document.workflow(data["workflow"])

@@ -9,6 +9,7 @@ the tree decided; no part of a document is ever run as code.
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import Operation, escape_step, unescape_step
+from nlapi.tools.arguments import plain_values
 from nlapi.workflows.model import Criterion, CriterionKind, Selector
 
 Accessors: TypeAlias = tuple[str | int, ...]
@@ -82,8 +84,8 @@ _ROOTS = frozenset(root.value for root in Root)
 
 _ALONE = {Root.URL, Root.METHOD, Root.STATUS_CODE, Root.SELF}
 
-# `{$inputs.name}` inside a text; `{$5}` is not one.
-_EMBEDDED = re.compile(rf"\{{((?:{'|'.join(map(re.escape, sorted(_ROOTS)))})\b[^{{}}]*)\}}")
+EMBEDDED = re.compile(rf"\{{((?:{'|'.join(map(re.escape, sorted(_ROOTS)))})\b[^{{}}]*)\}}")
+"""`{$inputs.name}` inside a text, with the expression as its group; `{$5}` is not one."""
 
 _LOOKALIKE = re.compile(r"(?:^|\{)((\$[A-Za-z]+)\.[^\s{}]+)")
 
@@ -119,6 +121,14 @@ def parse_expression(text: str) -> Expression | None:
     if root in (Root.INPUTS, Root.OUTPUTS):
         return Expression(text=text, root=root, name=rest)
     return _parse_owned(text, root, rest)
+
+
+def read_expression(text: object) -> Expression | None:
+    """Return the expression that a whole value is; None for any other value, and for a wrong expression."""
+    try:
+        return parse_expression(text) if isinstance(text, str) else None
+    except ExpressionError:
+        return None
 
 
 def _parse_exchange(text: str, root: Root, rest: str) -> Expression:
@@ -165,27 +175,21 @@ def parse_accessors(text: str) -> tuple[Accessors | None, str]:
     if text in ("", "#"):
         return (), ""
     if text.startswith("#"):
-        pointer = text[1:]
-        bend = "" if pointer.startswith("/") else "a JSON pointer begins with /"
-        steps = pointer.removeprefix("/").split("/")
-        return tuple(step.replace("~1", "/").replace("~0", "~") for step in steps), bend
+        bend = "" if text.startswith("#/") else "a JSON pointer begins with /"
+        return tuple(map(unescape_step, text[1:].removeprefix("/").split("/"))), bend
     accessors: list[str | int] = []
     position = 0
-    while position < len(text):
-        found = _ACCESSOR.match(text, position)
-        if found is None:
-            # `.data[0]#/id` mixes both forms.
-            if text[position] == "#" and accessors:
-                rest, _ = parse_accessors(text[position:])
-                return (*accessors, *(rest or ())), "`.name` and `[0]` stand where the standard has `#/name/0`"
-            return None, ""
+    while (found := _ACCESSOR.match(text, position)) is not None:
         index = found["index"]
-        if index is not None:
-            accessors.append(EACH if index == "*" else int(index))
-        else:
-            accessors.append(found["key"] or found["text"] or "")
+        accessors.append(found["key"] or found["text"] or "" if index is None else EACH if index == "*" else int(index))
         position = found.end()
-    return tuple(accessors), "`.name` and `[0]` stand where the standard has `#/name/0`"
+    # `.data[0]#/id` mixes both forms.
+    rest, _ = parse_accessors(text[position:]) if accessors and text[position:][:1] in ("", "#") else (None, "")
+    return (
+        (None, "")
+        if rest is None
+        else ((*accessors, *rest), "`.name` and `[0]` stand where the standard has `#/name/0`")
+    )
 
 
 def split_name(name: str, declared: Iterable[str]) -> tuple[str, Accessors, str] | None:
@@ -239,13 +243,12 @@ def select(value: Any, accessors: Accessors) -> Any:
 
 def pointer(accessors: Accessors) -> str:
     """Return accessors as a JSON pointer, with its `#`; "" for none."""
-    steps = (str(step).replace("~", "~0").replace("/", "~1") for step in accessors)
-    return "#" + "".join(f"/{step}" for step in steps) if accessors else ""
+    return "#" + "".join(f"/{escape_step(str(step))}" for step in accessors) if accessors else ""
 
 
 def embedded_expressions(text: str) -> Iterator[tuple[int, int, str]]:
     """Yield start, end and text of each `{$...}` in a text."""
-    for found in _EMBEDDED.finditer(text):
+    for found in EMBEDDED.finditer(text):
         yield found.start(), found.end(), found[1]
 
 
@@ -266,14 +269,21 @@ def expressions_in(value: Any) -> Iterator[str]:
 
 def _texts(value: Any) -> Iterator[str]:
     """Yield the texts in a value; of a selector its context, and the expressions in its JSONPath."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Selector):
-        yield value.context
-        yield from (text for _, _, text in embedded_expressions(value.selector))
-    elif isinstance(value, (Mapping, list, tuple)):
-        for item in value.values() if isinstance(value, Mapping) else value:
-            yield from _texts(item)
+    for item in plain_values(value):
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, Selector):
+            yield item.context
+            yield from (text for _, _, text in embedded_expressions(item.selector))
+
+
+def with_plain_values(value: Any, change: Callable[[Any], Any]) -> Any:
+    """Return a value with each of the plain values inside of it changed."""
+    if isinstance(value, Mapping):
+        return {str(name): with_plain_values(item, change) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [with_plain_values(item, change) for item in value]
+    return change(value)
 
 
 def _kind(value: object) -> str:
@@ -339,6 +349,8 @@ _TOKEN = re.compile(
 )
 
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+
+_STATUS = re.compile(r"\s*\(*\s*\$statusCode\s*==\s*(\d{1,9})\s*\)*\s*")
 
 _WORDS = {"true": True, "false": False, "null": None}
 
@@ -418,8 +430,8 @@ class _Parser:
                 raise ConditionError(f"{self.text!r}: a parenthesis is not closed")
             return condition
         left = self._operand()
-        operator = self._take(*Operator)
-        return Comparison(left, Operator(operator), self._operand()) if operator else left
+        sign = self._take(*Operator)
+        return Comparison(left, Operator(sign), self._operand()) if sign else left
 
     def _operand(self) -> Literal | Expression:
         if self.position >= len(self.tokens):
@@ -463,8 +475,8 @@ def operands(condition: Condition) -> tuple[Expression, ...]:
 def holds(condition: Condition, evaluate: Callable[[Expression], Any]) -> bool:
     """Return whether a condition holds; `evaluate` gives the value of an expression, None if none exists."""
     match condition:
-        case Comparison(left, operator, right):
-            return _compare(_value(left, evaluate), operator, _value(right, evaluate))
+        case Comparison(left, sign, right):
+            return _compare(_value(left, evaluate), sign, _value(right, evaluate))
         case Negation(inner):
             return not holds(inner, evaluate)
         case Conjunction(conditions, is_any):
@@ -479,35 +491,33 @@ def _value(operand: Literal | Expression, evaluate: Callable[[Expression], Any])
     return operand.value if isinstance(operand, Literal) else evaluate(operand)
 
 
-def _compare(left: Any, operator: Operator, right: Any) -> bool:
-    left, right = _comparable(left, right)
-    if operator in (Operator.EQUAL, Operator.UNEQUAL):
-        # 1 == true in Python, and not in JSON.
-        is_equal = isinstance(left, bool) is isinstance(right, bool) and left == right
-        return bool(is_equal is (operator is Operator.EQUAL))
-    are_numbers = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in (left, right))
-    if not are_numbers and not (isinstance(left, str) and isinstance(right, str)):
-        return False
-    match operator:
-        case Operator.LESS:
-            return bool(left < right)
-        case Operator.LESS_OR_EQUAL:
-            return bool(left <= right)
-        case Operator.GREATER:
-            return bool(left > right)
-    return bool(left >= right)
+_ORDERS: Mapping[Operator, Callable[[Any, Any], bool]] = {
+    Operator.LESS: operator.lt,
+    Operator.LESS_OR_EQUAL: operator.le,
+    Operator.GREATER: operator.gt,
+    Operator.GREATER_OR_EQUAL: operator.ge,
+}
 
 
-def _comparable(left: Any, right: Any) -> tuple[Any, Any]:
-    """Return two values for comparison: texts without case (Arazzo 1.0.1, Criterion Object), numbers in texts read."""
-    if isinstance(left, str) and isinstance(right, str):
-        return left.casefold(), right.casefold()
-    return _as_number(left, right), _as_number(right, left)
+def _compare(left: Any, comparison: Operator, right: Any) -> bool:
+    """Compare two values: texts without case (Arazzo 1.0.1, Criterion Object), numbers in texts beside numbers."""
+    are_texts = isinstance(left, str) and isinstance(right, str)
+    left, right = (
+        (left.casefold(), right.casefold()) if are_texts else (_as_number(left, right), _as_number(right, left))
+    )
+    if comparison in _ORDERS:
+        return (are_texts or (_is_number(left) and _is_number(right))) and _ORDERS[comparison](left, right)
+    # 1 == true in Python, and not in JSON.
+    is_equal = isinstance(left, bool) is isinstance(right, bool) and left == right
+    return bool(is_equal is (comparison is Operator.EQUAL))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _as_number(value: Any, other: Any) -> Any:
-    is_beside_number = isinstance(other, (int, float)) and not isinstance(other, bool)
-    if isinstance(value, str) and is_beside_number and len(value) <= MAX_LENGTH and _NUMBER.fullmatch(value):
+    if isinstance(value, str) and _is_number(other) and len(value) <= MAX_LENGTH and _NUMBER.fullmatch(value):
         # An id of 17 digits is not the one that its float is.
         return int(value) if value.lstrip("-").isdecimal() else float(value)
     return value
@@ -515,17 +525,8 @@ def _as_number(value: Any, other: Any) -> Any:
 
 def required_status(criterion: Criterion) -> int | None:
     """Return the one status that a criterion requires, as `$statusCode == 200` does; None for any other criterion."""
-    if criterion.kind is not CriterionKind.SIMPLE:
-        return None
-    try:
-        condition = parse_condition(criterion.condition)
-    except ConditionError:
-        return None
-    if not isinstance(condition, Comparison) or condition.operator is not Operator.EQUAL:
-        return None
-    is_status = isinstance(condition.left, Expression) and condition.left.root is Root.STATUS_CODE
-    value = condition.right.value if isinstance(condition.right, Literal) else None
-    return value if is_status and isinstance(value, int) and not isinstance(value, bool) else None
+    match = _STATUS.fullmatch(criterion.condition) if criterion.kind is CriterionKind.SIMPLE else None
+    return int(match[1]) if match else None
 
 
 def describes_status(operation: Operation, status: int, *, by_default: bool = True) -> bool:
@@ -544,7 +545,6 @@ def is_undescribed_success(criterion: Criterion, operation: Operation, status: i
 
     430 of 2,880 criteria of real documents require 200 of an operation that answers 201, 202 or 204.
     """
-    required = required_status(criterion)
-    if required is None or not 200 <= status < 300 or not 200 <= required < 300:
-        return False
-    return not describes_status(operation, required, by_default=False)
+    required = required_status(criterion) or 0
+    are_successes = 200 <= status < 300 and 200 <= required < 300
+    return are_successes and not describes_status(operation, required, by_default=False)

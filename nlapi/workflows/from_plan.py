@@ -29,9 +29,10 @@ from nlapi.planner.steps.name_rounds import without_name_rounds
 from nlapi.planner.steps.state import LookupState, clause_of, state_of
 from nlapi.planner.steps.turn_end import answer_views, end_of_turn
 from nlapi.resources.answers import AnswerPart, answer_schemas
+from nlapi.resources.envelope import wrap
 from nlapi.resources.identity import id_path, name_path
 from nlapi.resources.nouns import singular_noun
-from nlapi.tools.plan import Conversation, FollowingCall, Outcome, Plan, Round, Step, Turn
+from nlapi.tools.plan import Conversation, FollowingCall, Outcome, Plan, Round, Step
 from nlapi.tools.repetition.ledger import key_argument
 from nlapi.tools.tool import Call, Missing
 from nlapi.workflows.answer_values import (
@@ -57,7 +58,7 @@ from nlapi.workflows.draft import (
     reads_as_expression,
 )
 from nlapi.workflows.engine import RunState, WorkflowRun
-from nlapi.workflows.expressions import parse_accessors
+from nlapi.workflows.expressions import parse_accessors, with_plain_values
 from nlapi.workflows.model import WorkflowDocument
 from nlapi.workflows.outline import outline, source_text
 from nlapi.workflows.planner import WorkflowPlanner, exchange_of
@@ -136,45 +137,34 @@ def workflow_of(
     return _Recorder(without_name_rounds(conversation)).save(id, locations or {})
 
 
-@dataclass(slots=True)
 class _Recorder:
-    conversation: Conversation
-    answered: list[Answered] = field(default_factory=list)
-    by_step: dict[int, Answered] = field(default_factory=dict)
-    inputs: InputRegister = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.inputs = InputRegister(self.conversation)
+    def __init__(self, conversation: Conversation) -> None:
+        self.conversation = conversation
+        self.inputs = InputRegister(conversation)
+        self.answered: list[Answered] = []
+        self.by_step: dict[int, Answered] = {}
 
     def save(self, id: str, locations: Mapping[Spec, str]) -> SavedConversation:
         self.answered = list(self._answered_calls())
         for number, answered in enumerate(self.answered):
-            first = next((other for other in self.answered[:number] if is_further_page(answered, other)), None)
-            answered.page_of = first
+            earlier = self.answered[:number]
+            answered.page_of = next((other for other in earlier if is_further_page(answered, other)), None)
         kept = self._resolve_all() if self.answered else []
         if not kept:
             raise UsageError(
                 "nothing was changed or answered in the conversation, so there is nothing to save",
                 hint="`nlapi log show` shows it",
             )
-        steps = [answered.draft for answered in kept]
         for answered in kept:
             answered.draft.results = tuple(self._results(answered))
-        questions = list(dict.fromkeys(turn.question for turn in self._turns(kept) if turn.question))
-        said = [single_line(redact(question, tuple(self.inputs.secrets))) for question in questions]
-        issues = tuple(self.inputs.issues)
-        draft = WorkflowDraft(steps=steps, id=id, said=said, locations=locations, issues=issues)
-        built = build_document(draft)
+        turns = [self.conversation.turns[number] for number in sorted({answered.turn for answered in kept})]
+        built = _built(self.inputs, kept, locations, [turn.question for turn in turns], id)
         # What is saved is proved before it is written: a value in the wrong place would change something else.
         if fault := rehearse(built, kept):
             raise UsageError(
                 f"the conversation cannot be saved as a workflow: {fault}", hint="`nlapi log show` shows what was done"
             )
-        return SavedConversation(document=built.linked.document, issues=issues)
-
-    def _turns(self, kept: Sequence[Answered]) -> Iterator[Turn]:
-        numbers = {answered.turn for answered in kept}
-        yield from (turn for number, turn in enumerate(self.conversation.turns) if number in numbers)
+        return SavedConversation(document=built.linked.document, issues=tuple(built.issues))
 
     def _answered_calls(self) -> Iterator[Answered]:
         """Yield the calls that succeeded, with their accounts; the others are named."""
@@ -201,25 +191,18 @@ class _Recorder:
 
     def _resolve_all(self) -> list[Answered]:
         """Resolve the values of the calls that are saved, the last first, and return these in order."""
-        needed = {id(answered) for answered in self.answered if answered.operation.effect is not Effect.READ}
-        answers = self._answers(has_changes=bool(needed))
-        for answered in answers:
+        needed = {answered.draft for answered in self.answered if answered.operation.effect is not Effect.READ}
+        for answered in self._answers():
             answered.draft.is_answer = True
-        needed |= {id(answered) for answered in answers}
-        kept: list[Answered] = []
-        for number in reversed(range(len(self.answered))):
-            answered = self.answered[number]
-            if id(answered) not in needed:
-                continue
-            kept.append(answered)
-            nodes = ValueNodes(inputs=self.inputs, answered=answered, earlier=self.answered[:number])
-            answered.draft.arguments = nodes.arguments()
-            used = {id(value.step) for value in nodes.used}
-            needed |= {id(other) for other in self.answered if id(other.draft) in used}
-        kept.reverse()
-        return kept
+            needed.add(answered.draft)
+        for number, answered in reversed(list(enumerate(self.answered))):
+            if answered.draft in needed:
+                nodes = ValueNodes(inputs=self.inputs, answered=answered, earlier=self.answered[:number])
+                answered.draft.arguments = nodes.arguments()
+                needed |= {value.step for value in nodes.used}
+        return [answered for answered in self.answered if answered.draft in needed]
 
-    def _answers(self, *, has_changes: bool) -> list[Answered]:
+    def _answers(self) -> list[Answered]:
         """Return the reads that answer the last question: those after its last change, without look-ups."""
         last = self.answered[-1].turn
         rounds = self.conversation.turns[last].rounds
@@ -254,55 +237,39 @@ _DEPTH = 2
 
 
 def workflow_of_plan(
-    planner: OfflinePlanner,
-    conversation: Conversation,
-    plan: Plan,
-    *,
-    id: str = "",
-    locations: Mapping[Spec, str] | None = None,
+    planner: OfflinePlanner, conversation: Conversation, plan: Plan, *, locations: Mapping[Spec, str] | None = None
 ) -> BuiltDocument:
     """Return the workflow of the first plan for the last question of a conversation.
 
     An item that is called by its name is looked up by an input. What is missing is an input too. UsageError where a
     step depends on an answer in a way that no document can say.
     """
-    return _Planned(planner, conversation).build(plan, id, locations or {})
+    return _Planned(planner, conversation).build(plan, locations or {})
 
 
 def workflow_of_drafts(
-    conversation: Conversation,
-    drafts: Sequence[StepDraft],
-    *,
-    id: str = "",
-    locations: Mapping[Spec, str] | None = None,
+    conversation: Conversation, drafts: Sequence[StepDraft], *, locations: Mapping[Spec, str] | None = None
 ) -> BuiltDocument:
     """Return the workflow of calls that answer the last question; the user's values in them become inputs."""
-    register, turn = InputRegister(conversation), len(conversation.turns) - 1
+    register = InputRegister(conversation)
     others = tuple(answered_before(conversation))
     known_values: dict[str, AnswerValue] = {}
     entries = []
     for draft in drafts:
-        arguments = {name: _with_stand_ins(node, known_values) for name, node in draft.arguments.items()}
-        entry = answered_call(_previewed(Call(tool=draft.tool, arguments=arguments)), conversation, (), turn)
+        arguments = with_plain_values(
+            draft.arguments, lambda leaf: _stand_in(leaf, known_values) if isinstance(leaf, AnswerValue) else leaf
+        )
+        entry = _previewed(Call(tool=draft.tool, arguments=arguments), conversation)
         nodes = ValueNodes(inputs=register, answered=entry, earlier=(), others=others, known_values=known_values)
         draft.arguments, draft.description = nodes.arguments(), entry.draft.description
         entry.draft = draft
         entries.append(entry)
-    if entries[-1].operation.effect is Effect.READ:
-        entries[-1].draft.is_answer = True
-    return _built(register, entries, id, locations or {})
-
-
-def _with_stand_ins(node: Any, known_values: dict[str, AnswerValue]) -> Any:
-    """Return an argument with a text in place of each value of an answer."""
-    if isinstance(node, AnswerValue):
-        return _stand_in(node, known_values)
-    if isinstance(node, Mapping):
-        return {name: _with_stand_ins(value, known_values) for name, value in node.items()}
-    return [_with_stand_ins(value, known_values) for value in node] if isinstance(node, list) else node
+    entries[-1].draft.is_answer = entries[-1].operation.effect is Effect.READ
+    return _built(register, entries, locations or {}, [conversation.question])
 
 
 def _stand_in(value: AnswerValue, known_values: dict[str, AnswerValue]) -> str:
+    """Return a text that stands for a value of an answer."""
     # It reads as an id, so that the planner takes it for one wherever it stands.
     text = f"ref_{uuid.uuid4().hex[:12]}"
     known_values[text] = value
@@ -310,47 +277,46 @@ def _stand_in(value: AnswerValue, known_values: dict[str, AnswerValue]) -> str:
 
 
 def _built(
-    register: InputRegister, answered: Sequence[Answered], id: str, locations: Mapping[Spec, str]
+    register: InputRegister,
+    answered: Sequence[Answered],
+    locations: Mapping[Spec, str],
+    questions: Sequence[str],
+    id: str = "",
 ) -> BuiltDocument:
-    said = single_line(redact(register.conversation.question, tuple(register.secrets)))
+    said = [single_line(redact(text, tuple(register.secrets))) for text in dict.fromkeys(filter(None, questions))]
     steps = [entry.draft for entry in answered]
     return build_document(
-        WorkflowDraft(steps=steps, id=id, said=[said], locations=locations, issues=tuple(register.issues))
+        WorkflowDraft(steps=steps, id=id, said=said, locations=locations, issues=tuple(register.issues))
     )
 
 
-def _previewed(call: Call) -> Step:
-    return Step(call=call, outcome=Outcome.PREVIEWED)
+def _previewed(call: Call, conversation: Conversation) -> Answered:
+    """Return a call of the last turn that was only shown."""
+    step = Step(call=call, outcome=Outcome.PREVIEWED)
+    return answered_call(step, conversation, (), len(conversation.turns) - 1)
 
 
-@dataclass(slots=True)
 class _Planned:
     """The steps of a plan; `known_values` has the part of an answer that each stand-in in their arguments is for."""
 
-    planner: OfflinePlanner
-    conversation: Conversation
-    register: InputRegister = field(init=False)
-    known_values: dict[str, AnswerValue] = field(default_factory=dict)
-    answered: list[Answered] = field(default_factory=list)
+    def __init__(self, planner: OfflinePlanner, conversation: Conversation) -> None:
+        self.planner, self.conversation = planner, conversation
+        self.register = InputRegister(conversation)
+        self.known_values: dict[str, AnswerValue] = {}
+        self.answered: list[Answered] = []
 
-    def __post_init__(self) -> None:
-        self.register = InputRegister(self.conversation)
-
-    def build(self, plan: Plan, id: str, locations: Mapping[Spec, str]) -> BuiltDocument:
+    def build(self, plan: Plan, locations: Mapping[Spec, str]) -> BuiltDocument:
         requests = clause_of(plan)
-        if requests is None:
-            self._add_plan(plan)
-        for index, clause in enumerate(requests.clauses if requests is not None else ()):
-            if requests is not None and index == requests.current:
+        for index, clause in enumerate(requests.clauses if requests is not None else (None,)):
+            if clause is None or requests is None or index == requests.current:
                 self._add_plan(plan)
             elif clause.is_ready:
                 for call in clause.calls:
                     self._add_call(call)
             else:
                 self._add_clause(clause.sentence)
-        if self.answered[-1].operation.effect is Effect.READ:
-            self.answered[-1].draft.is_answer = True
-        return _built(self.register, self.answered, id, locations)
+        self.answered[-1].draft.is_answer = self.answered[-1].operation.effect is Effect.READ
+        return _built(self.register, self.answered, locations, [self.conversation.question])
 
     def _add_plan(self, plan: Plan) -> None:
         """Add the look-ups of a plan, then its own calls."""
@@ -385,20 +351,23 @@ class _Planned:
         step = last.step
         if keys is not None:
             name = "_".join((*singular_noun(last.operation), "id"))
-            stand_in = self._new_stand_in(AnswerValue(step=last.draft, keys=keys, name=name))
-            content: Any = stand_in
-            for key in reversed(keys):
-                content = {str(key): content}
-            result = Result(status=200, content=json.dumps(content).encode())
+            stand_in = _stand_in(AnswerValue(step=last.draft, keys=keys, name=name), self.known_values)
+            result = Result(status=200, content=json.dumps(wrap(stand_in, tuple(map(str, keys)))).encode())
             step = replace(step, outcome=Outcome.ANSWERED, result=result)
         return self.conversation.with_round(Round(plan=Plan(calls=(step.call,)), steps=(step,)))
 
     def _add_call(self, call: Call, missing: Sequence[Missing] = ()) -> Answered:
-        answered = answered_call(_previewed(call), self.conversation, (), len(self.conversation.turns) - 1)
+        answered = _previewed(call, self.conversation)
         self._resolve(answered)
         for item in missing:
-            if item.tool is call.tool or item.tool.operation is call.tool.operation:
-                _set_argument(answered.draft.arguments, item.argument, self._missing_input(item))
+            if item.tool.operation is call.tool.operation:
+                # An argument, or a property inside of one: `budget.amount`.
+                *path, name = item.argument.split(".")
+                holder = answered.draft.arguments
+                for key in path:
+                    holder = holder.setdefault(key, {}) if isinstance(holder, dict) else {}
+                if isinstance(holder, dict):
+                    holder[name] = _missing_input(item)
         self.answered.append(answered)
         return answered
 
@@ -408,12 +377,6 @@ class _Planned:
             inputs=self.register, answered=answered, earlier=(), others=others, known_values=self.known_values
         )
         answered.draft.arguments = nodes.arguments()
-
-    def _missing_input(self, item: Missing) -> InputValue:
-        name = "_".join(split_words(item.argument.rpartition(".")[2]))
-        noun = "_".join(singular_noun(item.tool.operation))
-        schema = input_schema(answer_schemas(item.tool.operation.spec).reader, item.schema)
-        return InputValue(name=name, noun=noun, schema=schema)
 
     def _look_up(self, listing: Call, state: LookupState) -> str:
         """Add a look-up, and return the stand-in for its result."""
@@ -431,7 +394,7 @@ class _Planned:
             )
         if state.place and state.place != ONLY_RESOURCE:
             raise _unsaid(state, "only its place in a list identifies it, and that may change before the workflow runs")
-        answered = answered_call(_previewed(listing), self.conversation, (), len(self.conversation.turns) - 1)
+        answered = _previewed(listing, self.conversation)
         choice = ItemChoice(keys=part.keys)
         if not state.place:
             name = self._name(state)
@@ -443,7 +406,7 @@ class _Planned:
         noun = "_".join(state.kind.split()) or "item"
         output = f"{noun}_{keys[-1]}" if str(keys[-1]) in ("id", "name", "key") else str(keys[-1])
         value = AnswerValue(step=answered.draft, keys=keys, name=output if output.isascii() else "id", choice=choice)
-        return self._read_item(state, value) if state.via else self._new_stand_in(value)
+        return self._read_item(state, value) if state.via else _stand_in(value, self.known_values)
 
     def _read_item(self, state: LookupState, id: AnswerValue) -> str:
         """Add the read of an item whose list has not the field that is looked up, and return the stand-in for it."""
@@ -451,9 +414,9 @@ class _Planned:
         if read is None:
             raise _unsaid(state, f"{state.via} takes no id")
         tool, argument = read
-        answered = self._add_call(Call(tool=tool, arguments={argument: self._new_stand_in(id)}))
+        answered = self._add_call(Call(tool=tool, arguments={argument: _stand_in(id, self.known_values)}))
         keys = (*(item_keys(tool.operation) or ()), *_field_keys(state.field))
-        return self._new_stand_in(AnswerValue(step=answered.draft, keys=keys, name=str(keys[-1])))
+        return _stand_in(AnswerValue(step=answered.draft, keys=keys, name=str(keys[-1])), self.known_values)
 
     def _look_up_caller(self, read: Call, state: LookupState) -> str:
         answered = self._add_call(read)
@@ -463,10 +426,7 @@ class _Planned:
         keys = (*base, *_field_keys(state.field)) if state.field else item_id(read.tool.operation)
         if keys is None:
             raise _unsaid(state, f"the description of {read.operation_id} has no id")
-        return self._new_stand_in(AnswerValue(step=answered.draft, keys=keys, name=str(keys[-1])))
-
-    def _new_stand_in(self, value: AnswerValue) -> str:
-        return _stand_in(value, self.known_values)
+        return _stand_in(AnswerValue(step=answered.draft, keys=keys, name=str(keys[-1])), self.known_values)
 
     def _name(self, state: LookupState) -> InputValue:
         for answered in self.answered:
@@ -490,6 +450,12 @@ class _Planned:
         if not path:
             raise _unsaid(state, f"the description of {listing.operation_id} has no id of its items")
         return _field_keys(path)
+
+
+def _missing_input(item: Missing) -> InputValue:
+    name = "_".join(split_words(item.argument.rpartition(".")[2]))
+    schema = input_schema(answer_schemas(item.tool.operation.spec).reader, item.schema)
+    return InputValue(name=name, noun="_".join(singular_noun(item.tool.operation)), schema=schema)
 
 
 def _unsaid(state: LookupState, reason: str) -> UsageError:
@@ -529,17 +495,6 @@ def item_id(operation: Operation) -> Keys | None:
     part = answer_schemas(operation.spec).item_part(operation)
     path = id_path(_sample(part.schema, operation.spec), "id", singular_noun(operation)) if part is not None else ""
     return (*part.keys, *_field_keys(path)) if part is not None and path else None
-
-
-def _set_argument(arguments: dict[str, Any], name: str, value: InputValue) -> None:
-    """Set an argument, or a property inside of one: `budget.amount`."""
-    first, *rest = name.split(".")
-    if not rest:
-        arguments[first] = value
-        return
-    inner = arguments.setdefault(first, {})
-    if isinstance(inner, dict):
-        _set_argument(inner, ".".join(rest), value)
 
 
 # Steps of one plan; a person agrees to all of them with one question.
@@ -652,7 +607,6 @@ class ModelChain:
     """A chain that is being carried out, round by round."""
 
     planner: WorkflowPlanner
-    plans: int = 0
     steps: list[Step] = field(default_factory=list)
 
     def next_plan(self, conversation: Conversation) -> Plan | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from nlapi.agent.operations.tools import PLAN_TOOL, OperationTools
@@ -15,8 +16,10 @@ from nlapi.resources.identity import name_of
 from nlapi.results.contents import Listing, Row, value_at_path, values_at
 from nlapi.results.query import ResultQuery, matching_rows, parse_query
 from nlapi.tools.answers.whole_list import MAX_CALLS, WholeList, digest_of
+from nlapi.tools.arguments import plain_values
 from nlapi.tools.plan import Conversation, Plan, Step
 from nlapi.tools.tool import Call, Tool
+from nlapi.workflows.expressions import with_plain_values
 from nlapi.workflows.from_plan import ModelChain, write_chain
 
 EACH = "each"
@@ -165,7 +168,7 @@ def _loop(node: object, tools: OperationTools, ids: Sequence[str], conversation:
         raise UsageError(f"{node['operation']} is a workflow, and no step of a plan", hint="call it by itself")
     if not isinstance(arguments, Mapping):
         raise UsageError(f"the arguments of {node['operation']} are not an object")
-    references = list(_references(arguments))
+    references = _references(arguments)
     if each is None:
         if references:
             raise UsageError(f"{references[0][:80]!r} stands in a step without {EACH}")
@@ -213,30 +216,20 @@ def _conditions_text(query: ResultQuery) -> str:
     return f"{chosen}{order}"
 
 
-def _references(value: object) -> Iterator[str]:
-    """Yield the texts that stand for a value of an answer."""
-    if isinstance(value, Mapping):
-        for item in value.values():
-            yield from _references(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _references(item)
-    elif isinstance(value, str) and ("$each" in value or "${each" in value or value.startswith("$steps")):
-        yield value
+def _references(value: object) -> list[str]:
+    """Return the texts that stand for a value of an answer."""
+    texts = [item for item in plain_values(value) if isinstance(item, str)]
+    return [text for text in texts if "$each" in text or "${each" in text or text.startswith("$steps")]
 
 
 def _calls(loop: Loop, rows: Sequence[Row]) -> Iterator[Call]:
     for row in rows:
-        arguments = {key: _with_values(value, row) for key, value in loop.arguments.items()}
+        arguments = with_plain_values(loop.arguments, partial(_row_value, row=row))
         yield Call(tool=loop.tool, arguments=arguments, label=name_of(row))
 
 
-def _with_values(value: Any, row: Row) -> Any:
-    """Return an argument with the row's own values. UsageError where the row has none."""
-    if isinstance(value, Mapping):
-        return {key: _with_values(item, row) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_with_values(item, row) for item in value]
+def _row_value(value: Any, row: Row) -> Any:
+    """Return a value, of a reference that of the row. UsageError where the row has none."""
     if not isinstance(value, str) or not value.startswith("$each"):
         return value
     reference = _VALUE.fullmatch(value)

@@ -5,7 +5,7 @@ A value is JSON in which a text may be a runtime expression or have some embedde
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -140,6 +140,19 @@ class WorkflowStep:
         """The operation or workflow that the step calls, as written."""
         return self.operation_id or self.operation_path or self.workflow_id
 
+    @property
+    def values(self) -> Iterator[tuple[str, Any]]:
+        """The values that the step sends, each with its place in it."""
+        yield from ((f"parameters.{entry.name}", entry.value) for entry in self.parameters)
+        if self.body is not None:
+            yield "payload", self.body.payload
+            yield from ((f"replacements.{entry.target}", entry.value) for entry in self.body.replacements)
+
+    @property
+    def actions(self) -> tuple[StepAction, ...]:
+        """What follows its success, then what follows its failure."""
+        return (*self.on_success, *self.on_failure)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArazzoWorkflow:
@@ -196,18 +209,12 @@ class WorkflowDocument:
 
     def workflow(self, id: str = "") -> ArazzoWorkflow:
         """Return the workflow with an id, the only one for ""; UsageError with the choices if none exists."""
-        if not id and len(self.workflows) == 1:
-            return self.workflows[0]
-        workflow = self.find(id) if id else None
-        if workflow is None:
-            unread = f"workflows.{id}." if id else "workflows"
-            if left_out := next((issue for issue in self.issues if f"{issue.where}.".startswith(unread)), None):
-                raise UsageError(
-                    f"the workflow cannot be read: {left_out}", hint="`nlapi workflow check` has each fault"
-                )
-            names = ", ".join(entry.id for entry in self.workflows) or "none"
-            message = (
-                f"{self.location or self.title} has no workflow {id}" if id else "several workflows, and none named"
-            )
-            raise UsageError(message, hint=f"its workflows: {names}")
-        return workflow
+        named = [workflow for workflow in self.workflows if id in ("", workflow.id)]
+        if len(named) == 1:
+            return named[0]
+        unread = f"workflows.{id}." if id else "workflows"
+        if left_out := next((issue for issue in self.issues if f"{issue.where}.".startswith(unread)), None):
+            raise UsageError(f"the workflow cannot be read: {left_out}", hint="`nlapi workflow check` has each fault")
+        names = ", ".join(entry.id for entry in self.workflows) or "none"
+        message = f"{self.location or self.title} has no workflow {id}" if id else "several workflows, and none named"
+        raise UsageError(message, hint=f"its workflows: {names}")

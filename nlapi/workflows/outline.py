@@ -16,7 +16,7 @@ from nlapi.openapi.jsonpath import compile_jsonpath
 from nlapi.openapi.spec import Effect, Operation, Spec, gravest
 from nlapi.patterns import pattern_fault
 from nlapi.resources.effect_arguments import UNKNOWN, possible_effect
-from nlapi.tools.arguments import check
+from nlapi.tools.arguments import check, plain_values
 from nlapi.tools.quantities.units import to_wire_units
 from nlapi.tools.rules import PolicyRule, Ruling, denial_message, is_denied
 from nlapi.tools.sending.run import Target
@@ -31,6 +31,7 @@ from nlapi.workflows.expressions import (
     first_name,
     parse_condition,
     parse_expression,
+    read_expression,
 )
 from nlapi.workflows.model import (
     ArazzoWorkflow,
@@ -47,11 +48,7 @@ from nlapi.workflows.sources import LinkedDocument
 
 def syntax_fault(step: WorkflowStep) -> str:
     """Return the first text of a step that cannot be evaluated, whatever is answered; "" for none."""
-    nodes = [(f"parameters.{entry.name}", entry.value) for entry in step.parameters]
-    if step.body is not None:
-        nodes += [("payload", step.body.payload)]
-        nodes += [(f"replacements.{entry.target}", entry.value) for entry in step.body.replacements]
-    for place, node in nodes:
+    for place, node in step.values:
         if fault := next(selector_faults(node), ""):
             return f"{place}: {fault}"
         for text in expressions_in(node):
@@ -59,24 +56,21 @@ def syntax_fault(step: WorkflowStep) -> str:
                 parse_expression(text)
             except ExpressionError as error:
                 return f"{place}: {error}"
-    actions = (*step.on_success, *step.on_failure)
-    criteria = [*step.criteria, *(criterion for action in actions for criterion in action.criteria)]
+    criteria = [*step.criteria, *(criterion for action in step.actions for criterion in action.criteria)]
     return next(filter(None, map(criterion_fault, criteria)), "")
 
 
 def selector_faults(node: Any) -> Iterator[str]:
     """Yield what is wrong with the selectors in a value."""
-    if isinstance(node, Selector):
-        if node.kind is CriterionKind.XPATH:
-            yield NO_XPATH
-        elif node.kind is CriterionKind.JSONPATH:
-            try:
-                compile_jsonpath(node.selector)
-            except ValueError as error:
-                yield str(error)
-    elif isinstance(node, (Mapping, list)):
-        for item in node.values() if isinstance(node, Mapping) else node:
-            yield from selector_faults(item)
+    for selector in plain_values(node):
+        match selector:
+            case Selector(kind=CriterionKind.XPATH):
+                yield NO_XPATH
+            case Selector(kind=CriterionKind.JSONPATH, selector=text):
+                try:
+                    compile_jsonpath(text)
+                except ValueError as error:
+                    yield str(error)
 
 
 def criterion_fault(criterion: Criterion) -> str:
@@ -106,8 +100,8 @@ MAX_ENTRIES = MAX_STEPS
 class OutlineEntry:
     """One step of the tree. `path` is the id of its call during the run.
 
-    `bound` is the call as far as it is known, None where it cannot be built: `fault` says why. `flow` are its actions
-    in words; `depth` is 0 for a step of the workflow itself.
+    `bound` is the call as far as it is known, None where it cannot be built: `fault` says why. `depth` is 0 for a step
+    of the workflow itself.
     """
 
     path: str
@@ -117,7 +111,12 @@ class OutlineEntry:
     workflow: ArazzoWorkflow | None = None
     bound: StepCall | None = None
     fault: str = ""
-    flow: tuple[str, ...] = ()
+
+    @property
+    def flow(self) -> tuple[str, ...]:
+        """Its actions in words."""
+        successes = [f"on success: {action_text(action)}" for action in self.step.on_success]
+        return (*successes, *(f"on failure: {action_text(action)}" for action in self.step.on_failure))
 
     @property
     def effect(self) -> Effect | None:
@@ -153,14 +152,16 @@ class WorkflowOutline:
 
     def source_of(self, entry: OutlineEntry, expression: str) -> OutlineEntry | None:
         """Return the entry of the step whose output an expression in another is; None for any other expression."""
-        try:
-            parsed = parse_expression(expression)
-        except ExpressionError:
-            return None
+        parsed = read_expression(expression)
         if parsed is None or parsed.root is not Root.STEPS:
             return None
         path = entry.path.removesuffix(entry.step.id) + parsed.owner
         return next((other for other in self.entries if other.path == path), None)
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """The operations of its calls, in order."""
+        return tuple(entry.operation for entry in self.entries if entry.operation is not None)
 
     @property
     def changes(self) -> tuple[OutlineEntry, ...]:
@@ -212,7 +213,7 @@ class _Outliner:
             raise UsageError(f"{workflow.id} has more than {MAX_ENTRIES:,} steps; no person reviews so many")
         self.unread += (issue for issue in _unread_parts(linked, workflow) if issue not in self.unread)
         for id in workflow.depends_on:
-            target = linked.target(WorkflowStep(id="", workflow_id=id))
+            target = linked.called(id)
             if target.workflow is None or target.document is None:
                 raise UsageError(f"{workflow.id} depends on the workflow {id}, which the document does not have")
             if id in self.waiting:
@@ -223,18 +224,18 @@ class _Outliner:
                 self.walk(target.document, target.workflow, inputs, f"{path}{target.workflow.id}/", depth + 1)
                 self.waiting.remove(id)
                 self.completed.append(target.workflow)
-        scope = Scope(workflow=workflow, document=linked.document, inputs=with_defaults(workflow, inputs))
-        scope.strict = self.strict
+        values = with_defaults(workflow, inputs)
+        scope = Scope(workflow=workflow, document=linked.document, inputs=values, strict=self.strict)
         for step in workflow.steps:
             self._add(linked, workflow, step, scope, path, depth)
         followed = {
             action.workflow_id
             for step in workflow.steps
-            for action in (*step.on_success, *step.on_failure, *workflow.success_actions, *workflow.failure_actions)
+            for action in (*step.actions, *workflow.success_actions, *workflow.failure_actions)
             if action.kind is StepActionKind.GOTO and action.workflow_id
         }
         for id in sorted(followed):
-            target = linked.target(WorkflowStep(id="", workflow_id=id))
+            target = linked.called(id)
             if target.workflow is not None and target.document is not None and f"{id}/" not in path:
                 self.walk(target.document, target.workflow, inputs, f"{path}{target.workflow.id}/", depth + 1)
 
@@ -242,30 +243,31 @@ class _Outliner:
         self, linked: LinkedDocument, workflow: ArazzoWorkflow, step: WorkflowStep, scope: Scope, path: str, depth: int
     ) -> None:
         target = linked.target(step)
-        flow = tuple(_flow(step))
-        syntax = syntax_fault(step)
-        common: dict[str, Any] = {"path": path + step.id, "step": step, "depth": depth, "flow": flow}
+        operation, fault, bound = target.operation, syntax_fault(step), None
+        if operation is not None:
+            try:
+                defaults = self.defaults.get(operation.spec, {})
+                bound = bind(operation, step, scope, id=path + step.id, defaults=defaults, partial=True)
+                fault = fault or _argument_fault(bound)
+            except BindError as error:
+                fault = f"{error}{f' ({error.hint})' if error.hint else ''}"
+        elif target.workflow is None:
+            fault = str(target.issues[0]) if target.issues else "it calls nothing"
+        self.entries.append(
+            OutlineEntry(
+                path=path + step.id,
+                step=step,
+                depth=depth,
+                operation=operation,
+                workflow=target.workflow,
+                bound=bound,
+                fault=fault,
+            )
+        )
         if target.workflow is not None and target.document is not None:
-            self.entries.append(OutlineEntry(workflow=target.workflow, fault=syntax, **common))
             nested = {parameter.name: _known(parameter.value, scope) for parameter in step.parameters}
             inputs = {name: value for name, value in nested.items() if value is not ABSENT}
             self.walk(target.document, target.workflow, inputs, f"{path}{step.id}/", depth + 1)
-            return
-        if target.operation is None:
-            fault = str(target.issues[0]) if target.issues else "it calls nothing"
-            self.entries.append(OutlineEntry(fault=fault, **common))
-            return
-        operation = target.operation
-        try:
-            defaults = self.defaults.get(operation.spec, {})
-            bound = bind(operation, step, scope, id=path + step.id, defaults=defaults, partial=True)
-        except BindError as error:
-            fault = f"{error}{f' ({error.hint})' if error.hint else ''}"
-            self.entries.append(OutlineEntry(operation=operation, fault=fault, **common))
-            return
-        self.entries.append(
-            OutlineEntry(operation=operation, bound=bound, fault=syntax or _argument_fault(bound), **common)
-        )
 
 
 def outline(
@@ -300,10 +302,7 @@ def _unread_parts(linked: LinkedDocument, workflow: ArazzoWorkflow) -> Iterator[
 
 def source_text(expression: str) -> str:
     """Return in words where the value of an expression comes from: `id of find-account`."""
-    try:
-        parsed = parse_expression(expression)
-    except ExpressionError:
-        return expression
+    parsed = read_expression(expression)
     if parsed is not None and parsed.root is Root.INPUTS:
         return f"the input {first_name(parsed.name)}"
     if parsed is None or parsed.root not in (Root.STEPS, Root.WORKFLOWS):
@@ -331,12 +330,6 @@ def _known(node: Any, scope: Scope) -> Any:
         return scope.value(node)
     except UnresolvedError:
         return ABSENT
-
-
-def _flow(step: WorkflowStep) -> Iterator[str]:
-    """Yield the step's own actions in words."""
-    yield from (f"on success: {action_text(action)}" for action in step.on_success)
-    yield from (f"on failure: {action_text(action)}" for action in step.on_failure)
 
 
 def action_text(action: StepAction) -> str:
@@ -448,17 +441,21 @@ def unsendable(tree: WorkflowOutline, targets: Mapping[Spec, Target]) -> Iterato
 
 def denials(tree: WorkflowOutline, targets: Mapping[Spec, Target]) -> Iterator[str]:
     """Yield the steps that the user's policy denies, with the rule that does."""
-    for entry in tree.entries:
-        rule = rule_of(entry, targets)
-        if entry.operation is not None and rule is not None and is_denied(rule):
-            yield denial_message(entry.operation, rule)
+    yield from (denial_message(operation, rule) for operation, rule in _rules(tree, targets) if is_denied(rule))
 
 
 def question_rule(tree: WorkflowOutline, targets: Mapping[Spec, Target]) -> str:
     """Return the rule of the user's policy that wants a question about a step each time; "" for none."""
-    rules = (rule_of(entry, targets) for entry in tree.entries)
-    rule = next((rule for rule in rules if rule is not None and rule.verdict is Ruling.ASK), None)
-    return f"your policy says {rule}" if rule is not None else ""
+    rules = (f"your policy says {rule}" for _, rule in _rules(tree, targets) if rule.verdict is Ruling.ASK)
+    return next(rules, "")
+
+
+def _rules(tree: WorkflowOutline, targets: Mapping[Spec, Target]) -> Iterator[tuple[Operation, PolicyRule]]:
+    """Yield the rules of the user's policy that decide on the steps."""
+    for entry in tree.entries:
+        rule = rule_of(entry, targets)
+        if entry.operation is not None and rule is not None:
+            yield entry.operation, rule
 
 
 def rule_of(entry: OutlineEntry, targets: Mapping[Spec, Target]) -> PolicyRule | None:
@@ -486,17 +483,8 @@ def unstored_names(workflow: ArazzoWorkflow, inputs: Mapping[str, Any]) -> froze
 
 def secret_texts(workflow: ArazzoWorkflow, inputs: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the texts of the secret inputs that were given, those inside an object or a list too."""
-    texts: list[str] = []
-    nodes = [inputs[name] for name in secret_names(workflow) if name in inputs]
-    while nodes:
-        node = nodes.pop()
-        if isinstance(node, Mapping):
-            nodes += node.values()
-        elif isinstance(node, list):
-            nodes += node
-        elif not isinstance(node, (File, bool, type(None))):
-            texts.append(str(node))
-    return tuple(texts)
+    values = plain_values([inputs[name] for name in secret_names(workflow) if name in inputs])
+    return tuple(str(value) for value in values if not isinstance(value, (File, bool, type(None))))
 
 
 def unmaskable_name(workflow: ArazzoWorkflow, inputs: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from nlapi.english.word_similarity import rarity, similarity_or_synonym
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.planner.planner import OfflinePlanner, read_question
 from nlapi.tools.arguments import argument_schema
+from nlapi.tools.plan import Plan
 from nlapi.tools.search.index import (
     FIELD_WEIGHTS,
     Fields,
@@ -35,20 +36,11 @@ from nlapi.workflows.workflow_tools import WorkflowTool, WorkflowTools
 MIN_SURE = 0.5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SentenceInputs:
-    """The call of a workflow that a sentence means, with the inputs that it says, and those that have to be asked for.
+def read_inputs(question: str, entry: WorkflowTool, known_values: Mapping[str, Any]) -> Plan | None:
+    """Return the call of a workflow with the inputs that a sentence says, and those that have to be asked for.
 
-    `confidence` is from 0 to 1.
+    None where it asks for no change and the workflow makes one.
     """
-
-    call: Call
-    missing: tuple[Missing, ...]
-    confidence: float
-
-
-def read_inputs(question: str, entry: WorkflowTool, known_values: Mapping[str, Any]) -> SentenceInputs | None:
-    """Return the inputs that a sentence says; None where it asks for no change and the workflow makes one."""
     plan = OfflinePlanner((entry.tool,)).plan(question, known=known_values, chosen=entry.operation)
     if not plan.calls:
         return None
@@ -63,29 +55,14 @@ def read_inputs(question: str, entry: WorkflowTool, known_values: Mapping[str, A
     }
     arguments = {name: value for name, value in call.arguments.items() if name not in unsure}
     sources = tuple(source for source in account.sources if source.argument.partition(".")[0] not in unsure)
-    asked = {item.argument for item in plan.missing}
-    doubtful = tuple(
-        Missing(
-            tool=entry.tool,
-            argument=name,
-            description=str((schema := argument_schema(entry.tool, name)).get("description", "")),
-            schema=schema,
-        )
-        for name in entry.tool.required
-        if name in unsure and name not in asked
-    )
-    account = replace(account, sources=sources)
-    return SentenceInputs(
-        call=replace(call, arguments=arguments, account=account),
-        missing=(*plan.missing, *doubtful),
-        confidence=plan.confidence,
-    )
-
-
-def without_values(question: str, entry: WorkflowTool) -> str:
-    """Return a sentence without the names, ids and quotations in it."""
-    catalogue = OfflinePlanner((entry.tool,)).catalogue
-    return read_question(question, catalogue, date.today()).without_values(catalogue.index.is_entity)
+    missing = list(plan.missing)
+    for name in entry.tool.required:
+        if name in unsure and not any(item.argument == name for item in plan.missing):
+            schema = argument_schema(entry.tool, name)
+            about = str(schema.get("description", ""))
+            missing.append(Missing(tool=entry.tool, argument=name, description=about, schema=schema))
+    call = replace(call, arguments=arguments, account=replace(account, sources=sources))
+    return replace(plan, calls=(call,), missing=tuple(missing))
 
 
 def _reasons_against(call: Call, account: Account, question: str) -> Iterator[str]:
@@ -126,34 +103,19 @@ class WorkflowMatch:
     is_confident: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Entry:
-    workflow: ArazzoWorkflow
-    document: WorkflowDocument
-    terms: frozenset[str]
-    operations: tuple[Operation, ...]
-
-
 class WorkflowIndex:
     """An immutable index over the workflows of several documents; of linked ones, the operations of the steps count."""
 
     def __init__(self, documents: Iterable[WorkflowDocument | LinkedDocument]) -> None:
-        self._entries: list[_Entry] = []
-        texts: list[Fields] = []
+        self._entries: list[tuple[WorkflowDocument, ArazzoWorkflow, tuple[Operation, ...]]] = []
         for entry in documents:
             document = entry.document if isinstance(entry, LinkedDocument) else entry
             for workflow in document.workflows:
-                texts.append(_weighted_texts(workflow))
-                self._entries.append(
-                    _Entry(
-                        workflow=workflow,
-                        document=document,
-                        terms=workflow_terms(workflow),
-                        operations=_operations(entry, workflow) if isinstance(entry, LinkedDocument) else (),
-                    )
-                )
+                operations = _operations(entry, workflow) if isinstance(entry, LinkedDocument) else ()
+                self._entries.append((document, workflow, operations))
+        texts = [_weighted_texts(workflow) for _, workflow, _ in self._entries]
         self._texts = TextIndex(build_postings(texts), len(texts))
-        specs = dict.fromkeys(operation.spec for entry in self._entries for operation in entry.operations)
+        specs = dict.fromkeys(operation.spec for _, _, operations in self._entries for operation in operations)
         self._operations = Index(operation for spec in specs for operation in spec.visible_operations)
 
     def __len__(self) -> int:
@@ -164,44 +126,31 @@ class WorkflowIndex:
         phrase = read_phrase(question)
         words = [word.stem for word in distinct_words(phrase)]
         texts = self._texts.near_scores(phrase)
-        relevance = self._relevance(question, list(texts))
+        relevance: dict[Operation, float] = {}
+        if any(self._entries[number][2] for number in texts):
+            relevance = dict(self._operations.search(question, len(self._operations), include_all=True))
         scores = [
-            (score + _OPERATION_WEIGHT * _mean(relevance, self._entries[number].operations), -number)
+            (score + _OPERATION_WEIGHT * _mean(relevance, self._entries[number][2]), -number)
             for number, score in texts.items()
         ]
         ranked = sorted(scores, reverse=True)
         margin = ranked[0][0] - ranked[1][0] if len(ranked) > 1 else _RECALL_MARGIN
         matches: list[WorkflowMatch] = []
         for score, place in ranked[:limit]:
-            entry = self._entries[-place]
-            coverage, count = _share(words, entry.terms)
+            document, workflow, _ = self._entries[-place]
+            coverage, count = _share(words, workflow_terms(workflow))
             is_clear = not matches and margin >= _RECALL_MARGIN and count >= _MIN_WORDS and coverage >= _MIN_COVERAGE
             matches.append(
                 WorkflowMatch(
-                    workflow=entry.workflow,
-                    document=entry.document,
-                    score=score,
-                    coverage=coverage,
-                    is_confident=is_clear,
+                    workflow=workflow, document=document, score=score, coverage=coverage, is_confident=is_clear
                 )
             )
         return matches
-
-    def _relevance(self, question: str, candidates: Sequence[int]) -> dict[Operation, float]:
-        """Return the relevance of the operations of the APIs, where a candidate has any."""
-        if not any(self._entries[number].operations for number in candidates):
-            return {}
-        return dict(self._operations.search(question, len(self._operations), include_all=True))
 
 
 def workflow_terms(workflow: ArazzoWorkflow) -> frozenset[str]:
     """Return the stems of all that a workflow says."""
     return frozenset(term for _, terms in _weighted_texts(workflow) for term in terms)
-
-
-def are_same(first: str, second: str) -> bool:
-    """Return whether two stems say the same."""
-    return similarity_or_synonym(first, second) >= _SAME
 
 
 def _weighted_texts(workflow: ArazzoWorkflow) -> Fields:
@@ -264,7 +213,13 @@ class PlainMatcher:
         if entry is None:
             return None
         words = _stems(question)
-        named, *others = (_named_share(match.workflow, words) for match in matches)
+        named, *others = (
+            max(
+                _share(dict.fromkeys(text_terms(text)), words)[0]
+                for text in (match.workflow.id, match.workflow.summary)
+            )
+            for match in matches
+        )
         margin = matches[0].score - matches[1].score if len(matches) > 1 else _MIN_MARGIN
         if named < _MIN_NAMED or named - max(others, default=0.0) < _MIN_LEAD or margin < _MIN_MARGIN:
             return None
@@ -287,16 +242,11 @@ class PlainMatcher:
         return self._tools.get((matches[0].document, matches[0].workflow.id)) if matches else None
 
 
-def _named_share(workflow: ArazzoWorkflow, words: Sequence[str]) -> float:
-    """Return the share of the id or of the summary of a workflow that the sentence has."""
-    return max(_share(dict.fromkeys(text_terms(text)), words)[0] for text in (workflow.id, workflow.summary))
-
-
 def _share(words: Iterable[str], terms: Iterable[str]) -> tuple[float, int]:
     """Return the share of words, by rarity, that are among terms, themselves or as synonyms, and how many are."""
     words, terms = tuple(words), tuple(terms)
     total = sum(map(rarity, words))
-    common = [word for word in words if any(are_same(word, term) for term in terms)]
+    common = [word for word in words if any(similarity_or_synonym(word, term) >= _SAME for term in terms)]
     return (sum(map(rarity, common)) / total if total else 0.0), len(common)
 
 
@@ -306,12 +256,13 @@ def _stems(text: str) -> list[str]:
 
 def _free_words(question: str, entry: WorkflowTool) -> list[str]:
     """Return the stems of the words that are neither values of the inputs nor names, ids or quotations."""
-    # The embedded planner takes long to import: few sentences come so far.
-
-    said = read_inputs(question, entry, {})
-    sources = said.call.account.sources if said is not None and said.call.account is not None else ()
+    plan = read_inputs(question, entry, {})
+    account = plan.calls[0].account if plan is not None else None
+    sources = account.sources if account is not None else ()
     used = {term for source in sources for word in source.words.split() for term in word_terms(word)}
-    return [word for word in _stems(without_values(question, entry)) if word not in used]
+    catalogue = OfflinePlanner((entry.tool,)).catalogue
+    rest = read_question(question, catalogue, date.today()).without_values(catalogue.index.is_entity)
+    return [word for word in _stems(rest) if word not in used]
 
 
 def _operation_terms(operation: Operation) -> frozenset[str]:

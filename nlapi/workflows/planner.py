@@ -22,7 +22,8 @@ from nlapi.tools.sending.run import locate_arguments
 from nlapi.tools.tool import Call
 from nlapi.workflows.bind import StepExchange
 from nlapi.workflows.engine import MAX_DELAY, NOTHING_UNSTORED, RunState, Unstored, WorkflowRun, restore, snapshot
-from nlapi.workflows.outline import OutlineEntry, WorkflowOutline
+from nlapi.workflows.model import WorkflowStep
+from nlapi.workflows.outline import OutlineEntry, WorkflowOutline, count_text
 from nlapi.workflows.sources import LinkedDocument
 
 NAME = "workflow"
@@ -65,15 +66,14 @@ class WorkflowPlanner:
         names = ", ".join(bound.call.id.removeprefix(self.run.id) for bound in calls)
         yield Plan(
             calls=tuple(bound.call for bound in calls),
-            understood=f"step {self.position(calls[0].step.id)}: {names}",
+            understood=f"step {self._position(calls[0].step)}: {names}",
             raw=StoredState(planner=NAME, data=state),
         )
 
-    def position(self, step_id: str) -> str:
+    def _position(self, step: WorkflowStep) -> str:
         """Return the place of a step in its workflow: 2 of 5."""
         steps = self.run.frames[-1].workflow.steps
-        number = next((index for index, step in enumerate(steps, 1) if step.id == step_id), 0)
-        return f"{number} of {len(steps)}"
+        return f"{steps.index(step) + 1} of {len(steps)}"
 
     def take_stored(self, step: Step) -> bool:
         """Take an answer of a transcript; return False where it has to come again, as the run failed at it, or as what
@@ -178,8 +178,7 @@ def summary(run: WorkflowRun) -> str:
     sent = sum(1 for report in run.reports if report.call_id)
     if run.state is RunState.FAILED:
         return f"{run.workflow.id} stopped: {run.failure}"
-    steps = f"{sent} call{'' if sent == 1 else 's'}"
-    return f"{run.workflow.id} is done{f' up to {run.until}' if run.until else ''}: {steps}"
+    return f"{run.workflow.id} is done{f' up to {run.until}' if run.until else ''}: {count_text(sent, 'call')}"
 
 
 def run_record(run: WorkflowRun, tree: WorkflowOutline | None = None) -> dict[str, Any]:
@@ -219,18 +218,16 @@ def run_lines(run: WorkflowRun) -> Iterator[str]:
 def failure_lines(run: WorkflowRun, tree: WorkflowOutline) -> Iterator[str]:
     """Yield why a run stopped, what of it was done before, and what was not."""
     yield summary(run)
-    effects = {entry.path: entry.effect for entry in tree.entries}
     done = [report for report in run.reports if not report.failure and report.call_id]
-    changes = [report.path for report in done if effects.get(report.path) in (Effect.WRITE, Effect.DESTROY)]
-    reads = len(done) - len(changes)
+    paths = {entry.path for entry in tree.changes}
+    changes = [report.path for report in done if report.path in paths]
     if changes:
         yield f"changed before: {', '.join(map(single_line, dict.fromkeys(changes)))}"
     elif done:
-        yield f"nothing was changed before; {reads} read{'' if reads == 1 else 's'} answered"
-    last = run.reports[-1] if run.reports else None
-    is_change = last is not None and effects.get(last.path) in (Effect.WRITE, Effect.DESTROY)
-    if is_change and last is not None and last.failure and last.status is not None and 200 <= last.status < 300:
-        yield f"{single_line(last.path)} was answered with {last.status}: its change was carried out"
+        yield f"nothing was changed before; {count_text(len(done), 'read')} answered"
+    for last in run.reports[-1:]:
+        if last.path in paths and last.failure and 200 <= (last.status or 0) < 300:
+            yield f"{single_line(last.path)} was answered with {last.status}: its change was carried out"
     if left := unreached(run, tree):
         yield f"not run: {', '.join(single_line(entry.path) for entry in left)}"
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
@@ -19,7 +19,7 @@ from nlapi.errors import DescriptionError, Issue, Level
 from nlapi.openapi.document import read_tree
 from nlapi.openapi.egress import origin_of
 from nlapi.openapi.fetch import fetch
-from nlapi.openapi.spec import as_text
+from nlapi.openapi.spec import as_map, as_text
 from nlapi.schema_validator import strict_class
 from nlapi.workflows.model import (
     ArazzoWorkflow,
@@ -38,6 +38,7 @@ from nlapi.workflows.model import (
 )
 
 T = TypeVar("T")
+Named = TypeVar("Named", ArazzoWorkflow, WorkflowStep)
 
 VERSIONS = ("1.0.", "1.1.")
 
@@ -167,10 +168,8 @@ def _without(node: Any, left_out: frozenset[Path], path: Path) -> Any:
             key: _without(value, left_out, (*path, key)) for key, value in node.items() if (*path, key) not in left_out
         }
     if isinstance(node, list):
-        places = [(*path, index) for index in range(len(node))]
-        return [
-            _without(value, left_out, place) for place, value in zip(places, node, strict=True) if place not in left_out
-        ]
+        places = [((*path, index), value) for index, value in enumerate(node)]
+        return [_without(value, left_out, place) for place, value in places if place not in left_out]
     return node
 
 
@@ -196,14 +195,13 @@ class _DocumentReader:
     def document(self, version: str, location: str, tree: Mapping[str, Any]) -> WorkflowDocument:
         info = self.tree.get("info", {})
         sources = tuple(self._list(self.tree, "sourceDescriptions", "", _source))
-        workflows = tuple(self._list(self.tree, "workflows", "", self._workflow))
-        self._report_duplicates("workflows", [workflow.id for workflow in workflows])
+        workflows = self._by_id("workflows", self._list(self.tree, "workflows", "", self._workflow))
         self._report_duplicates("sourceDescriptions", [source.name for source in sources])
         return WorkflowDocument(
             version=version,
             title=as_text(info.get("title")),
             sources=sources,
-            workflows=_first_of_each(workflows),
+            workflows=workflows,
             location=location,
             issues=tuple(dict.fromkeys(self.issues)),
             tree=tree,
@@ -211,11 +209,10 @@ class _DocumentReader:
 
     def _workflow(self, node: Mapping[str, Any], where: str) -> ArazzoWorkflow:
         where = f"workflows.{node['workflowId']}"
-        steps = tuple(self._list(node, "steps", where, self._step))
-        self._report_duplicates(f"{where}.steps", [step.id for step in steps])
+        steps = self._by_id(f"{where}.steps", self._list(node, "steps", where, self._step))
         return ArazzoWorkflow(
             id=node["workflowId"],
-            steps=_first_of_each(steps),
+            steps=steps,
             summary=node.get("summary", ""),
             description=node.get("description", ""),
             inputs=self._inputs(node.get("inputs"), f"{where}.inputs"),
@@ -275,15 +272,11 @@ class _DocumentReader:
 
     def _inputs(self, node: Any, where: str) -> Mapping[str, Any]:
         """Return the schema of the inputs, with references to the components followed, those of its properties too."""
-        schema = self._followed(node if isinstance(node, Mapping) else {}, where)
-        properties = schema.get("properties")
-        if not isinstance(properties, Mapping) or not any(map(_has_reference, properties.values())):
-            return schema
-        followed = {
-            name: self._followed(value, f"{where}.{name}") if _has_reference(value) else value
-            for name, value in properties.items()
-        }
-        return {**schema, "properties": followed}
+        schema = self._followed(as_map(node), where)
+        properties = as_map(schema.get("properties"))
+        references = {name: value for name, value in properties.items() if "$ref" in as_map(value)}
+        followed = {name: self._followed(value, f"{where}.{name}") for name, value in references.items()}
+        return {**schema, "properties": {**properties, **followed}} if followed else schema
 
     def _followed(self, schema: Mapping[str, Any], where: str) -> Mapping[str, Any]:
         """Return a schema, or the one of the same document that it refers to."""
@@ -314,6 +307,15 @@ class _DocumentReader:
                     continue
                 entry = {**component, "value": entry["value"]} if "value" in entry else component
             yield read(entry, place)
+
+    def _by_id(self, where: str, entries: Iterable[Named]) -> tuple[Named, ...]:
+        """Return the entries without those that have the id of an earlier one."""
+        read = list(entries)
+        self._report_duplicates(where, [entry.id for entry in read])
+        by_id: dict[str, Named] = {}
+        for entry in read:
+            by_id.setdefault(entry.id, entry)
+        return tuple(by_id.values())
 
     def _report_duplicates(self, where: str, names: list[str]) -> None:
         for name, count in Counter(names).items():
@@ -382,22 +384,7 @@ def _is_selector(node: Mapping[str, Any]) -> bool:
     return as_text(node["context"]).startswith("$") and kind in ("jsonpath", "jsonpointer", "xpath")
 
 
-Named = TypeVar("Named", ArazzoWorkflow, WorkflowStep)
-
-
-def _first_of_each(entries: tuple[Named, ...]) -> tuple[Named, ...]:
-    """Return the entries without those that have the id of an earlier one."""
-    by_id: dict[str, Named] = {}
-    for entry in entries:
-        by_id.setdefault(entry.id, entry)
-    return tuple(by_id.values())
-
-
 def _follow_pointer(tree: object, pointer: str) -> object:
     for step in pointer.split("/"):
         tree = tree.get(step.replace("~1", "/").replace("~0", "~")) if isinstance(tree, Mapping) else None
     return tree
-
-
-def _has_reference(schema: object) -> bool:
-    return isinstance(schema, Mapping) and "$ref" in schema

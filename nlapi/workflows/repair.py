@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from nlapi.english.words import name_key, name_words, singular_words
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import Operation, as_map, escape_step
 from nlapi.resources.id_sources import id_sources
 from nlapi.resources.nouns import ID_WORDS, is_id_argument, singular_noun, target_noun
 from nlapi.resources.paths import Place, position, segments, shape
@@ -21,17 +21,14 @@ from nlapi.workflows.expressions import (
     EACH,
     Accessors,
     Expression,
-    ExpressionError,
     ExpressionPart,
     Root,
-    describes_status,
     expressions_in,
-    parse_expression,
     pointer,
-    required_status,
+    read_expression,
     split_name,
 )
-from nlapi.workflows.model import ArazzoWorkflow, Criterion, StepParameter, WorkflowStep
+from nlapi.workflows.model import ArazzoWorkflow, StepParameter, WorkflowStep
 from nlapi.workflows.read import with_tree
 from nlapi.workflows.sources import LinkedDocument, ask_nested
 from nlapi.workflows.value_schemas import (
@@ -118,8 +115,6 @@ class RepairKind(StrEnum):
     """a required value that nothing gives becomes an input"""
     TYPE = "type"
     """the input has the type that the operation takes"""
-    STATUS = "status"
-    """the status that the operation describes"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,10 +135,6 @@ class Repair:
         return f"{self.kind}: {self.where}: {verb}{change} ({self.reason})"
 
 
-Note = Callable[[RepairKind, str, Any, Any, str], None]
-"""Records a repair: its kind, its place, what stood there, what stands there now, and the reason."""
-
-
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else "" if value is None else str(value)
     return text if len(text) <= 100 else f"{text[:97]}..."
@@ -151,11 +142,10 @@ def _short(value: Any) -> str:
 
 def repair(linked: LinkedDocument) -> tuple[LinkedDocument, tuple[Repair, ...]]:
     """Return a document with its repairs made, and the list of them; the tree of it can be written to a file."""
-    repairer = _Repairer(linked=replace_tree(linked, unshared(linked.document.tree)))
+    repairer = _Repairer(replace_tree(linked, unshared(linked.document.tree)))
     for workflow in linked.document.workflows:
         for step in workflow.steps:
-            repairer.step(workflow.id, step.id)
-        repairer.outputs(workflow.id)
+            repairer.repair_step(workflow.id, step.id)
     return repairer.linked, tuple(repairer.repairs)
 
 
@@ -164,272 +154,209 @@ def replace_tree(linked: LinkedDocument, tree: dict[str, Any]) -> LinkedDocument
     return ask_nested(replace(linked, document=with_tree(linked.document, tree)))
 
 
-@dataclass(slots=True, kw_only=True)
 class _Repairer:
-    linked: LinkedDocument
-    repairs: list[Repair] = field(default_factory=list)
-    reloaded: int = 0
-    """the number of repairs that `linked` has"""
-    schemas: ValueSchemas = field(init=False)
-    workflow: ArazzoWorkflow = field(init=False)
-    current: WorkflowStep = field(init=False)
-    references: StepReferences = field(init=False)
+    """The repair of one document, step by step: what is under repair is of the edited tree.
 
-    def __post_init__(self) -> None:
-        self.schemas = ValueSchemas(linked=self.linked)
+    `node` is the node of the step, `tool` that of its operation, and `where` the place of the step.
+    """
+
+    workflow: ArazzoWorkflow
+    step: WorkflowStep
+    node: dict[str, Any]
+    tool: Tool
+    where: str
+
+    def __init__(self, linked: LinkedDocument) -> None:
+        self.linked = linked
+        self.schemas = ValueSchemas(linked=linked)
+        self.repairs: list[Repair] = []
+        # The number of repairs that `linked` has.
+        self.loaded = 0
 
     @property
     def tree(self) -> Any:
         return self.linked.document.tree
 
-    def step(self, workflow_id: str, step_id: str) -> None:
+    @property
+    def operation(self) -> Operation:
+        return self.tool.operation
+
+    def _schema(self, place: Place) -> ValueSchema | None:
+        """Return the schema of a place of the operation; None where it has no such place."""
+        return self.schemas.argument(self.operation, *place)
+
+    def repair_step(self, workflow_id: str, step_id: str) -> None:
         """Repair one step; the steps that it refers to are repaired already."""
         self._open(workflow_id, step_id)
-        node = step_node(self.tree, workflow_id, step_id)
-        operation = self.linked.target(self.current).operation
+        operation = self.linked.target(self.step).operation
         if operation is None:
             return
-        where = f"workflows.{workflow_id}.steps.{step_id}"
-        self._operation_path(node, operation, where)
-        self._criteria(node, operation, where)
-        self._step_outputs(node, operation, where)
-        tool = compile_tool(operation)
-        self._parameters(node, tool, where)
-        self._payload(node, tool, where)
+        self.node, self.tool = step_node(self.tree, workflow_id, step_id), compile_tool(operation)
+        self.where = f"workflows.{workflow_id}.steps.{step_id}"
+        self._operation_path()
+        self._step_outputs()
+        self._parameters()
+        self._payload()
         self._reload()
-        self._open(workflow_id, step_id)
-        RequiredArguments(references=self.references).add(node, tool, where)
+        self._required_arguments()
         self._reload()
 
-    def outputs(self, workflow_id: str) -> None:
-        """Repair the outputs of a workflow."""
-        self._open(workflow_id)
-        outputs: Any = workflow_node(self.tree, workflow_id).get("outputs")
-        for name, value in list(outputs.items()) if isinstance(outputs, dict) else ():
-            where = f"workflows.{workflow_id}.outputs.{name}"
-            fixed = self.references.mend(value, where)
-            if fixed is not None:
-                outputs[name] = fixed
-        self._reload()
-
-    def _open(self, workflow_id: str, step_id: str = "") -> None:
+    def _open(self, workflow_id: str, step_id: str) -> None:
         self.workflow = self.linked.document.workflow(workflow_id)
-        step = self.workflow.step(step_id) if step_id else None
-        self.current = step if step is not None else WorkflowStep(id="")
-        self.references = StepReferences(
-            schemas=self.schemas, workflow=self.workflow, step_id=self.current.id, note=self._note, tree=self.tree
-        )
+        self.step = next(step for step in self.workflow.steps if step.id == step_id)
 
     def _reload(self) -> None:
         # Each edit has its repair, and a document of many steps takes long to read.
-        if self.reloaded == len(self.repairs):
-            return
-        self.reloaded = len(self.repairs)
-        self.linked = replace_tree(self.linked, self.tree)
-        self.schemas = ValueSchemas(linked=self.linked, readers=self.schemas.readers)
+        if self.loaded < len(self.repairs):
+            self.loaded = len(self.repairs)
+            self.linked = replace_tree(self.linked, self.tree)
+            self.schemas = ValueSchemas(linked=self.linked, readers=self.schemas.readers)
+            self._open(self.workflow.id, self.step.id)
 
     def _note(self, kind: RepairKind, where: str, before: Any, after: Any, reason: str) -> None:
         self.repairs.append(Repair(kind=kind, where=where, before=before, after=after, reason=reason))
 
-    def _operation_path(self, node: dict[str, Any], operation: Operation, where: str) -> None:
-        if "operationPath" not in node or not self.linked.target(self.current).issues:
+    def _operation_path(self) -> None:
+        node, operation = self.node, self.operation
+        if "operationPath" not in node or not self.linked.target(self.step).issues:
             return
         name = next((name for name, spec in self.linked.specs.items() if spec is operation.spec), "")
-        path = operation.path.replace("~", "~0").replace("/", "~1")
-        form = f"{{$sourceDescriptions.{name}.url}}#/paths/{path}/{operation.method.lower()}"
-        self._note(RepairKind.FORM, f"{where}.operationPath", node["operationPath"], form, "the standard's form")
+        form = f"{{$sourceDescriptions.{name}.url}}#/paths/{escape_step(operation.path)}/{operation.method.lower()}"
+        self._note(RepairKind.FORM, f"{self.where}.operationPath", node["operationPath"], form, "the standard's form")
         node["operationPath"] = form
 
-    def _criteria(self, node: dict[str, Any], operation: Operation, where: str) -> None:
-        """Replace a status of success that the operation does not describe by the one that it does."""
-        statuses = [response.status for response in operation.responses]
-        successes = [status for status in statuses if status.startswith("2") and status.isdecimal()]
-        after = " || ".join(f"$statusCode == {success}" for success in successes)
-        where = f"{where}.successCriteria"
-        for criterion in list_of(node, "successCriteria"):
-            before = criterion.get("condition") if isinstance(criterion, dict) else None
-            status = required_status(Criterion(condition=before)) if isinstance(before, str) else None
-            if not after or status is None or not 200 <= status < 300:
-                continue
-            if not describes_status(operation, status, by_default=False):
-                self._note(RepairKind.STATUS, where, before, after, f"{operation.id} does not answer {status}")
-                criterion["condition"] = after
-
-    def _step_outputs(self, node: dict[str, Any], operation: Operation, where: str) -> None:
-        """Move outputs to where the answer has them."""
-        answer = self.schemas.answer(operation)
-        outputs: Any = node.get("outputs")
+    def _step_outputs(self) -> None:
+        """Move outputs to where the answer has them, and write them as the standard does."""
+        answer = self.schemas.answer(self.operation)
+        outputs: Any = self.node.get("outputs")
         for name, text in list(outputs.items()) if isinstance(outputs, dict) else ():
-            place = f"{where}.outputs.{name}"
-            try:
-                expression = parse_expression(text) if isinstance(text, str) else None
-            except ExpressionError:
-                continue
+            expression = read_expression(text)
             if expression is None or expression.root is not Root.RESPONSE:
                 continue
-            if expression.part is ExpressionPart.HEADER:
-                if expression.bends:
-                    after = f"$response.header.{expression.name}"
-                    self._note(RepairKind.FORM, place, text, after, expression.bends[0])
-                    outputs[name] = after
-                continue
-            value = answer.part(expression.accessors)
-            if value.fault:
-                after = self._request_value(node, expression.accessors, operation)
-                found = self.references.elsewhere(answer, expression.accessors, operation) if not after else None
-                if found is not None:
-                    after = f"$response.body{pointer(found)}"
-                if after:
-                    self._note(RepairKind.FIND, place, text, after, value.fault)
-                    outputs[name] = after
+            is_header = expression.part is ExpressionPart.HEADER
+            fault = "" if is_header else answer.part(expression.accessors).fault
+            after = ""
+            if fault:
+                accessors = self._elsewhere(answer, expression.accessors, self.operation)
+                after = self._request_value(expression.accessors, answer)
+                after = after or ("" if accessors is None else f"$response.body{pointer(accessors)}")
             elif expression.bends:
-                after = f"$response.body{pointer(expression.accessors)}"
-                self._note(RepairKind.FORM, place, text, after, expression.bends[0])
+                part = f"header.{expression.name}" if is_header else f"body{pointer(expression.accessors)}"
+                after = f"$response.{part}"
+            if after:
+                kind = RepairKind.FIND if fault else RepairKind.FORM
+                self._note(kind, f"{self.where}.outputs.{name}", text, after, fault or expression.bends[0])
                 outputs[name] = after
         self._reload()
-        self._open(self.workflow.id, self.current.id)
 
-    def _request_value(self, node: Mapping[str, Any], accessors: Accessors, operation: Operation) -> str:
+    def _request_value(self, accessors: Accessors, answer: ValueSchema) -> str:
         """Return the expression of the request's value under the name of an output; "" for nothing.
 
         Some APIs do not answer what was sent: a user's name stands in the request, and the answer has an id.
         """
-        if len(accessors) != 1 or find_named(self.schemas.answer(operation), str(accessors[0])) is not None:
+        if len(accessors) != 1 or find_named(answer, str(accessors[0])) is not None:
             return ""
-        name, body = str(accessors[0]), node.get("requestBody")
-        payload = body.get("payload") if isinstance(body, Mapping) else None
-        if isinstance(payload, Mapping) and name in payload:
+        name = str(accessors[0])
+        if name in as_map(as_map(self.node.get("requestBody")).get("payload")):
             return f"$request.body{pointer(accessors)}"
-        for parameter in list_of(node, "parameters"):
-            if (
-                isinstance(parameter, Mapping)
-                and parameter.get("name") == name
-                and parameter.get("in") in ("path", "query", "header")
-            ):
-                return f"$request.{parameter['in']}.{name}"
-        return ""
+        places = (_place_of(as_map(parameter)) for parameter in list_of(self.node, "parameters"))
+        location = next(
+            (place[0] for place in places if place[1] == name and place[0] in ("path", "query", "header")), ""
+        )
+        return f"$request.{location}.{name}" if location else ""
 
-    def _parameters(self, node: dict[str, Any], tool: Tool, where: str) -> None:
+    def _parameters(self) -> None:
         """Repair the parameters of a step, and leave out those that its operation does not have."""
-        operation, kept = tool.operation, []
-        places = set(tool.places.values())
+        node, operation, places, parameters = self.node, self.operation, set(self.tool.places.values()), []
         for parameter in list_of(node, "parameters"):
-            if not isinstance(parameter, dict) or "reference" in parameter or "name" not in parameter:
-                kept.append(parameter)
+            if not isinstance(parameter, dict) or not {"name", "value"} <= parameter.keys():
+                parameters.append(parameter)
                 continue
-            place = str(parameter.get("in", "")), str(parameter["name"])
-            label = f"{where}.parameters.{place[1]}"
+            place = _place_of(parameter)
+            label = f"{self.where}.parameters.{place[1]}"
             if place not in places:
-                elsewhere = [entry for entry in places if _same_place_name(entry, place) and entry[0] != "body"]
-                entry = StepParameter(name=place[1], location=place[0], value=None)
-                if len(elsewhere) != 1:
-                    is_known = is_implied(operation, entry, [])
-                    reason = "it follows from the call" if is_known else f"{operation.id} has no such parameter"
-                    self._note(RepairKind.OMIT, label, parameter.get("value"), None, reason)
+                same = [entry for entry in places if entry[0] != "body" and name_key(entry[1]) == name_key(place[1])]
+                if len(same) != 1:
+                    entry = StepParameter(name=place[1], location=place[0], value=None)
+                    reason = f"{operation.id} has no such parameter"
+                    reason = "it follows from the call" if is_implied(operation, entry, []) else reason
+                    self._note(RepairKind.OMIT, label, parameter["value"], None, reason)
                     continue
                 before = dict(parameter)
-                place = elsewhere[0]
-                parameter["in"], parameter["name"] = place
+                parameter["in"], parameter["name"] = place = same[0]
                 self._note(RepairKind.FORM, label, before, dict(parameter), f"it is in the {place[0]}")
-            fixed = self._argument(parameter.get("value"), operation, place, label)
-            if fixed is not None:
-                parameter["value"] = fixed
-            self._fill_single_choice(parameter, operation, place, label)
-            self._input_type(parameter.get("value"), operation, place)
-            if reason := self._unusable(parameter.get("value"), operation, place):
-                self._note(RepairKind.OMIT, label, parameter.get("value"), None, reason)
-                continue
-            kept.append(parameter)
+            self._fill_single_choice(parameter, place, label)
+            if self._repair_value(parameter, "value", place, label, self._schema(place)):
+                parameters.append(parameter)
         if "parameters" in node:
-            node["parameters"] = kept
-            if not kept:
+            node["parameters"] = parameters
+            if not parameters:
                 del node["parameters"]
 
-    def _payload(self, node: dict[str, Any], tool: Tool, where: str) -> None:
+    def _payload(self) -> None:
         """Repair the payload of a step: its envelope, fields that the body does not have, and its values."""
-        body = node.get("requestBody")
+        body = self.node.get("requestBody")
         if not isinstance(body, dict) or "payload" not in body:
             return
-        where = f"{where}.payload"
-        whole = self.schemas.argument(tool.operation, "body", "")
-        payload = body["payload"]
+        where = f"{self.where}.payload"
+        whole = self._schema(("body", ""))
+        payload, reason = body["payload"], ""
         if whole is None:
-            self._note(RepairKind.OMIT, where, payload, None, f"{tool.operation.id} takes no body")
-            del node["requestBody"]
-            return
-        if not isinstance(payload, dict):
-            self._input_type(payload, tool.operation, ("body", ""))
-            if reason := self.references.lost_reason(payload):
-                self._note(RepairKind.OMIT, where, payload, None, reason)
-                del node["requestBody"]
-            return
-        payload = self._with_envelope(payload, whole, where)
-        self._fields(payload, node, tool, where)
-        body["payload"] = payload
-        if not payload:
-            del node["requestBody"]
+            reason = f"{self.operation.id} takes no body"
+        elif not isinstance(payload, dict):
+            self._input_type(payload, whole)
+            reason = self._lost_reason(payload)
+        else:
+            body["payload"] = payload = self._with_envelope(payload, whole, where)
+            self._fields(payload, where)
+        if reason:
+            self._note(RepairKind.OMIT, where, payload, None, reason)
+        if reason or payload == {}:
+            del self.node["requestBody"]
 
-    def _fields(self, payload: dict[str, Any], node: dict[str, Any], tool: Tool, where: str) -> None:
+    def _fields(self, payload: dict[str, Any], where: str) -> None:
         """Repair the fields of a payload: each stays, goes to the parameter that is meant, or is left out."""
-        operation = tool.operation
-        is_flat = ("body", "") not in tool.places.values()
+        places = self.tool.places.values()
+        is_flat = ("body", "") not in places
+        allows_more = not is_flat or self.tool.input_schema.get("additionalProperties") is not False
         for name in list(payload):
-            label, value, place = f"{where}.{name}", payload[name], ("body", str(name))
-            target = self.schemas.argument(operation, *place)
-            allows_more = not is_flat or tool.input_schema.get("additionalProperties") is not False
-            is_parameter = is_flat and any(entry[0] != "body" and entry[1] == name for entry in tool.places.values())
-            if place not in tool.places.values() and (is_parameter or not allows_more or target is None):
-                payload.pop(name)
-                self._move(value, str(name), payload, node, tool, label)
-                continue
-            if isinstance(value, dict) and target is not None:
-                self._nested(value, target, operation, label)
-                continue
-            fixed = self._argument(value, operation, place, label)
-            if fixed is not None:
-                payload[name] = fixed
-            self._input_type(payload[name], operation, place)
-            if reason := self._unusable(payload[name], operation, place):
-                self._note(RepairKind.OMIT, label, payload.pop(name), None, reason)
-
-    def _move(
-        self, value: Any, name: str, payload: dict[str, Any], node: dict[str, Any], tool: Tool, where: str
-    ) -> None:
-        """Give the value of a field that the body does not have to the parameter or the field that is meant."""
-        operation = tool.operation
-        place = _free_place(name, value, tool, node)
-        fixed = self._argument(value, operation, place, where) if place is not None else None
-        value = fixed if fixed is not None else value
-        if place is not None and not self._unusable(value, operation, place):
-            kind, reason = RepairKind.FORM, f"it is {place[1]} in the {place[0]}"
-            self._note(kind, where, {name: value}, {place[1]: value}, reason)
-            if place[0] == "body":
-                payload[place[1]] = value
+            label, place = f"{where}.{name}", ("body", str(name))
+            target = self._schema(place)
+            is_parameter = is_flat and any(entry[0] != "body" and entry[1] == name for entry in places)
+            if place not in places and (is_parameter or not allows_more or target is None):
+                self._move(payload.pop(name), str(name), payload, label)
+            elif isinstance(payload[name], dict) and target is not None:
+                self._nested(payload[name], target, label)
             else:
-                self._set_parameter(node, place, value)
-            return
-        self._note(RepairKind.OMIT, where, value, None, f"the body of {operation.id} does not take {name}")
+                self._repair_value(payload, name, place, label, target)
 
-    def _fill_single_choice(self, parameter: dict[str, Any], operation: Operation, place: Place, where: str) -> None:
-        """Give a parameter the one value that it takes: the `op` by which operations of one path are told apart."""
-        target = self.schemas.argument(operation, *place)
-        choices = target.reader.flat(target.schema).get("enum") if target is not None and target.reader else None
-        before = parameter.get("value")
-        if not isinstance(choices, list) or len(choices) != 1 or not isinstance(before, str) or before[:1] != "$":
+    def _move(self, value: Any, name: str, payload: dict[str, Any], where: str) -> None:
+        """Give the value of a field that the body does not have to the parameter or the field that is meant."""
+        place = _free_place(name, value, self.tool, self.node)
+        value = self._argument(value, place, where) if place is not None else value
+        target = self._schema(place) if place is not None else None
+        if place is None or self._lost_reason(value) or self._unfit_reason(value, target):
+            self._note(RepairKind.OMIT, where, value, None, f"the body of {self.operation.id} does not take {name}")
             return
-        parameter["value"] = choices[0]
-        self._note(RepairKind.FORM, where, before, choices[0], "it takes no other value")
-        self._release_input(before)
-
-    def _set_parameter(self, node: dict[str, Any], place: Place, value: Any) -> None:
-        """Give a parameter a value, in place of one that stands there."""
-        parameters = list_in(node, "parameters")
-        before = next((entry for entry in parameters if _place_of(entry) == place), None)
-        if before is not None:
-            parameters.remove(before)
+        self._note(RepairKind.FORM, where, {name: value}, {place[1]: value}, f"it is {place[1]} in the {place[0]}")
+        if place[0] == "body":
+            payload[place[1]] = value
+            return
+        parameters = list_in(self.node, "parameters")
+        before = [entry for entry in parameters if _place_of(as_map(entry)) == place]
+        parameters[:] = [entry for entry in parameters if entry not in before]
         parameters.append({"name": place[1], "in": place[0], "value": value})
-        if before is not None:
-            self._release_input(str(before.get("value")))
+        for entry in before:
+            self._release_input(str(entry.get("value")))
+
+    def _fill_single_choice(self, parameter: dict[str, Any], place: Place, where: str) -> None:
+        """Give a parameter the one value that it takes: the `op` by which operations of one path are told apart."""
+        target, before = self._schema(place), parameter["value"]
+        choices = target.flat.get("enum") if target is not None else None
+        if isinstance(choices, list) and len(choices) == 1 and str(before).startswith("$"):
+            parameter["value"] = choices[0]
+            self._note(RepairKind.FORM, where, before, choices[0], "it takes no other value")
+            self._release_input(before)
 
     def _release_input(self, text: str) -> None:
         """Require an input no more whose expression stands nowhere else in the workflow."""
@@ -438,139 +365,62 @@ class _Repairer:
             required = list_of(workflow.get("inputs") or {}, "required")
             required[:] = [name for name in required if f"$inputs.{name}" != text]
 
-    def _input_type(self, value: Any, operation: Operation, place: Place) -> None:
-        """Give an input the type that the operation takes, where the document says an object or a list of another."""
-        name = value.removeprefix("$inputs.") if isinstance(value, str) and value.startswith("$inputs.") else ""
-        inputs = workflow_node(self.tree, self.workflow.id).get("inputs")
-        properties = inputs.get("properties") if isinstance(inputs, Mapping) else None
-        stated = properties.get(name) if isinstance(properties, dict) else None
-        target = self.schemas.argument(operation, *place)
-        types = schema_types(stated) if isinstance(stated, Mapping) else ()
-        if not isinstance(properties, dict) or not types or "string" in types or target is None or not target.types:
-            return
-        if set(types) & set(target.types) or ("integer" in types and "number" in target.types):
-            return
-        reason = f"{operation.id} takes {' or '.join(target.types)}"
-        after = {"type": target.types[0] if len(target.types) == 1 else list(target.types)}
-        self._note(RepairKind.TYPE, f"workflows.{self.workflow.id}.inputs.{name}", dict(stated or {}), after, reason)
-        properties[name] = after
+    def _repair_value(
+        self, holder: dict[str, Any], name: str, place: Place, where: str, target: ValueSchema | None
+    ) -> bool:
+        """Repair the value that a parameter or a payload has by a name; where it cannot be sent, return False."""
+        holder[name] = value = self._argument(holder[name], place, where, target)
+        self._input_type(value, target)
+        reason = self._lost_reason(value) or self._unfit_reason(value, target)
+        if reason:
+            self._note(RepairKind.OMIT, where, holder.pop(name), None, reason)
+        return not reason
 
-    def _argument(
-        self, value: Any, operation: Operation, place: Place, where: str, target: ValueSchema | None = None
-    ) -> Any:
-        """Return the repaired value of an argument; None where nothing is to be repaired, or can be."""
-        count = len(self.repairs)
-        fixed = self.references.argument(value, operation, place, where, target)
-        if any(".outputs." in repair.where for repair in self.repairs[count:]):
-            # An output of an earlier step has moved, and what is known of the values with it.
-            self._reload()
-            self._open(self.workflow.id, self.current.id)
-        return fixed
-
-    def _unusable(self, value: Any, operation: Operation, place: Place) -> str:
-        """Return why a value cannot be sent; "" where it can."""
-        reason = self.references.lost_reason(value)
-        return reason or self.references.unfit_reason(value, self.schemas.argument(operation, *place))
-
-    def _nested(self, payload: dict[str, Any], schema: ValueSchema, operation: Operation, where: str) -> None:
+    def _nested(self, payload: dict[str, Any], schema: ValueSchema, where: str) -> None:
         """Repair the values of an object inside a payload; fields of it that are not described stay."""
         for name, value in list(payload.items()):
             member, label = schema.part((name,)), f"{where}.{name}"
             if isinstance(value, dict):
-                self._nested(value, member, operation, label)
-                continue
-            fixed = self._argument(value, operation, ("body", str(name)), label, member)
-            if fixed is not None:
-                payload[name] = fixed
-            reason = self.references.lost_reason(payload[name])
-            if reason := reason or self.references.unfit_reason(payload[name], member):
-                self._note(RepairKind.OMIT, label, payload.pop(name), None, reason)
+                self._nested(value, member, label)
+            else:
+                self._repair_value(payload, name, ("body", str(name)), label, member)
+
+    def _input_type(self, value: Any, target: ValueSchema | None) -> None:
+        """Give an input the type that the operation takes, where the document says an object or a list of another."""
+        name = value.removeprefix("$inputs.") if isinstance(value, str) and value.startswith("$inputs.") else ""
+        properties = as_map(workflow_node(self.tree, self.workflow.id).get("inputs")).get("properties")
+        if not isinstance(properties, dict) or not name or target is None or not target.types:
+            return
+        types = set(schema_types(as_map(properties.get(name))))
+        if not types or types & {*target.types, "string"} or ("integer" in types and "number" in target.types):
+            return
+        reason = f"{self.operation.id} takes {' or '.join(target.types)}"
+        after = {"type": target.types[0] if len(target.types) == 1 else list(target.types)}
+        self._note(RepairKind.TYPE, f"workflows.{self.workflow.id}.inputs.{name}", properties[name], after, reason)
+        properties[name] = after
 
     def _with_envelope(self, payload: dict[str, Any], whole: ValueSchema, where: str) -> dict[str, Any]:
         """Return a payload in the envelope of the body, where its fields are those inside of it."""
-        if whole.reader is None or not payload:
+        if not payload or any(name in whole.properties for name in payload):
             return payload
-        properties = whole.reader.properties(whole.schema)
-        if not properties or any(name in properties for name in payload):
-            return payload
-        for name, schema in properties.items():
-            inner = ValueSchema(schema=schema if isinstance(schema, Mapping) else {}, reader=whole.reader)
-            known = inner.reader.properties(inner.schema) if inner.reader is not None else {}
-            # The only object of a body is its envelope, whatever the document calls the fields in it.
-            is_only = len(properties) == 1
-            fields = {old: _field_name(str(old), known) if is_only else str(old) for old in payload}
-            renames = {old: new for old, new in fields.items() if new in known}
+        # The only object of a body is its envelope, whatever the document calls the fields in it.
+        is_only = len(whole.properties) == 1
+        for name in whole.properties:
+            inner = whole.part((name,)).properties
+            fields = {old: _field_name(str(old), inner) if is_only else str(old) for old in payload}
+            renames = {old: new for old, new in fields.items() if new in inner}
             is_envelope = bool(renames) if is_only else len(renames) * 2 > len(payload)
             if is_envelope and len(set(renames.values())) == len(renames):
                 wrapped = {name: {renames[old]: value for old, value in payload.items() if old in renames}}
                 self._note(RepairKind.ENVELOPE, where, list(payload), wrapped, f"the body has its fields in {name}")
-                for old in payload:
-                    if old not in renames:
-                        reason = f"{name} has no such field"
-                        self._note(RepairKind.OMIT, f"{where}.{old}", payload[old], None, reason)
+                for old in payload.keys() - renames.keys():
+                    self._note(RepairKind.OMIT, f"{where}.{old}", payload[old], None, f"{name} has no such field")
                 return wrapped
         return payload
 
+    # --- references to the outputs of earlier steps
 
-def _free_place(name: str, value: Any, tool: Tool, node: Mapping[str, Any]) -> Place | None:
-    """Return the place that the field of a payload is meant for, by its name or by the thing in the path.
-
-    None for none, or where the place has a value: but a value of an earlier step goes before a mere input.
-    """
-    values = dict.fromkeys(given_places(node, tool))
-    values |= {_place_of(entry): entry.get("value") for entry in list_of(node, "parameters") if isinstance(entry, dict)}
-    is_replaceable = {
-        place: _is_step_reference(value) and str(text).startswith("$inputs.") for place, text in values.items()
-    }
-    matches = [place for place in tool.places.values() if place[1] and _matches_field(name, place, tool.operation)]
-    places = [place for place in matches if place[0] != "body"] or matches
-    return places[0] if len(places) == 1 and is_replaceable.get(places[0], True) else None
-
-
-def _matches_field(name: str, place: Place, operation: Operation) -> bool:
-    """Return whether a name is that of a parameter: `document_id` is the `id` of /documents/{id}/send."""
-    words = name_words(name)
-    is_id = place[0] == "path" and set(name_words(place[1])) <= ID_WORDS and words[-1:] and words[-1] in ID_WORDS
-    return "".join(words) == name_key(place[1]) or (
-        bool(is_id) and singular_words("_".join(words[:-1]))[-1:] == target_noun(operation, place)[-1:] != ()
-    )
-
-
-def _place_of(parameter: Mapping[str, Any]) -> Place:
-    return str(parameter.get("in", "")), str(parameter.get("name", ""))
-
-
-def _field_name(name: str, known: Mapping[str, Any]) -> str | None:
-    """Return the field that a name is, or nearly is; None for none, or several."""
-    if name in known:
-        return name
-    words = name_words(name)
-    stem = words[:-1] if len(words) > 1 and words[-1] in ID_WORDS else words
-    matches = [key for key in known if _same_words(words, name_words(key)) or _same_words(stem, name_words(key))]
-    return matches[0] if len(matches) == 1 else None
-
-
-def _same_words(words: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    without = other[:-1] if len(other) > 1 and other[-1] in ID_WORDS else other
-    return words in (other, without)
-
-
-def _same_place_name(place: Place, other: Place) -> bool:
-    return name_key(place[1]) == name_key(other[1])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepReferences:
-    """The references in one step of a workflow; "" for `step_id` in the outputs of the workflow."""
-
-    schemas: ValueSchemas
-    workflow: ArazzoWorkflow
-    step_id: str
-    note: Note
-    tree: Mapping[str, Any]
-    """the document that is edited"""
-
-    def elsewhere(
+    def _elsewhere(
         self, value: ValueSchema, accessors: Accessors, operation: Operation | None = None
     ) -> Accessors | None:
         """Return where a value has the part that wrong accessors mean: in its item, else at the nearest such name."""
@@ -593,222 +443,159 @@ class StepReferences:
             found = found if names[-2] in found else None
         if found is not None or operation is None or len(names) != 1:
             return found
-        whole = self._named_whole(value, names[0], operation)
         noun = singular_noun(operation)
-        if whole is not None or not noun or noun[-1] not in name_words(names[0])[:-1]:
-            return whole
+        # The whole answer, its list or its item, is called by its schema's name, or by its noun.
+        if ref_of(value.schema).rpartition("/")[2] == names[0]:
+            return ()
+        if noun and singular_words(names[0])[-1:] == noun[-1:]:
+            return base[:-1] if base and base[-1] == 0 else base
+        if not noun or noun[-1] not in name_words(names[0])[:-1]:
+            return None
         # `offering_id` of a list of offerings is the `id` of its first one.
         suffix = suffix_field(entry, names[0])
         return (*base, suffix) if suffix is not None else None
 
-    def _named_whole(self, value: ValueSchema, name: str, operation: Operation) -> Accessors | None:
-        """Return the way to the list or the item of an answer that is called by its noun, or by its schema's name."""
-        noun = singular_noun(operation)
-        is_whole = ref_of(value.schema).rpartition("/")[2] == name
-        if not is_whole and (not noun or singular_words(name)[-1:] != noun[-1:]):
-            return None
-        base, _ = entry_of(value)
-        return () if is_whole else base[:-1] if base and base[-1] == 0 else base
-
-    def argument(
-        self, node: Any, operation: Operation, place: Place, where: str, target: ValueSchema | None = None
-    ) -> Any:
-        """Return the repaired value of an argument; None where nothing is to be repaired, or can be.
-
-        `target` is the schema of a field inside of an argument.
-        """
-        target = target or self.schemas.argument(operation, *place)
-        fixed = self.mend(node, where, target)
-        node = fixed if fixed is not None else node
-        value = self.schemas.of(node, self.workflow) if isinstance(node, str) else ValueSchema()
-        if value.fault and (moved := self._moved_output(node, operation, place, where)):
-            return moved
+    def _argument(self, node: Any, place: Place, where: str, target: ValueSchema | None = None) -> Any:
+        """Return the repaired value of an argument. `target` is the schema of it, or of a field inside of it."""
+        target = target or self._schema(place)
+        node = self._mended(node, where, target)
+        value = self.schemas.of(node, self.workflow)
+        if value.fault:
+            return self._moved_output(node, place, where)
         # One value stands for a list of one.
         if target is not None and target.types == ("array",):
-            if value.part((0,)).is_scalar:
-                return fixed
-            target = target.part((0,))
-        if target is None or value.fault or not target.is_scalar or not value.is_described:
-            return fixed
-        if set(value.types) & {"string", "number", "integer", "boolean"} or not _is_step_reference(node):
-            return fixed
-        output = node.rpartition(".")[2].partition("#")[0]
-        source = self._source_operation(node)
-        found = find_argument_value(value, source, operation, place, hint=output)
+            target = target.part((0,)) if not value.part((0,)).is_scalar else None
+        source = self._source(node)
+        if target is None or source is None or not target.is_scalar or not value.is_described:
+            return node
+        if set(value.types) & {"string", "number", "integer", "boolean"}:
+            return node
+        step, name, accessors = source
+        found = find_argument_value(value, self._called(step), self.operation, place, hint=name)
         if not found:
-            return fixed
-        after = f"{node.partition('#')[0]}{pointer((*_pointer_of(node), *found))}"
-        self.note(RepairKind.TAKE, where, node, after, f"{place[1]} takes {' or '.join(target.types)}")
+            return node
+        after = f"$steps.{step.id}.outputs.{name}{pointer((*accessors, *found))}"
+        self._note(RepairKind.TAKE, where, node, after, f"{place[1]} takes {' or '.join(target.types)}")
         return after
 
-    def _moved_output(self, node: Any, operation: Operation, place: Place, where: str) -> str | None:
+    def _moved_output(self, node: Any, place: Place, where: str) -> Any:
         """Return a reference whose output, which the answer does not have, is set to what the argument wants of it.
 
         Of an output that the answer has, it is the part that the argument wants.
         """
-        expression = _parse(node)
-        step = self.workflow.step(expression.owner) if expression is not None else None
-        source = self.schemas.linked.target(step).operation if step is not None else None
-        if expression is None or step is None or source is None or self._runs_later(node):
-            return None
-        found = split_name(expression.name, step.outputs)
-        if found is None:
-            return None
-        output = self.schemas.of(step.outputs[found[0]], self.workflow, step)
+        source = self._source(node)
+        answering = self._called(source[0]) if source is not None else None
+        if source is None or answering is None:
+            return node
+        step, name, accessors = source
+        before = step.outputs[name]
+        output = self.schemas.of(before, self.workflow, step)
         if not output.fault:
-            part = self._argument_part(output, source, operation, place, found[1])
-            after = f"$steps.{step.id}.outputs.{found[0]}{pointer(part)}"
-            if part:
-                self.note(RepairKind.FIND, where, node, after, f"{place[1]} wants it")
-            return after if part else None
-        answer = self.schemas.answer(source)
-        whole = answer.part(found[1])
+            part = self._argument_part(output, answering, place, accessors)
+            if not part:
+                return node
+            after = f"$steps.{step.id}.outputs.{name}{pointer(part)}"
+            self._note(RepairKind.FIND, where, node, after, f"{place[1]} wants it")
+            return after
+        answer = self.schemas.answer(answering)
+        whole = answer.part(accessors)
         # `details.chapters[0].number` fits an answer that is the details themselves.
-        is_whole = bool(found[1]) and whole.is_described and not whole.fault
-        accessors = () if is_whole else find_argument_value(answer, source, operation, place, hint=found[0])
-        if not accessors and not is_whole:
-            return None
-        before, after = step.outputs[found[0]], f"$response.body{pointer(accessors or ())}"
-        reference = f"$steps.{step.id}.outputs.{found[0]}{pointer(found[1] if is_whole else ())}"
+        is_whole = bool(accessors) and whole.is_described and not whole.fault
+        wanted = () if is_whole else find_argument_value(answer, answering, self.operation, place, hint=name)
         outputs = step_node(self.tree, self.workflow.id, step.id)["outputs"]
-        if outputs[found[0]] == after:
-            return reference
-        # Another argument of this step has moved it already.
-        if outputs[found[0]] != before:
-            return None
-        outputs[found[0]] = after
-        place_of_output = f"workflows.{self.workflow.id}.steps.{step.id}.outputs.{found[0]}"
-        self.note(RepairKind.FIND, place_of_output, before, after, f"{place[1]} of {self.step_id} wants it")
-        if reference != node:
-            self.note(RepairKind.FIND, where, node, reference, "the output is the value itself")
+        after = f"$response.body{pointer(wanted or ())}"
+        # Another argument of this step may have moved it already.
+        if (not wanted and not is_whole) or outputs[name] not in (before, after):
+            return node
+        reference = f"$steps.{step.id}.outputs.{name}{pointer(accessors if is_whole else ())}"
+        if outputs[name] == before:
+            outputs[name] = after
+            place_of_output = f"workflows.{self.workflow.id}.steps.{step.id}.outputs.{name}"
+            self._note(RepairKind.FIND, place_of_output, before, after, f"{place[1]} of {self.step.id} wants it")
+            if reference != node:
+                self._note(RepairKind.FIND, where, node, reference, "the output is the value itself")
+            self._reload()
         return reference
 
-    def _argument_part(
-        self, output: ValueSchema, source: Operation, operation: Operation, place: Place, accessors: Accessors
-    ) -> Accessors:
+    def _argument_part(self, output: ValueSchema, source: Operation, place: Place, accessors: Accessors) -> Accessors:
         """Return the way to what an argument wants of an output, where the document's accessors lead nowhere."""
         name = str(accessors[-1]) if accessors else ""
-        part = find_argument_value(output, source, operation, place, hint=name) if name else None
+        part = find_argument_value(output, source, self.operation, place, hint=name) if name else None
         # The `key` of an episode is not the `podcastKey` that the document wants of it.
         if not part:
             return ()
         is_named = name_key(str(part[-1])) in (name_key(place[1]), name_key(name))
         return part if is_named or set(name_words(name)) <= ID_WORDS else ()
 
-    def mend(self, node: Any, where: str, target: ValueSchema | None = None) -> str | None:
-        """Return a reference to a step's output with its accessors mended; None where it is right, or cannot be."""
-        expression = _parse(node)
+    def _mended(self, node: Any, where: str, target: ValueSchema | None = None) -> Any:
+        """Return a value, which if it refers to a step's output has its accessors mended."""
+        expression = _step_reference(node)
         step = self.workflow.step(expression.owner) if expression is not None else None
         if expression is None or step is None:
-            return None
+            return node
         found = split_name(expression.name, step.outputs)
         if found is None:
-            return self._renamed(node, expression.owner, expression.name, step, where)
+            return self._renamed(node, expression.name, step, where)
         name, accessors, bend = found
         base = f"$steps.{step.id}.outputs.{name}"
         value = self.schemas.of(base, self.workflow)
-        if value.fault:
-            return None
         part = value.part(accessors)
-        if part.fault:
-            elsewhere = self.elsewhere(value, accessors)
-            if elsewhere is None:
-                # The output may be the value itself: `outputs.user_id.id` of a text.
-                if value.is_scalar and (target is None or target.is_scalar):
-                    self.note(RepairKind.FIND, where, node, base, part.fault)
-                    return base
-                return None
-            after = f"{base}{pointer(elsewhere)}"
-            self.note(RepairKind.FIND, where, node, after, part.fault)
-            return after
-        if bend and EACH not in accessors:
-            after = f"{base}{pointer(accessors)}"
-            self.note(RepairKind.FORM, where, node, after, bend)
-            return after
-        return None
+        if value.fault or (not part.fault and (not bend or EACH in accessors)):
+            return node
+        elsewhere = self._elsewhere(value, accessors) if part.fault else accessors
+        # The output may be the value itself: `outputs.user_id.id` of a text.
+        if elsewhere is None and value.is_scalar and (target is None or target.is_scalar):
+            elsewhere = ()
+        if elsewhere is None:
+            return node
+        after = f"{base}{pointer(elsewhere)}"
+        self._note(RepairKind.FIND if part.fault else RepairKind.FORM, where, node, after, part.fault or bend)
+        return after
 
-    def _renamed(self, node: str, owner: str, text: str, step: WorkflowStep, where: str) -> str | None:
-        """Return a reference to the output of a step that has nearly the name; None for none, or several."""
+    def _renamed(self, node: str, text: str, step: WorkflowStep, where: str) -> str:
+        """Return a reference to the output of a step that has nearly the name, or is its only one."""
         name = text.partition("#")[0].partition(".")[0]
         similar = [output for output in step.outputs if has_same_words(output, name)]
         if len(similar) != 1 and len(step.outputs) == 1:
             similar = list(step.outputs)
-        if len(similar) != 1:
-            return None
-        renamed = f"{similar[0]}{text[len(name) :]}"
-        if split_name(renamed, step.outputs) is None:
-            return None
-        after = f"$steps.{owner}.outputs.{renamed}"
-        self.note(RepairKind.FIND, where, node, after, f"{owner} has no output {name}")
-        return self.mend(after, where) or after
+        renamed = f"{similar[0]}{text[len(name) :]}" if len(similar) == 1 else ""
+        if not renamed or split_name(renamed, step.outputs) is None:
+            return node
+        after = f"$steps.{step.id}.outputs.{renamed}"
+        self._note(RepairKind.FIND, where, node, after, f"{step.id} has no output {name}")
+        return str(self._mended(after, where))
 
-    def lost_reason(self, node: Any) -> str:
-        for text in expressions_in(node):
-            fault = self.schemas.of(text, self.workflow).fault
-            if fault:
-                return fault
-            if earlier := self._runs_later(text):
-                return earlier
-        return ""
+    def _lost_reason(self, node: Any) -> str:
+        """Return why an expression in a value has none; "" where each has one."""
+        faults = (self.schemas.of(text, self.workflow).fault for text in expressions_in(node))
+        return next(filter(None, faults), "")
 
-    def unfit_reason(self, node: Any, target: ValueSchema | None) -> str:
+    def _unfit_reason(self, node: Any, target: ValueSchema | None) -> str:
         """Return why a whole object or list cannot stand for one value; "" where it can, or nothing is known."""
-        value = self.schemas.of(node, self.workflow) if _is_step_reference(node) else ValueSchema()
-        if target is None or not value.is_described or value.fault:
-            return ""
-        types, target_types = set(value.types), set(target.types)
-        is_plain = bool(types - {"object", "array", "null"})
+        value = self.schemas.of(node, self.workflow) if _step_reference(node) is not None else ValueSchema()
+        types, target_types = set(value.types), set(target.types if target is not None else ())
         # One value stands for a list of one, and a number for its text.
-        if not types or not target_types or types & target_types:
-            return ""
-        if is_plain and (target.is_scalar or "array" in target_types):
+        is_plain = bool(types - {"object", "array", "null"})
+        stands = is_plain and bool(target_types) and ("array" in target_types or "object" not in target_types)
+        if not types or not target_types or types & target_types or stands:
             return ""
         return f"it is {' or '.join(value.types)}, and nothing in it is plainly the value"
 
-    def _runs_later(self, text: str) -> str:
-        try:
-            expression = parse_expression(text)
-        except ExpressionError:
-            return ""
-        ids = [step.id for step in self.workflow.steps]
-        if expression is None or expression.root is not Root.STEPS or self.step_id not in ids:
-            return ""
-        is_later = expression.owner in ids and ids.index(expression.owner) >= ids.index(self.step_id)
-        return f"{expression.owner} runs later" if is_later else ""
-
-    def _source_operation(self, node: str) -> Operation | None:
-        expression = _parse(node)
+    def _source(self, node: Any) -> tuple[WorkflowStep, str, Accessors] | None:
+        """Return the step, the name and the accessors of the output that a value is; None for any other value."""
+        expression = _step_reference(node)
         step = self.workflow.step(expression.owner) if expression is not None else None
-        return self.schemas.linked.target(step).operation if step is not None else None
+        found = split_name(expression.name, step.outputs) if expression is not None and step is not None else None
+        return (step, found[0], found[1]) if step is not None and found is not None else None
 
+    def _called(self, step: WorkflowStep) -> Operation | None:
+        return self.linked.target(step).operation
 
-def _parse(node: Any) -> Expression | None:
-    """Return the expression that a reference to a step's output is; None for anything else."""
-    try:
-        return parse_expression(node) if _is_step_reference(node) else None
-    except ExpressionError:
-        return None
+    # --- required arguments
 
-
-def _is_step_reference(node: Any) -> bool:
-    return isinstance(node, str) and node.startswith("$steps.")
-
-
-def _pointer_of(node: str) -> Accessors:
-    _, mark, text = node.partition("#")
-    if not mark:
-        return ()
-    return tuple(step.replace("~1", "/").replace("~0", "~") for step in text.removeprefix("/").split("/"))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequiredArguments:
-    """The required arguments of one step."""
-
-    references: StepReferences
-
-    def add(self, node: dict[str, Any], tool: Tool, where: str) -> None:
+    def _required_arguments(self) -> None:
         """Give the required arguments that the step lacks: of an earlier step, else by a new input."""
+        node, tool = self.node, self.tool
         given = set(given_places(node, tool))
         has_body = any(location == "body" for location, _ in given)
         # What an optional body requires once it is sent.
@@ -819,98 +606,124 @@ class RequiredArguments:
             place = tool.places[name]
             if place in given or (place[0] == "body" and ("body", "") in given):
                 continue
-            value = self._earlier_value(tool.operation, place)
-            kind, reason = RepairKind.HAND_ON, f"{tool.operation.id} requires {place[1] or 'a body'}"
-            if value is None:
-                value, kind = self._new_input(tool, name, where), RepairKind.ASK
-            self._add_argument(node, place, value)
-            self.references.note(kind, f"{where}.{place[1] or 'payload'}", None, value, reason)
+            value = self._earlier_value(place)
+            kind = RepairKind.ASK if value is None else RepairKind.HAND_ON
+            value = value or self._new_input(name)
+            _add_argument(node, place, value)
+            reason = f"{tool.operation.id} requires {place[1] or 'a body'}"
+            self._note(kind, f"{self.where}.{place[1] or 'payload'}", None, value, reason)
 
-    def _earlier_value(self, operation: Operation, place: Place) -> str | None:
+    def _earlier_value(self, place: Place) -> str | None:
         """Return the value that an earlier step has for a place: its argument of that name, or an id of its answer."""
-        steps, noun = self.references.workflow.steps, target_noun(operation, place)
-        earlier = steps[: [step.id for step in steps].index(self.references.step_id)]
-        for step in reversed(earlier):
-            for parameter in step.parameters:
-                is_same = parameter.location == place[0] and name_key(parameter.name) == name_key(place[1])
-                source = self.references.schemas.linked.target(step).operation
-                is_same_api = source is not None and source.spec is operation.spec
+        operation, noun = self.operation, target_noun(self.operation, place)
+        earlier = [
+            (step, source)
+            for step in reversed(self.workflow.steps[: self.workflow.steps.index(self.step)])
+            if (source := self._called(step)) is not None and source.spec is operation.spec
+        ]
+        for step, source in earlier:
+            for entry in step.parameters:
+                is_same = entry.location == place[0] and name_key(entry.name) == name_key(place[1])
                 # `id` of a sentence is not that of its book.
-                if source is None or target_noun(source, (parameter.location, parameter.name)) != noun:
+                if not is_same or target_noun(source, (entry.location, entry.name)) != noun:
                     continue
-                value = parameter.value
-                if is_same and is_same_api and isinstance(value, str) and not self.references.lost_reason(value):
-                    return value
-        parameter_node = operation.parameter(*place) if place[0] != "body" else None
-        if not is_id_argument(place, parameter_node):
+                if isinstance(entry.value, str) and not self._lost_reason(entry.value):
+                    return entry.value
+        if not is_id_argument(place, operation.parameter(*place) if place[0] != "body" else None):
             return None
-        for step in reversed(earlier):
-            source = self.references.schemas.linked.target(step).operation
-            if source is None or source.spec is not operation.spec:
-                continue
-            if (value := self._answered_id(step, source, operation, place)) is not None:
-                return value
-        return None
+        ids = (self._answered_id(step, source, place) for step, source in earlier)
+        return next(filter(None, ids), None)
 
-    def _answered_id(self, step: WorkflowStep, source: Operation, operation: Operation, place: Place) -> str | None:
+    def _answered_id(self, step: WorkflowStep, source: Operation, place: Place) -> str | None:
         """Return the id that a step answered for a place, as an output of it that is added where it has none."""
-        if not _answers_item_of(source, operation, place):
+        if not _answers_item_of(source, self.operation, place):
             return None
-        found = find_argument_value(self.references.schemas.answer(source), source, operation, place)
+        found = find_argument_value(self.schemas.answer(source), source, self.operation, place)
         if found is None:
             return None
         text = f"$response.body{pointer(found)}"
         name = next((name for name, node in step.outputs.items() if node == text), "")
         if not name:
             name = unique_name(place[1], step.outputs, "_")
-            source_node = step_node(self.references.tree, self.references.workflow.id, step.id)
-            object_in(source_node, "outputs")[name] = text
+            object_in(step_node(self.tree, self.workflow.id, step.id), "outputs")[name] = text
         return f"$steps.{step.id}.outputs.{name}"
 
-    def _new_input(self, tool: Tool, name: str, where: str) -> str:
+    def _new_input(self, name: str) -> str:
         """Return an expression for a new required input, or for the one of that name that the workflow has."""
-        workflow = self.references.workflow
-        inputs = object_in(workflow_node(self.references.tree, workflow.id), "inputs")
+        inputs = object_in(workflow_node(self.tree, self.workflow.id), "inputs")
         if "$ref" in inputs:
             # A schema of the components is shared by workflows: this one gets its own.
             inputs.clear()
-            inputs.update(unshared(workflow.inputs))
+            inputs.update(unshared(self.workflow.inputs))
         inputs.setdefault("type", "object")
         properties = object_in(inputs, "properties")
-        input_name = name
-        if input_name in properties and not self._fits_input(properties[input_name], tool, name):
-            input_name = unique_name(f"{self.references.step_id}_{name}".replace("-", "_"), properties, "_")
-        if input_name not in properties:
-            schema = tool.input_schema["properties"].get(name, {})
-            definitions = tool.input_schema.get("$defs", {})
-            properties[input_name] = schema
-            if used := _used_definitions(schema, definitions):
+        schema = self.tool.input_schema["properties"].get(name, {})
+        if name not in properties:
+            properties[name] = schema
+            if used := _used_definitions(schema, self.tool.input_schema.get("$defs", {})):
                 object_in(inputs, "$defs").update(used)
         required = list_in(inputs, "required")
-        if input_name not in required:
-            required.append(input_name)
-        return f"$inputs.{input_name}"
+        if name not in required:
+            required.append(name)
+        return f"$inputs.{name}"
 
-    def _fits_input(self, schema: Any, tool: Tool, name: str) -> bool:
-        """Return whether an input that stands already may be the value of an argument: it has the same type."""
-        reader = self.references.schemas.reader(tool.operation.spec)
-        wanted = ValueSchema(schema=tool.input_schema["properties"].get(name, {}), reader=reader)
-        given = ValueSchema(schema=schema if isinstance(schema, Mapping) else {}, reader=wanted.reader)
-        return not given.types or bool(set(given.types) & {*wanted.types, "string"}) or given.types == wanted.types
 
-    def _add_argument(self, node: dict[str, Any], place: Place, value: str) -> None:
-        location, name = place
-        if location != "body":
-            list_in(node, "parameters").append({"name": name, "in": location, "value": value})
-            return
-        body = object_in(node, "requestBody")
-        if "payload" not in body:
-            body.setdefault("contentType", "application/json")
-        if not name:
-            body["payload"] = value
-            return
-        payload = body.get("payload")
-        body["payload"] = {**(payload if isinstance(payload, dict) else {}), name: value}
+def _free_place(name: str, value: Any, tool: Tool, node: Mapping[str, Any]) -> Place | None:
+    """Return the place that the field of a payload is meant for, by its name or by the thing in the path.
+
+    None for none, or where the place has a value: but a value of an earlier step goes before a mere input.
+    """
+    values = dict.fromkeys(given_places(node, tool))
+    values |= {_place_of(entry): entry.get("value") for entry in list_of(node, "parameters") if isinstance(entry, dict)}
+    matches = [place for place in tool.places.values() if place[1] and _matches_field(name, place, tool.operation)]
+    places = [place for place in matches if place[0] != "body"] or matches
+    if len(places) != 1:
+        return None
+    is_replaceable = _step_reference(value) is not None and str(values.get(places[0])).startswith("$inputs.")
+    return places[0] if places[0] not in values or is_replaceable else None
+
+
+def _matches_field(name: str, place: Place, operation: Operation) -> bool:
+    """Return whether a name is that of a parameter: `document_id` is the `id` of /documents/{id}/send."""
+    words = name_words(name)
+    is_id = place[0] == "path" and set(name_words(place[1])) <= ID_WORDS and words[-1:] and words[-1] in ID_WORDS
+    return "".join(words) == name_key(place[1]) or (
+        bool(is_id) and singular_words("_".join(words[:-1]))[-1:] == target_noun(operation, place)[-1:] != ()
+    )
+
+
+def _place_of(parameter: Mapping[str, Any]) -> Place:
+    return str(parameter.get("in", "")), str(parameter.get("name", ""))
+
+
+def _field_name(name: str, fields: Collection[str]) -> str | None:
+    """Return the field that a name is, or nearly is; None for none, or several."""
+    if name in fields:
+        return name
+    matches = [key for key in fields if {name_words(name), _without_id(name)} & {name_words(key), _without_id(key)}]
+    return matches[0] if len(matches) == 1 else None
+
+
+def _without_id(name: str) -> tuple[str, ...]:
+    words = name_words(name)
+    return words[:-1] if len(words) > 1 and words[-1] in ID_WORDS else words
+
+
+def _step_reference(node: Any) -> Expression | None:
+    """Return the expression that a reference to a step's output is; None for anything else."""
+    expression = read_expression(node)
+    return expression if expression is not None and expression.root is Root.STEPS else None
+
+
+def _add_argument(node: dict[str, Any], place: Place, value: str) -> None:
+    location, name = place
+    if location != "body":
+        list_in(node, "parameters").append({"name": name, "in": location, "value": value})
+        return
+    body = object_in(node, "requestBody")
+    if "payload" not in body:
+        body.setdefault("contentType", "application/json")
+    body["payload"] = {**as_map(body.get("payload")), name: value} if name else value
 
 
 def _answers_item_of(source: Operation, operation: Operation, place: Place) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -74,10 +75,12 @@ class LinkedDocument:
 
     def target(self, step: WorkflowStep) -> StepTarget:
         """Return what a step calls; without operation and workflow, `issues` says why."""
-        if step.channel or (self._named_source(step.operation_id or step.operation_path) is SourceKind.ASYNCAPI):
+        name = _SOURCE_NAME.match(step.operation_id or step.operation_path)
+        kinds = (source.kind for source in self.document.sources if name and source.name == name[1])
+        if step.channel or next(kinds, None) is SourceKind.ASYNCAPI:
             return _failure("the step is on a channel of AsyncAPI, which nlapi does not run", "the other steps run")
         if step.workflow_id:
-            return self._workflow(step.workflow_id)
+            return self.called(step.workflow_id)
         if step.operation_id:
             target = self._operation(step.operation_id, step)
         else:
@@ -85,12 +88,8 @@ class LinkedDocument:
         content_type = step.body.content_type if step.body is not None else ""
         return replace(target, issues=(*target.issues, *_content_type_issues(target, content_type)))
 
-    def _named_source(self, target: str) -> SourceKind | None:
-        """Return the kind of the source that an operationId or operationPath names; None where it names none."""
-        name = _SOURCE_NAME.match(target)
-        return next((source.kind for source in self.document.sources if name and source.name == name[1]), None)
-
-    def _workflow(self, id: str) -> StepTarget:
+    def called(self, id: str) -> StepTarget:
+        """Return the workflow that an id refers to; without one, `issues` says why."""
         name, _, rest = id.removeprefix("$sourceDescriptions.").partition(".")
         linked = self.documents.get(name) if id.startswith("$") else None
         linked, id = (linked, rest) if linked is not None else (self, id)
@@ -115,8 +114,11 @@ class LinkedDocument:
                 f"several sources have an operation {id}", f"write $sourceDescriptions.{next(iter(self.specs))}.{id}"
             )
         if not matches:
-            return _failure(*self._unknown(id))
-        same = operations_with_id(matches[0].spec, id)
+            ids = [operation.id for spec in self.specs.values() for operation in spec.operations]
+            hint = suggestion(id, ids, otherwise="`nlapi find` searches one")
+            return _failure(f"no source has an operation {id}", hint)
+        # Some descriptions break the standard.
+        same = matches[0].spec.derive(_operations_by_declared_id).get(id, [])
         if len(same) < 2:
             return StepTarget(operation=matches[0])
         # Some descriptions have one id for GET /customers and GET /customers/{id}: the step's path parameters decide.
@@ -148,21 +150,12 @@ class LinkedDocument:
                 return StepTarget(operation=operation, issues=issues)
         return _failure(f"there is no operation {method} {path}", "`nlapi find` searches a description")
 
-    def _unknown(self, id: str) -> tuple[str, str]:
-        ids = [operation.id for spec in self.specs.values() for operation in spec.operations]
-        return f"no source has an operation {id}", suggestion(id, ids, otherwise="`nlapi find` searches one")
-
 
 def _content_type_issues(target: StepTarget, content_type: str) -> Iterator[Issue]:
     """Yield a warning where a step wants its body in another media type than the one that is sent."""
     body = target.operation.body if target.operation is not None else None
     if body is not None and content_type and essence(content_type) != essence(body.content_type):
         yield Issue.warning("", f"the body is sent as {body.content_type}, and not as {content_type}")
-
-
-def operations_with_id(spec: Spec, id: str) -> list[Operation]:
-    """Return the operations that a description gives an operationId: several where it breaks the standard."""
-    return spec.derive(_operations_by_declared_id).get(id, [])
 
 
 def _operations_by_declared_id(spec: Spec) -> dict[str, list[Operation]]:
@@ -200,7 +193,9 @@ def link(
             NetworkScope.ANY if named or not is_http_url(location) else document.origin.scope_of(parse_url(location))
         )
         try:
-            if not named and _is_device(location):
+            # A pipe or a device has no end.
+            mode = _mode(Path(location))
+            if not named and mode and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
                 raise UsageError(f"{location} is not a file")
             with within_networks(scope):
                 if source.kind is SourceKind.OPENAPI:
@@ -286,22 +281,15 @@ def locate(url: str, document: str) -> str:
     if is_http_url(document):
         return urljoin(document, url)
     beside = Path(document).parent / url if document and document != STANDARD_INPUT else Path(url)
-    return url if is_name(url) and not _is_file(beside) else str(beside)
+    return url if is_name(url) and not stat.S_ISREG(_mode(beside)) else str(beside)
 
 
-def _is_file(path: Path) -> bool:
+def _mode(path: Path) -> int:
+    """Return the kind of what a path leads to, as `stat` has it; 0 for nothing."""
     try:
-        return path.is_file()
+        return path.stat().st_mode
     except (OSError, ValueError):
-        return False
-
-
-def _is_device(location: str) -> bool:
-    """Return whether a path leads to a pipe or a device, which has no end."""
-    try:
-        return Path(location).exists() and not (Path(location).is_file() or Path(location).is_dir())
-    except (OSError, ValueError):
-        return False
+        return 0
 
 
 def registered_workflows(name: str) -> tuple[WorkflowDocument, ...]:

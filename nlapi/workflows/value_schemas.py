@@ -9,7 +9,7 @@ from typing import Any
 
 from nlapi.english import lexicon
 from nlapi.english.words import name_key, name_words, singular
-from nlapi.openapi.spec import Operation, Spec
+from nlapi.openapi.spec import Operation, Spec, as_map
 from nlapi.resources.answers import answer_schema
 from nlapi.resources.envelope import SchemaView, find_item, find_list
 from nlapi.resources.nouns import ID_WORDS, id_field, is_id_argument, singular_noun, target_noun
@@ -59,9 +59,18 @@ class ValueSchema:
         return bool(self.types) and not {"object", "array"} & set(self.types)
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def flat(self) -> Mapping[str, Any]:
+        """The schema without references; {} where nothing is described."""
+        return self.reader.flat(self.schema) if self.reader is not None else {}
+
+    @property
+    def properties(self) -> Mapping[str, Any]:
         """The properties that an object of this schema may have."""
-        return tuple(self.reader.properties(self.schema)) if self.reader is not None else ()
+        return self.reader.properties(self.schema) if self.reader is not None else {}
+
+    def key_of(self, words: tuple[str, ...]) -> str:
+        """Return the property whose name has these words; "" for none."""
+        return next((key for key in self.properties if name_words(key) == words), "")
 
     def part(self, accessors: Accessors) -> ValueSchema:
         """Return the schema of the part that accessors lead to."""
@@ -77,16 +86,11 @@ class ValueSchema:
         return value
 
     def _member(self, step: str | int, place: str) -> ValueSchema:
-        if self.reader is None:
-            return ValueSchema()
-        flat, types = self.reader.flat(self.schema), self.types
-        properties = self.reader.properties(self.schema)
+        types, properties, additional = self.types, self.properties, self.flat.get("additionalProperties")
         if str(step) in properties:
             return ValueSchema(schema=properties[str(step)], reader=self.reader)
-        items = flat.get("items")
-        if "array" in types and (isinstance(step, int) or str(step).isdecimal()):
-            return ValueSchema(schema=items if isinstance(items, Mapping) else {}, reader=self.reader)
-        additional = flat.get("additionalProperties")
+        if "array" in types and str(step).isdecimal():
+            return ValueSchema(schema=as_map(self.flat.get("items")), reader=self.reader)
         if isinstance(additional, Mapping):
             return ValueSchema(schema=additional, reader=self.reader)
         if additional is True or (not properties and (not types or "object" in types)):
@@ -112,25 +116,17 @@ class ValueSchemas:
 
     def answer(self, operation: Operation) -> ValueSchema:
         """Return the schema of an operation's answer of success."""
-        schema = answer_schema(operation)
-        return ValueSchema(schema=schema if isinstance(schema, Mapping) else {}, reader=self.reader(operation.spec))
+        return ValueSchema(schema=as_map(answer_schema(operation)), reader=self.reader(operation.spec))
 
     def argument(self, operation: Operation, location: str, name: str) -> ValueSchema | None:
         """Return the schema of a parameter, or with location body of a field, or None."""
-        reader = self.reader(operation.spec)
+        reader, body = self.reader(operation.spec), operation.body
         if location != "body":
             parameter = operation.parameter(location, name)
-            schema = parameter.schema if parameter is not None else None
-            return (
-                ValueSchema(schema=schema if isinstance(schema, Mapping) else {}, reader=reader) if parameter else None
-            )
-        body = operation.body
+            return ValueSchema(schema=as_map(parameter.schema), reader=reader) if parameter is not None else None
         if body is None:
             return None
-        whole = ValueSchema(schema=body.schema, reader=reader)
-        if not name:
-            return whole
-        member = whole.part((name,))
+        member = ValueSchema(schema=body.schema, reader=reader).part((name,) if name else ())
         return None if member.fault else member
 
     def of(self, node: Any, workflow: ArazzoWorkflow, step: WorkflowStep | None = None, hops: int = 0) -> ValueSchema:
@@ -138,32 +134,23 @@ class ValueSchemas:
         if isinstance(node, Selector):
             context = self.of(node.context, workflow, step, hops)
             return context if context.fault else ValueSchema()
-        if not isinstance(node, str) or not node.startswith("$"):
-            return ValueSchema()
         try:
-            expression = parse_expression(node)
+            expression = parse_expression(node) if isinstance(node, str) else None
         except ExpressionError as error:
             return ValueSchema(fault=str(error))
-        if expression is None:
-            return ValueSchema()
         if hops > MAX_HOPS:
             return ValueSchema(fault=f"{node} leads in circles")
-        return self._of_expression(expression, workflow, step, hops)
-
-    def _of_expression(
-        self, expression: Expression, workflow: ArazzoWorkflow, step: WorkflowStep | None, hops: int
-    ) -> ValueSchema:
-        match expression.root:
-            case Root.INPUTS:
+        match expression:
+            case Expression(root=Root.INPUTS):
                 return self._input(expression, workflow)
-            case Root.STEPS:
+            case Expression(root=Root.STEPS):
                 return self._step_output(expression, workflow, hops)
-            case Root.STATUS_CODE:
+            case Expression(root=Root.STATUS_CODE):
                 return ValueSchema(schema={"type": "integer"}, reader=self._any_reader())
-            case Root.RESPONSE if expression.part is ExpressionPart.BODY and step is not None:
+            case Expression(root=Root.RESPONSE, part=ExpressionPart.BODY) if step is not None:
                 operation = self.linked.target(step).operation
                 return ValueSchema() if operation is None else self.answer(operation).part(expression.accessors)
-            case Root.RESPONSE | Root.URL | Root.METHOD if expression.part is not ExpressionPart.BODY:
+            case Expression(root=Root.RESPONSE | Root.URL | Root.METHOD, part=part) if part is not ExpressionPart.BODY:
                 return ValueSchema(schema={"type": "string"}, reader=self._any_reader())
         return ValueSchema()
 
@@ -206,7 +193,7 @@ def find_argument_value(
 
     `source` is the operation that answered the value, `hint` a name that the document has for it: an output's.
     """
-    if value.reader is None or not value.is_described:
+    if not value.is_described:
         return None
     base, entry = entry_of(value)
     names = [name for name in (place[1], hint) if name]
@@ -251,13 +238,12 @@ def _nested_id(entry: ValueSchema, name: str) -> Accessors | None:
 
     Only the item's own fields are meant: an object deeper inside belongs to something else.
     """
-    words = name_words(name)
-    if len(words) < 2 or words[-1] not in ID_WORDS:
+    *words, last = name_words(name) or ("",)
+    holder = entry.key_of(tuple(words)) if last in ID_WORDS else ""
+    if not holder:
         return None
-    holder = next((key for key in entry.names if name_words(key) == words[:-1]), "")
-    inner = entry.part((holder,)) if holder else entry
-    field = next((key for key in inner.names if holder and name_words(key) == words[-1:]), "")
-    return (holder, field) if field and inner.part((field,)).is_scalar else None
+    field = entry.part((holder,)).key_of((last,))
+    return (holder, field) if field and entry.part((holder, field)).is_scalar else None
 
 
 def _is_of_another_kind(item: set[str], operation: Operation, place: Place, names: list[str]) -> bool:
@@ -279,21 +265,18 @@ def _id_of_entry(
     entry: ValueSchema, source: Operation | None, operation: Operation, place: Place, names: list[str]
 ) -> Accessors | None:
     """Return the way to the field of an item by which a place of an operation identifies it; None for none."""
-    if entry.reader is None:
-        return None
     noun = target_noun(operation, place)
     item_noun = singular_noun(source) if source is not None else noun
-    for name in names:
-        words = name_words(name)
+    for words in map(name_words, names):
         # `time_period_gid` of a time period is its `gid`, whatever its description says of names.
-        if len(words) > 1 and words[-1] in ID_WORDS and words[-2:-1] == item_noun[-1:]:
-            same = next((key for key in entry.names if name_words(key) == words[-1:]), "")
+        if words[-1:] and words[-1] in ID_WORDS and words[-2:-1] == item_noun[-1:] != ():
+            same = entry.key_of(words[-1:])
             if same and entry.part((same,)).is_scalar:
                 return (same,)
     parameter = operation.parameter(*place) if place[0] != "body" else None
     # `custom_field` of a custom field wants its id, though no word of it says so.
     is_item = bool(item_noun) and name_words(place[1])[-len(item_noun) :] == item_noun
-    if not is_item and not is_id_argument(place, parameter):
+    if entry.reader is None or not (is_item or is_id_argument(place, parameter)):
         return None
     field = id_field(entry.reader, entry.schema, place[1], noun or item_noun, item_noun, parameter)
     accessors: Accessors = tuple(field.split(".")) if field and field != "uri" else ()
@@ -305,9 +288,7 @@ def suffix_field(entry: ValueSchema, name: str) -> str | None:
 
     `main_location_id` of an item is its `id`, and `token` its `access_token`.
     """
-    if entry.reader is None:
-        return None
-    fields = [key for key in entry.reader.properties(entry.schema) if entry.part((key,)).is_scalar]
+    fields = [key for key in entry.properties if entry.part((key,)).is_scalar]
     last = [key for key in fields if name_words(key) == name_words(name)[-1:]]
     matches = last or [key for key in fields if has_same_words(name, key)]
     return matches[0] if len(matches) == 1 else None
@@ -338,14 +319,13 @@ def find_named(value: ValueSchema, name: str, *, want_scalar: bool = False) -> A
         accessors, part = queue.popleft()
         if matches and len(accessors) >= len(matches[0]):
             break
-        if part.reader is None or len(accessors) > 2 * MAX_DEPTH:
+        if len(accessors) > 2 * MAX_DEPTH:
             continue
         if "array" in part.types:
             queue.append(((*accessors, 0), part.part((0,))))
-        for key, schema in part.reader.properties(part.schema).items():
+        for key in part.properties:
             count += 1
-            inner = ValueSchema(schema=schema if isinstance(schema, Mapping) else {}, reader=part.reader)
-            place = (*accessors, key)
+            inner, place = part.part((key,)), (*accessors, key)
             if name_key(key) == name_key(name) and (not want_scalar or inner.is_scalar):
                 matches.append(place)
             queue.append((place, inner))

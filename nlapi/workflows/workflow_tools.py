@@ -132,41 +132,35 @@ def workflow_tools(documents: Iterable[LinkedDocument]) -> WorkflowTools:
     ids: set[str] = set()
     for linked in documents:
         left_out += [str(issue) for issue in linked.issues]
-        usable: dict[str, tuple[ArazzoWorkflow, WorkflowOutline]] = {}
+        usable: dict[str, WorkflowOutline] = {}
         for workflow in linked.document.workflows:
             try:
                 tree = outline(linked, workflow, {})
+                broken = [entry for entry in tree.entries if entry.operation is None and entry.workflow is None]
+                reason = "" if tree.operations else "it calls nothing"
+                reason = single_line(f"{broken[0].path}: {broken[0].fault}") if broken else reason
             except UsageError as error:
-                left_out.append(f"the workflow {single_line(workflow.id)} cannot run: {error}")
-                continue
-            broken = next((entry for entry in tree.entries if entry.operation is None and entry.workflow is None), None)
-            if broken is None and tree.call_ids():
+                reason = str(error)
+            if reason:
+                left_out.append(f"the workflow {single_line(workflow.id)} cannot run: {reason}")
+            else:
                 id = unique_name(workflow.id, ids)
                 ids.add(id)
-                usable[id] = workflow, tree
-            else:
-                reason = f"{broken.path}: {broken.fault}" if broken is not None else "it calls nothing"
-                left_out.append(f"the workflow {single_line(workflow.id)} cannot run: {single_line(reason)}")
-        if not usable:
-            continue
-        spec = parse_document(_description(linked, usable))
-        for operation in spec.operations:
+                usable[id] = tree
+        for operation in parse_document(_description(linked, usable)).operations if usable else ():
             if operation.usable:
-                workflow, tree = usable[operation.id]
-                tool = replace(compile_tool(operation), description=_about(workflow, tree))
-                calls = tuple(entry.operation for entry in tree.entries if entry.operation is not None)
-                tools[operation] = WorkflowTool(linked=linked, workflow=workflow, tool=tool, calls=calls)
+                tree = usable[operation.id]
+                tool = replace(compile_tool(operation), description=_about(tree))
+                tools[operation] = WorkflowTool(linked=linked, workflow=tree.workflow, tool=tool, calls=tree.operations)
             else:
                 left_out.append(f"the workflow {single_line(operation.id)} has inputs that are not arguments")
     return WorkflowTools(tools=tools, left_out=tuple(left_out))
 
 
-def _description(linked: LinkedDocument, workflows: Mapping[str, tuple[ArazzoWorkflow, WorkflowOutline]]) -> Document:
+def _description(linked: LinkedDocument, trees: Mapping[str, WorkflowOutline]) -> Document:
     """Return the OpenAPI description in which each workflow is an operation."""
     document = linked.document
-    paths = {
-        f"/{quote(id, safe='')}": {"post": _operation(id, workflow, tree)} for id, (workflow, tree) in workflows.items()
-    }
+    paths = {f"/{quote(id, safe='')}": {"post": _operation(id, tree)} for id, tree in trees.items()}
     tree = {
         "openapi": "3.1.0",
         "info": {"title": document.title, "version": document.version},
@@ -178,7 +172,8 @@ def _description(linked: LinkedDocument, workflows: Mapping[str, tuple[ArazzoWor
     return Document(tree=tree, source=document.location or document.title, version="3.1.0")
 
 
-def _operation(id: str, workflow: ArazzoWorkflow, tree: WorkflowOutline) -> dict[str, Any]:
+def _operation(id: str, tree: WorkflowOutline) -> dict[str, Any]:
+    workflow = tree.workflow
     node: dict[str, Any] = {
         "operationId": id,
         "summary": workflow.summary,
@@ -195,15 +190,14 @@ def _operation(id: str, workflow: ArazzoWorkflow, tree: WorkflowOutline) -> dict
     return node
 
 
-def _about(workflow: ArazzoWorkflow, tree: WorkflowOutline) -> str:
+def _about(tree: WorkflowOutline) -> str:
     """Return the description of the tool of a workflow: its purpose, its calls, and its effect."""
-    texts = dict.fromkeys(
-        single_line(plain_text(text)).rstrip(".") for text in (workflow.summary, workflow.description)
-    )
+    workflow, calls = tree.workflow, tree.operations
+    lines = (single_line(plain_text(text)).rstrip(".") for text in (workflow.summary, workflow.description))
+    texts = dict.fromkeys(lines)
     about = ". ".join(text for text in texts if text) or single_line(workflow.id)
     about = about if len(about) <= MAX_ABOUT else f"{about[: MAX_ABOUT - 1]}…"
-    calls = [entry for entry in tree.entries if entry.operation is not None]
-    names = [single_line(entry.operation.id) for entry in calls[:MAX_STEPS] if entry.operation is not None]
+    names = [single_line(operation.id) for operation in calls[:MAX_STEPS]]
     names += [f"{len(calls) - MAX_STEPS} more"] if len(calls) > MAX_STEPS else []
     effect = "It only reads"
     if tree.effect is not Effect.READ:

@@ -44,11 +44,6 @@ USES_WHOLE = {**ORDERED, **body({"customer_id": "$steps.create.outputs.customer"
             {"customer_id": "c1", "sku": "tea"},
         ),
         (
-            "status",
-            (CREATE, {**ORDERED, "successCriteria": [{"condition": "$statusCode == 200"}]}),
-            {"customer_id": "c1", "sku": "tea"},
-        ),
-        (
             "omit",
             (
                 {**CREATE, "outputs": {"id": "$response.body#/id", "customer": "$response.body"}},
