@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import random
 import stat
 import subprocess
@@ -12,8 +13,11 @@ from pathlib import Path
 
 import pytest
 
+import nlapi
 from nlapi import registry
 from nlapi.local_files import write_file, write_new_file, write_output
+from nlapi.plugin.build import Options, build
+from nlapi.plugin.folder import write_folder
 
 ROOT = Path(__file__).parent.parent
 ADD = """
@@ -112,27 +116,26 @@ def test_a_file_keeps_its_mode_and_a_link_stays_one(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link.yaml", "target.yaml"]
 
 
-BUILD = """
-import sys
+WRITE = """
+import pickle, sys
 from pathlib import Path
 from nlapi.plugin.folder import write_folder
-from nlapi.plugin.build import Options, build
-import nlapi
-spec = nlapi.load("ads")
-size = int(sys.argv[2])
-write_folder(Path(sys.argv[1]), build(spec, spec.operations[:size], Options(name="ads", source="ads")).files)
+write_folder(Path(sys.argv[1]), pickle.loads(Path(sys.argv[2]).read_bytes()))
 """
 
 
 def test_builds_of_one_plugin_at_once_leave_one_of_them_whole(tmp_path: Path) -> None:
-    processes = [start(BUILD, str(tmp_path / "plugin"), str(size)) for size in (3, 5, 3, 5)]
+    spec = nlapi.load("ads")
+    for size in (3, 5):
+        built = build(spec, spec.operations[:size], Options(name="ads", source="ads"))
+        (tmp_path / str(size)).write_bytes(pickle.dumps(built.files))
+    processes = [start(WRITE, str(tmp_path / "plugin"), str(tmp_path / str(size))) for size in (3, 5, 3, 5)]
     assert [process.wait() for process in processes] == [0] * 4
     for process in processes:
         assert process.stdout is not None
         process.stdout.close()
     # The next build takes the folder for its own, which it does only where no file is lost or of two builds.
-    with start(BUILD, str(tmp_path / "plugin"), "3") as process:
-        assert process.wait() == 0
+    write_folder(tmp_path / "plugin", pickle.loads((tmp_path / "3").read_bytes()))
     assert not (tmp_path / "plugin" / ".nlapi-plugin-build").exists()
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class PlainCoercion:
-    """Coerces what is absent, a text, a list of texts, a path or a choice; typer coerces every other value.
+    """Coerces what is absent, a text, a list of texts, a number in its range, a path or a choice; typer coerces others.
 
     typer makes an adapter of pydantic for each parameter: 70 ms, most of it for the import of pydantic.
     """
@@ -40,12 +40,21 @@ class PlainCoercion:
             return list(value)
         if isinstance(kind, type) and issubclass(kind, Enum) and value in [item.value for item in kind]:
             return kind(value)
+        info = param.type_descriptor.parameter_info
+        if kind is int and _is_number(value, info.min, info.max):
+            return int(value)
         if kind is Path and _is_text(value):
-            info = param.type_descriptor.parameter_info
             return coerce_cli_path(Path(value), info, path_type=Path, param=param, ctx=ctx)
         from typer._coercion import build_runtime_param
 
         return build_runtime_param(param.type_descriptor).coerce(value, param, ctx)
+
+
+def _is_number(value: object, least: float | None, most: float | None) -> bool:
+    """Return whether a value is a text of a few digits, and the number in its range."""
+    if not (isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10):
+        return False
+    return (least or 0) <= int(value) and (most is None or int(value) <= most)
 
 
 def _is_text(value: object) -> bool:

@@ -12,8 +12,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-
 from nlapi.client.answer_fields import FieldFilter
 from nlapi.client.masking import MASK, secret_mask
 from nlapi.errors import ConsentError, UsageError, file_faults
@@ -172,6 +170,8 @@ class CallMetrics:
     """Counts of calls and their times. Labels are names of the settings, never values of a call."""
 
     def __init__(self) -> None:
+        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
         self._registry = registry = CollectorRegistry()
         labels = ("client", "role", "api", "effect")
         self.running = Gauge("nlapi_mcp_calls_running", "Calls under way.", registry=registry)
@@ -193,4 +193,6 @@ class CallMetrics:
 
     def text(self) -> bytes:
         """Return all metrics."""
+        from prometheus_client import generate_latest
+
         return generate_latest(self._registry)

@@ -15,7 +15,6 @@ from nlapi.openapi.spec import Operation
 from nlapi.plugin.markdown import fill_template, inert_line
 from nlapi.plugin.names import BASE_URL, SECRET_OPTION, variable_form
 from nlapi.registry import SettingsKey, read_settings
-from nlapi.schema_validator import VALIDATOR
 from nlapi.tools.arguments import coerce_arguments, may_fill
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.texts.names import join_names
@@ -147,6 +146,8 @@ def settings_of_folder(folder: Path, base_url: str | None, environment: Mapping[
 
 def check_setting(operations: Iterable[Operation], argument: str, text: str) -> None:
     """Raise UsageError for a value that no operation takes for an argument."""
+    from nlapi.schema_validator import VALIDATOR
+
     reason = ""
     for operation in operations:
         if operation.parameter("path", argument) is None:

@@ -11,16 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
-from typing import Any, TypeVar
-
-from jsonschema import Draft202012Validator, ValidationError
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nlapi.errors import DescriptionError, Issue, Level
 from nlapi.openapi.document import read_tree
 from nlapi.openapi.egress import origin_of
 from nlapi.openapi.fetch import fetch
 from nlapi.openapi.spec import as_map, as_text
-from nlapi.schema_validator import strict_class
 from nlapi.workflows.model import (
     ArazzoWorkflow,
     Criterion,
@@ -36,6 +33,9 @@ from nlapi.workflows.model import (
     WorkflowDocument,
     WorkflowStep,
 )
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
 
 T = TypeVar("T")
 Named = TypeVar("Named", ArazzoWorkflow, WorkflowStep)
@@ -130,6 +130,10 @@ def _too_long(tree: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
 
 @cache
 def _validator() -> Any:
+    from jsonschema import Draft202012Validator
+
+    from nlapi.schema_validator import strict_class
+
     schema = json.loads(files("nlapi.workflows").joinpath("arazzo.schema.json").read_text(encoding="utf-8"))
     return strict_class(Draft202012Validator)(schema)
 

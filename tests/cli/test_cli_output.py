@@ -25,7 +25,7 @@ MODULES = {
     ("call", "ads", "listCampaigns", "limit=5", "name=sale", "--dry-run"): 101,
     ("ask", "show the campaigns", "-a", "ads", "--planner", "offline", "--dry-run"): 210,
     ("describe", "ads", "listCampaigns"): 141,
-    ("find", "ads", "pause a campaign"): 77,
+    ("find", "ads", "pause a campaign", "--limit", "3"): 77,
     ("tools", "ads"): 85,
 }
 """The most modules of nlapi that a command may import, once its description is in the cache; lower them with it."""

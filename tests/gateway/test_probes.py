@@ -8,7 +8,6 @@ import signal
 import sqlite3
 import subprocess
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -21,6 +20,7 @@ from nlapi.serving import open_listener
 from tests.gateway.kit import Talk, document, gateway, write_models
 from tests.gateway.processes import NLAPI, ROOT, serve_process
 from tests.gateway.versions import write
+from tests.waiting import until
 
 PROBES = ("/livez", "/readyz")
 
@@ -33,16 +33,6 @@ def get(address: str, path: str, *, host: str = "10.1.2.3:8700", method: str = "
         return answer.status, answer.read()
     finally:
         connection.close()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Come back when it is so. AssertionError after a minute."""
-    pause = threading.Event()
-    for _ in range(6000):
-        if condition():
-            return
-        pause.wait(0.01)
-    raise AssertionError("what was waited for did not come")
 
 
 @pytest.mark.parametrize("path", PROBES)

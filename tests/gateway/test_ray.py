@@ -6,8 +6,7 @@ import asyncio
 import json
 import os
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -40,8 +39,9 @@ from tests.gateway.gateway_app import Asking, Load
 from tests.gateway.kit import Talk, gateway
 from tests.gateway.processes import NLAPI, ROOT, ServeProcess, serve_process
 from tests.gateway.ray_cluster import TOKEN, RayCluster, ray_cluster
-from tests.gateway.versions import PATIENCE_S, write
+from tests.gateway.versions import write
 from tests.tables import table
+from tests.waiting import until
 
 STAGES = """
     import sys
@@ -164,7 +164,7 @@ def _check_shadow(folder: Path, talk: Talk, load: Load) -> None:
     talk.ok("POST", "/v1/models/echo/versions", {"version": "v2", "source": "v2", "shard": "ranking"})
     shadow = {"objective": "greet", "model": "echo", "version": "v2"}
     name = talk.ok("POST", "/v1/shadows", shadow)["name"]
-    _await(lambda: talk.ok("GET", f"/v1/shadows/{name}")["status"]["answered"])
+    until(lambda: talk.ok("GET", f"/v1/shadows/{name}")["status"]["answered"])
     talk.ok("DELETE", f"/v1/shadows/{name}")
 
 
@@ -260,25 +260,25 @@ def test_ray_runs_what_is_demanded_and_nothing_else(hosted: Hosted) -> None:
     cluster, name, failed = hosted.cluster, app_name("ranking", hosted.content), app_name("ranking", OTHER)
     with hosted.reconciler():
         demand, broken = hosted.demand(hosted.content), hosted.demand(OTHER)
-        _await(lambda: name in cluster.replicas)
-        _await(lambda: any(host["failed"] for host in hosted.hosts()))
+        until(lambda: name in cluster.replicas)
+        until(lambda: any(host["failed"] for host in hosted.hosts()))
         assert failed in [app["name"] for app in cluster.puts[-1]["applications"]]
         count = len(cluster.puts)  # tried anew: left out once, and named again
-        _await(lambda: len(cluster.puts) >= count + 2)
+        until(lambda: len(cluster.puts) >= count + 2)
         broken.withdraw()
-        _await(lambda: failed not in cluster.configs)
+        until(lambda: failed not in cluster.configs)
         assert name in cluster.replicas
     # Another start with other options: what runs is not replaced in place, and what nobody demands any more stays as
     # long as a gateway has not been heard that may demand it.
     arguments = cluster.configs[name]["args"]
     demand.withdraw()
     with hosted.reconciler(f"http://127.0.0.1:{free_port()}", least=2):
-        _await(lambda: cluster.configs[name]["deployments"][0]["num_replicas"] == 2)
+        until(lambda: cluster.configs[name]["deployments"][0]["num_replicas"] == 2)
         seen = cluster.reads
-        _await(lambda: cluster.reads > seen + 2)
+        until(lambda: cluster.reads > seen + 2)
         assert cluster.configs[name]["args"] == arguments
     with hosted.reconciler():
-        _await(lambda: name not in cluster.configs)
+        until(lambda: name not in cluster.configs)
 
 
 def test_gateways_hear_nothing_before_ray_names_the_replicas(hosted: Hosted) -> None:
@@ -289,27 +289,27 @@ def test_gateways_hear_nothing_before_ray_names_the_replicas(hosted: Hosted) -> 
         return {host["name"]: bool(host["ready"]) for host in hosted.hosts()}
 
     with hosted.reconciler():
-        _await(lambda: heard() == {"here": True})
+        until(lambda: heard() == {"here": True})
     hosted.cluster.forgets = True
     with hosted.reconciler(name="again"):
         seen = hosted.cluster.reads
-        _await(lambda: hosted.cluster.reads > seen + 1)
+        until(lambda: hosted.cluster.reads > seen + 1)
         assert heard() == {"here": True}
         hosted.cluster.forgets = False
-        _await(lambda: "again" in heard())
+        until(lambda: "again" in heard())
         assert heard() == {"here": True, "again": True}
 
 
 def test_a_change_is_refused_while_ray_does_not_answer(hosted: Hosted) -> None:
     talk, move = hosted.talk, ("PATCH", "/v1/models/ranker/versions/v8", {"shard": "ranking"})
     with hosted.reconciler(patience_s=0.2):
-        _await(hosted.hosts)
+        until(hosted.hosts)
         hosted.cluster.is_away = True
-        _await(lambda: hosted.hosts()[0].get("problem"))
+        until(lambda: hosted.hosts()[0].get("problem"))
         assert "answered 503" in talk.refused(422, *move)["detail"]
         assert "answered 503" in str(talk.ok("GET", "/v1/issues")["issues"])
         hosted.cluster.is_away = False
-        _await(lambda: not hosted.hosts()[0].get("problem"))
+        until(lambda: not hosted.hosts()[0].get("problem"))
         talk.ok(*move)
 
 
@@ -319,7 +319,7 @@ def test_an_address_that_is_another_versions_by_now_is_passed_over(hosted: Hoste
     web = Talk(talk.port, talk.app.access.create_token("walker", Audience.SERVE)[1])
     host = Talk(talk.port, hosted.token)
     with hosted.reconciler(), ray_cluster() as other:
-        _await(hosted.hosts)
+        until(hosted.hosts)
         talk.ok("PATCH", "/v1/models/ranker/versions/v8", {"shard": "ranking"})
         objective = {"name": "once", "model": "ranker", "version": "v8", "idempotent": False}
         talk.ok("POST", "/v1/objectives", objective)
@@ -538,12 +538,6 @@ def test_a_shard_of_ray_has_nothing_of_a_server(tmp_path: Path, shard: Mapping[s
 def test_a_shard_of_hosts_in_an_earlier_revision_is_one_of_ray() -> None:
     document = {**_document(), "shards": [{"name": "ranking", "protocol": "host"}]}
     assert decode_configuration(document).shards["ranking"].protocol is ShardProtocol.RAY
-
-
-def _await(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end, "what was waited for did not come"
 
 
 def _await_place(load: Load, place: str) -> None:

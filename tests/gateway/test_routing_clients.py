@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -27,11 +26,11 @@ from tests.gateway import gateway_app
 from tests.gateway.clock import Clock
 from tests.gateway.kit import Talk, document, gateway
 from tests.gateway.processes import serve_process
-from tests.gateway.versions import PATIENCE_S
 from tests.routing.kit import a_configuration, a_context, seeds
 from tests.servers import Echo, Received, Reply
 from tests.strategies import examples
 from tests.tables import table
+from tests.waiting import until
 
 WATCHING = "continue-watching"
 BRAZIL = {"country": "BR", "user": "u1"}
@@ -44,14 +43,6 @@ def url_of(talk: Talk) -> str:
 
 def client_of(talk: Talk, **options: Any) -> Client:
     return Client(url_of(talk), talk.tokens["web"], **options)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Come back when it is so; the reports of a gateway come by themselves."""
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end, "what was waited for did not come"
-        time.sleep(0.001)
 
 
 def decisions(talk: Talk) -> int:

@@ -324,6 +324,7 @@ def answers(folders: tuple[Path, Path]) -> dict[str, Json]:
         groups[path.stem] = words if path.stem == "all-3.1.0" else words[::2]
     groups["one"] = single_references(inside, refs)
     groups["workflow"] = workflow_commands(inside, refs)
+    groups["seen"] = [["python", statement] for statement in statements(inside, outside)]
     return dict(zip(groups, audit(inside, list(groups.values())), strict=True))
 
 
@@ -334,9 +335,9 @@ def test_no_command_opens_what_a_description_refers_to(answers: dict[str, Json],
     assert not answer["steps"]
 
 
-def test_the_hook_sees_what_is_opened_and_reached(folders: tuple[Path, Path]) -> None:
-    inside, outside = folders
-    statements = [
+def statements(inside: Path, outside: Path) -> list[str]:
+    """Return what the hook has to see, each of another kind, and what it does not: a file inside."""
+    return [
         f"open({str(outside / 'secret.json')!r})",
         f"import os; os.open({str(inside / 'link.json')!r}, os.O_RDONLY)",
         "import socket; socket.create_connection(('127.0.0.1', 9))",
@@ -345,5 +346,7 @@ def test_the_hook_sees_what_is_opened_and_reached(folders: tuple[Path, Path]) ->
         f"print({SECRET!r})",
         f"open({str(inside / 'all-3.1.0.json')!r}, 'a')",
     ]
-    (answer,) = audit(inside, [[["python", statement] for statement in statements]])
-    assert [step["words"][1] for step in answer["steps"]] == statements[:-1]
+
+
+def test_the_hook_sees_what_is_opened_and_reached(answers: dict[str, Json], folders: tuple[Path, Path]) -> None:
+    assert [step["words"][1] for step in answers["seen"]["steps"]] == statements(*folders)[:-1]

@@ -11,14 +11,15 @@ import os
 import re
 import socket
 import subprocess
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tests.plugin.kit import PATIENCE, environment
+from tests.waiting import until
 
 ID = "0d9c2a52-7c1d-4e0e-9d7b-3f7f3f0e8f11"
 
@@ -45,19 +46,21 @@ class ClientSession:
             ["sh", "-c", '. "$1"; env', "sh", str(self.home / "exports.sh")], capture_output=True, text=True, check=True
         ).stdout
         self.shell = dict(re.findall(r"(?m)^(NLAPI_\w+_SESSION)=(.*)$", folder))
-        self.wait(lambda: (self.folder / "broker").exists())
+        until(lambda: (self.folder / "broker").exists())
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.folder.exists():
             self.hook("hooks/session.sh end", {"hook_event_name": "SessionEnd"})
         # What other tests of this process start is in no session.
-        self.wait(lambda: not self.brokers())
+        for file in self.brokers():
+            until(partial(lambda path: str(self.folder).encode() not in _content(path), file))
+        until(lambda: not self.brokers())
 
-    def brokers(self) -> list[int]:
-        """The processes of the session's broker."""
+    def brokers(self) -> list[Path]:
+        """The command lines, in /proc, of the processes of the session's broker."""
         commands = (path for path in Path("/proc").glob("[0-9]*/cmdline") if os.access(path, os.R_OK))
-        return [int(path.parent.name) for path in commands if str(self.folder).encode() in _content(path)]
+        return [path for path in commands if str(self.folder).encode() in _content(path)]
 
     @property
     def folder(self) -> Path:
@@ -69,14 +72,6 @@ class ClientSession:
         """The plugin's command."""
         (command,) = (self.plugin / "bin").iterdir()
         return command.name
-
-    @staticmethod
-    def wait(condition: Callable[[], object]) -> None:
-        """Wait until something is so."""
-        end = time.monotonic() + PATIENCE
-        while not condition():
-            assert time.monotonic() < end, "it never came"
-            os.sched_yield()
 
     def env(self, **more: str) -> dict[str, str]:
         """The environment that the client gives to all that it starts."""

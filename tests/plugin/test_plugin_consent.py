@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -70,12 +71,13 @@ def test_the_hook_answers_what_its_program_does(plugin: Path) -> None:
     commands = (f"{API} listBooks genre=NOVEL | jq '.data[0]'", f"{API} removeBook book_id=b1 --yes")
     events = [event_of("Bash", {"command": command}) for command in commands]
     events.append(event_of(tool_name(plugin, "removeBook"), {"book_id": "b1"}))
-    for variable in ("CITY_LIBRARY_BASE_URL", "CLAUDE_PLUGIN_OPTION_BASE_URL"):
+    variables = ("CITY_LIBRARY_BASE_URL", "CLAUDE_PLUGIN_OPTION_BASE_URL")
+    # Each event as the client gives it, and the other variable with one of them: it is the program that reads both.
+    for variable, event in (*zip(cycle(variables), events), (variables[1], events[2])):
         env = {variable: "http://127.0.0.1:9/x"}
-        for event in events:
-            reason = by_hook(plugin, event, **env)
-            assert reason == by_program(plugin, event, **env)
-            assert ("http://127.0.0.1:9/x/books/b1" in reason) == ("removeBook" in event)
+        reason = by_hook(plugin, event, **env)
+        assert reason == by_program(plugin, event, **env)
+        assert ("http://127.0.0.1:9/x/books/b1" in reason) == ("removeBook" in event)
 
 
 @table(

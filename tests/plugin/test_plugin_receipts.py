@@ -20,6 +20,7 @@ from tests.plugin.client_session import ClientSession
 from tests.plugin.kit import LIBRARY, REPOSITORY, placed
 from tests.plugin.ways import CLIENT_ONLY, FILES, NESTED, WAYS, filled
 from tests.servers import Echo, Reply
+from tests.waiting import until
 
 X = "nlapi-city-library"
 CHANGE = f"{X} addBook title=Dune --yes"
@@ -95,7 +96,7 @@ def test_no_way_round_the_question_sends_a_change(lost: ClientSession, api: Echo
     lost.event("Bash")
     said = lost.run(filled(WAYS[way], lost.values))
     if "left" in way:
-        lost.wait(lambda: "error" in (lost.home / "out").read_text() or changes(api))
+        until(lambda: "error" in (lost.home / "out").read_text() or changes(api))
     assert changes(api) == [], said
     assert SECRET not in said
 
@@ -122,7 +123,7 @@ def test_a_client_within_the_session_asks_nobody(lost: ClientSession, api: Echo,
     lost.asked.clear()
     said = lost.bash(filled(NESTED_WAYS[way], lost.values))
     if "left" in way:
-        lost.wait(lambda: "asked" in (lost.home / "nested-out").read_text())
+        until(lambda: "asked" in (lost.home / "nested-out").read_text())
         said = (lost.home / "nested-out").read_text()
     assert "session of another one, whose user was not asked" in said
     assert "1 asked" in said
@@ -161,7 +162,7 @@ def test_a_denied_request_is_not_sent_by_what_comes_next(session: ClientSession,
     session.bash(waiting)
     assert session.bash(CHANGE) == "denied"
     (session.home / "go").write_text("")
-    session.wait(lambda: (session.home / "late").exists() and "error" in (session.home / "late").read_text())
+    until(lambda: (session.home / "late").exists() and "error" in (session.home / "late").read_text())
     assert "does not come from the command" in (session.home / "late").read_text()
     assert changes(api) == []
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nlapi.cli.lazy_commands import coerce_parameters
 from nlapi.cli.options import argument, expand_optional_values
 from nlapi.cli.render import console
 from nlapi.cli.workflow.inputs import RunOptions
@@ -362,6 +363,7 @@ def parse_words(command: Callable[..., None], words: Sequence[str]) -> dict[str,
     app.command()(command)
     # Without --help, which would print its text into the hook's answer.
     parser = typer.main.get_command(app)
+    coerce_parameters(parser.params)
     return parser.make_context("call", expand_optional_values(words), help_option_names=[]).params
 
 
