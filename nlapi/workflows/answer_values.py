@@ -145,7 +145,12 @@ def identifies_item(argument: str, call: Call) -> bool:
 
 
 def find_value(
-    argument: str, value: Any, call: Call, earlier: Sequence[Answered], source: ValueSource | None
+    argument: str,
+    value: Any,
+    call: Call,
+    earlier: Sequence[Answered],
+    source: ValueSource | None,
+    worst: Fit = Fit.VALUE_ALONE,
 ) -> AnswerValue | None:
     """Return where the value of an argument comes from: the place in an answer that fits it; None where none does.
 
@@ -159,7 +164,7 @@ def find_value(
         location for location in locations if location.fit is Fit.OWN_ID or not is_argument(location.answered, value)
     ] or locations
     best = min((location.fit for location in locations), default=None)
-    if best is None:
+    if best is None or best > worst:
         return None
     fitting = [location for location in locations if location.fit is best]
     if best is not Fit.OWN_ID and identifies_item(argument, call):
@@ -538,6 +543,8 @@ class ValueNodes:
             return self._user_input(argument, value, schema, source, is_secret=True)
         if (chosen := self._chosen_name(value, source)) is not None:
             return chosen
+        if (change := self._found_in_changes(argument, value)) is not None:
+            return change
         if origin in _USER_ORIGINS:
             is_verb = source is not None and self._is_command(source.words, value)
             return value if is_verb else self._user_input(argument, value, schema, source)
@@ -598,6 +605,23 @@ class ValueNodes:
         """Return the input that chooses an entry of this very answer, where the list is filtered by the same words."""
         names = (str(value).casefold(), source.words.casefold() if source is not None else "")
         return next((self.answered.names[name] for name in names if name in self.answered.names), None)
+
+    def _found_in_changes(self, argument: str, value: Any) -> AnswerValue | None:
+        """Return where a change of this conversation answered with a value, which then is not the user's own."""
+        if not isinstance(value, (str, int)) or isinstance(value, bool):
+            return None
+        changes = [other for other in self.earlier if other.operation.effect is not Effect.READ]
+        try:
+            location = find_value(argument, value, self.call, changes, None, Fit.WHOLE_ANSWER)
+        except UntraceableError:
+            return None
+        if location is None or location.choice is not None:
+            return None
+        answered = next(other for other in changes if other.draft is location.step)
+        if created_id(answered) != location.keys or is_argument(answered, value):
+            return None
+        self.used.append(location)
+        return location
 
     def _in_answers(self, argument: str, value: Any, source: ValueSource | None) -> AnswerValue | None:
         location = find_value(argument, value, self.call, self.earlier, source)
