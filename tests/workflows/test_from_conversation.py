@@ -109,6 +109,16 @@ def test_an_id_of_an_answer_is_an_expression_and_a_said_value_an_input() -> None
     assert saved.document.version == "1.0.1"
 
 
+def test_an_id_that_a_change_answered_is_its_own_where_the_user_repeats_it() -> None:
+    talk = Talk()
+    created = talk.step("createCustomer", {"name": "Zoe"}, {"id": "cus_77aa1", "name": "Zoe"}, 201)
+    talk.ask('create the customer "Zoe"', created)
+    ordered = talk.step("createOrder", {"customer_id": "cus_77aa1", "note": "by noon"}, {"id": "ord_5"}, 201)
+    talk.ask('create an order of cus_77aa1 with the note "by noon"', ordered)
+    workflow = talk.save().document.workflow()
+    assert workflow.required_inputs == ("name", "note")
+
+
 def test_a_named_item_is_looked_up_by_its_name() -> None:
     talk = Talk()
     talk.ask(
