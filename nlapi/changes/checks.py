@@ -53,7 +53,7 @@ from nlapi.english.command_verbs import (
 )
 from nlapi.english.intents import IMPERATIVES, STOPWORDS, VERBS, Intent
 from nlapi.english.word_similarity import SYNONYMS
-from nlapi.english.words import same_name, singular, split_words, stem, stems_of
+from nlapi.english.words import singular, split_words, stem, stems_of
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import READ_METHODS, SCALES, UPDATE_METHODS, Effect, Operation, stated_verbs
 from nlapi.reading.clauses import commanded_length
@@ -157,7 +157,7 @@ def check_verb(case: Case) -> Iterator[str]:
         yield "the sentence has no verb"
         return
     is_item = EXTENSION.sub("", operation.path.rstrip("/")).endswith("}")
-    is_update = operation.method in UPDATE_METHODS or (operation.method == "POST" and (is_item or _is_property(case)))
+    is_update = operation.method in UPDATE_METHODS or (operation.method == "POST" and is_item)
     if _has_verb(case) or _sets_commanded_state(case):
         return
     if is_update and (
@@ -171,12 +171,6 @@ def check_verb(case: Case) -> Iterator[str]:
     if operation.method in ("POST", "PUT") and command in CREATE_VERBS and not is_item and _may_create(case):
         return
     yield f"nothing in {operation.id} says {_command_text(case)!r}"
-
-
-def _is_property(case: Case) -> bool:
-    """Return whether the path of a call ends with the property that its body has: POST /alarms/volume sets a volume."""
-    end = path_end(case.operation)
-    return any(same_name(end, source.argument) for source in case.account.sources if case.location(source) == "body")
 
 
 def check_new_item(case: Case) -> Iterator[str]:
@@ -230,9 +224,13 @@ def check_update_value(case: Case) -> Iterator[str]:
     has_name = any(
         word.endswith("name") or stem(word) in _NAME_STEMS for entry in values for word in split_words(entry.argument)
     )
-    # To create the basket orders says all that a basket needs.
-    is_new = case.command in CREATE_VERBS and operation.body is not None and not operation.body.required
-    is_named = is_new and any(source.argument in case.target_arguments for source in case.account.sources)
+    # `create the basket orders` needs nothing more, where a basket has a name and may have a body.
+    opening = [word.lower for word in case.command_words[1:2]]
+    is_new = case.command in CREATE_VERBS and (case.command not in _ALSO_UPDATES or opening[0] in _NEW)
+    is_created = is_new and not CREATE_VERBS.isdisjoint(leading_verbs(operation))
+    has_optional_body = operation.body is not None and not operation.body.required
+    targets = (source for source in case.account.sources if source.argument in case.target_arguments)
+    is_named = is_created and has_optional_body and next(targets, None) is not None
     if (is_generic and not values and not is_named) or (case.command in _RENAME_VERBS and not has_name):
         yield f"what {operation.id} shall set is not said"
 

@@ -49,6 +49,8 @@ _UNCOUNTABLE = lexicon.words(_FILE, "uncountable")
 # A noun of three letters or more and an id in one word: userid, orgid.
 _GLUED_ID = lexicon.pattern(_FILE, "glued_id")
 _ENDING_IN_ID = lexicon.words(_FILE, "ending_in_id")
+# Those that a name may end with: isvalid. The `maid` of schemaid is none.
+_LONG_ENDINGS = tuple(word for word in _ENDING_IN_ID if len(word) > 4)
 
 
 def plural(word: str) -> str:
@@ -68,7 +70,9 @@ def name_words(name: str) -> tuple[str, ...]:
     `paid` and `grids` are one word.
     """
     words = split_words(name)
-    glued = _GLUED_ID.fullmatch(words[-1]) if words and singular(words[-1]) not in _ENDING_IN_ID else None
+    last = singular(words[-1]) if words else ""
+    is_word = last in _ENDING_IN_ID or last.endswith(_LONG_ENDINGS)
+    glued = _GLUED_ID.fullmatch(words[-1]) if words and not is_word else None
     return tuple(words) if glued is None else (*words[:-1], *glued.groups())
 
 

@@ -67,6 +67,7 @@ _UNSPOKEN = frozenset(
     " secretkey clientsecret authorization xapikey xauthtoken".split()
 )
 _UNSPOKEN_IF_DESCRIBED = frozenset("key token secret appid".split())
+_SECRET = lazy_pattern(r"\b(?:secret|token|key|credential|password|bearer)s?\b", re.IGNORECASE)
 _DESCRIBED = lazy_pattern(
     r"\b(?:authentication|authorization|auth|api|access|bearer|oauth)\s+(?:token|key|secret|credential)s?\b"
     r"|\bcredentials?\b",
@@ -83,7 +84,8 @@ def is_unspoken(name: str, location: str, schema: Mapping[str, Any], description
     squashed = squash(name)
     described = _DESCRIBED.search(description) is not None
     by_name = squashed in _UNSPOKEN or (squashed in _UNSPOKEN_IF_DESCRIBED and described)
-    by_name = by_name or (location == "header" and squashed.endswith("authorization"))
+    if location == "header" and squashed.endswith("authorization"):
+        by_name = by_name or not description or _SECRET.search(description) is not None
     if location == "body":
         return described and (by_name or schema.get("format") == "password")
     return by_name or (described and schema.get("format") == "password")

@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import dropwhile, pairwise, takewhile
+from itertools import pairwise
 
 from nlapi.english import lexicon
 from nlapi.english.command_verbs import is_verb
 from nlapi.english.intents import PLAIN_VERBS, STOPWORDS, VERBS
-from nlapi.english.words import name_key, name_words, singular, singular_last, singular_words, split_words, stem
+from nlapi.english.words import name_key, name_words, singular, singular_last, singular_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import READ_METHODS, Operation, Parameter, as_list
 from nlapi.resources.paths import EXTENSION, FORMATS, position, segments
@@ -54,6 +54,7 @@ _FOREIGN_QUALIFIERS = lexicon.words("resources/words", "foreign_qualifiers")
 
 _FIELD_OBJECT_NAMES = lexicon.ordered("resources/words", "field_object_names")
 # Words in the description of an argument that takes an id, and of one that takes a name.
+_DESCRIBED_ID = lexicon.pattern("resources/words", "described_id", re.IGNORECASE)
 _ID_MENTION = lazy_pattern(r"\b(?:id|ids|identifier|uuid|guid)\b")
 _NAME_MENTION = lazy_pattern(r"\b(?:name|login|slug|handle|username|hostname|example\.com)\b")
 # Letters of a name that may be short for a noun, and characters of a description that are looked at, at most.
@@ -182,8 +183,8 @@ def noun_in_name(name: str) -> Words:
 def target_noun(operation: Operation, place: Place) -> Words:
     """Return the noun that the value for a place identifies, in the singular: by its name, else by the path before it.
 
-    `campaign_id` identifies a campaign, and so does the `id` of /campaigns/{id}; () where neither has a noun. A name
-    that is short for what the description says identifies that: `a_id`, an article identifier.
+    `campaign_id` identifies a campaign, and so does the `id` of /campaigns/{id}; () where neither has a noun. Where the
+    name is short for a noun of its description, it is that one: `a_id`, an article identifier.
     """
     if noun := noun_in_name(place[1]):
         return spelled_out_noun(operation, place) or noun
@@ -209,28 +210,19 @@ def spelled_out_noun(operation: Operation, place: Place) -> Words:
     short = noun_in_name(place[1])
     if len(short) != 1 or len(short[0]) > _LONGEST_ABBREVIATION or place[0] == "body":
         return ()
-    found = (entry for entry in operation.parameters if (entry.location, entry.name) == place)
-    described = next((split_words(entry.description[:_OPENING]) for entry in found), [])
-    for noun in _described_nouns(described):
-        for first in range(len(noun)):
-            whole = noun[first:]
-            if whole != short and (whole[0].startswith(short[0]) or "".join(word[0] for word in whole) == short[0]):
-                return singular_last(whole)
+    descriptions = (entry.description for entry in operation.parameters if (entry.location, entry.name) == place)
+    return _spelled_out(short[0], next(descriptions, ""))
+
+
+@lru_cache(maxsize=16384)
+def _spelled_out(short: str, description: str) -> Words:
+    for match in _DESCRIBED_ID.finditer(description[:_OPENING]):
+        words = name_words(match["behind"] or match["before"] or "")
+        for first, word in enumerate(words):
+            initials = "".join(entry[0] for entry in words[first:])
+            if (word != short and word.startswith(short)) or (len(short) > 1 and initials == short):
+                return singular_last(words[first:])
     return ()
-
-
-def _described_nouns(words: Sequence[str]) -> Iterator[Words]:
-    """Yield the words behind `id of`, or before `id`, up to a little word: article, of `article identifier`."""
-    for at, word in enumerate(words):
-        if word not in ID_WORDS - _NUMBERS:
-            continue
-        behind = words[at + 1 :]
-        if behind[:1] == ["of"]:
-            named = takewhile(lambda word: word not in STOPWORDS, dropwhile(lambda word: word in STOPWORDS, behind))
-            yield tuple(named)
-        else:
-            before = takewhile(lambda word: word not in STOPWORDS, reversed(words[:at]))
-            yield tuple(before)[::-1]
 
 
 def _is_command(segment: str) -> bool:

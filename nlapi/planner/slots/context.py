@@ -22,7 +22,7 @@ from nlapi.reading.clauses import find_value_changes
 from nlapi.reading.gazetteer import COUNTRIES, CURRENCY_NAMES, LANGUAGES, STATES, is_region, region_of
 from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueChange, ValueMention
 from nlapi.resources.ids import IdKind, id_kind
-from nlapi.resources.nouns import noun_of
+from nlapi.resources.nouns import VERSION, noun_of
 from nlapi.tools.sending.state_reads import updates_item
 from nlapi.tools.tool import Tool
 
@@ -200,7 +200,8 @@ class SlotContext:
     def labels(self) -> frozenset[str]:
         """The names of the slots and of the segments of the path, which stand before values, in small letters."""
         literals = (part.lower() for part in self.operation.path.split("/") if "{" not in part)
-        return frozenset((*(slot.name.lower() for slot in self.slots), *map(singular, literals)))
+        segments = (singular(part) for part in literals if not VERSION.fullmatch(part))
+        return frozenset((*(slot.name.lower() for slot in self.slots), *segments))
 
     @cached_property
     def joined_stems(self) -> dict[int, str]:

@@ -49,7 +49,7 @@ from nlapi.resources.paths import segments
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.tool import Call, Tool
 
-_CALLED = lexicon.words("changes/words", "called")
+_OFFSET_WORDS = stem_set("planner/slots/words", "offset_words")
 _LINKING = lexicon.words("planner/operations/words", "linking")
 _BEFORE_FIELD = lexicon.words("planner/slots/words", "before_field")
 
@@ -99,17 +99,16 @@ def is_wrong_sort(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
         return True
     if slot.name.lower().startswith("page") and slot.location == "query" and mention.kind is not MentionKind.NUMBER:
         return True
-    if _is_offset(context, slot):
+    if _is_offset(slot):
         return not ({*slot.words, *_SKIPS} & context.sentence.stem_set)
     return _is_no_page(context, slot, mention)
 
 
-def _is_offset(context: SlotContext, slot: Slot) -> bool:
-    """Return whether a slot takes the number of entries before a page; `start` and `from` do beside a page's length."""
-    name = name_key(slot.name)
-    if slot.location != "query" or name not in OFFSET_NAMES:
+def _is_offset(slot: Slot) -> bool:
+    """Return whether a slot takes the number of entries before a page: `start`, where its description speaks of one."""
+    if slot.location != "query" or name_key(slot.name) not in OFFSET_NAMES:
         return False
-    return name in ("offset", "skip") or (slot.family is Family.NUMBER and any(map(page_size, context.slots)))
+    return bool({*slot.words, *slot.prose} & _OFFSET_WORDS) and (slot.family is Family.NUMBER or not slot.description)
 
 
 def _is_no_page(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
@@ -475,14 +474,9 @@ def _is_choice(context: SlotContext, first: int, last: int, *listings: Operation
 
 
 def _new_name(mention: ValueMention, context: SlotContext) -> bool:
-    """Return whether a mention is the new name of a resource: rename Summer Sale to [Autumn Sale], make a folder called
-    [Sale].
-    """
-    tokens, before = context.sentence.tokens, context.sentence.word_before(mention.first)
-    if before in _CALLED and "make" in (token.lower for token in tokens[:3]):
-        noun = range(max(0, mention.first - 5), mention.first - 1)
-        return any(tokens[at].lower in ("a", "an", "new") for at in noun)
-    return before == "to" and not RENAMES.isdisjoint(context.sentence.stem_set)
+    """Return whether a mention is the new name of a resource: rename Summer Sale to [Autumn Sale]."""
+    to = mention.first > 0 and context.sentence.tokens[mention.first - 1].lower == "to"
+    return to and not RENAMES.isdisjoint(context.sentence.stem_set)
 
 
 def _is_noun(mention: ValueMention, context: SlotContext, words: Sequence[str]) -> bool:

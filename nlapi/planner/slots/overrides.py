@@ -122,7 +122,7 @@ _LOOKING_BACK = lexicon.words("planner/slots/words", "looking_back")
 _DAYS = lexicon.words("planner/slots/words", "days")
 _LOCATING = lexicon.words("planner/slots/words", "locating")
 _SOUGHT_LEADS = word_set("planner/slots/words", "sought_leads")
-_SEARCH_NAMES = stem_set("planner/slots/words", "search_names") - {"filter"}
+_SEARCH_TEXTS = stem_set("planner/slots/words", "search_texts")
 _RANGE_ENDS = lexicon.words("planner/slots/words", "range_ends")
 
 
@@ -158,6 +158,7 @@ def apply_overrides(
             or (candidate.slot is subject and _takes_text(candidate) and _is_token(candidate, name))
             or (_takes_text(candidate) and _is_new_value(context, candidate, name))
             or _is_clear(context, candidate)
+            or _is_sought(context, candidate, candidates)
         )
         if plain and not (weighs and candidate.probability >= OVERRIDE_PROBABILITY):
             yield replace(candidate, probability=OVERRIDE_PROBABILITY)
@@ -225,7 +226,7 @@ def _is_only_of_kind(context: SlotContext, candidate: SlotCandidate) -> bool:
     """Return whether a value is the only one of its kind in a sentence, and its slot the only one that takes the kind.
 
     The kinds are a share in per cent, the time to look back (the last 2 hours), a country (a German user), an address
-    of mail or of the web, a telephone number, the path of a file, what is searched for, and a day.
+    of mail or of the web, a telephone number, the path of a file, and a day.
     """
     mention, mentions = candidate.mention, context.sentence.mentions
     return mention is not None and any(
@@ -234,6 +235,27 @@ def _is_only_of_kind(context: SlotContext, candidate: SlotCandidate) -> bool:
         and sum(is_of_kind(context.sentence, other) for other in mentions) == 1
         and [slot for slot in context.slots if takes(slot)] == [candidate.slot]
         for is_of_kind, takes, is_plain in _KINDS
+    )
+
+
+def _is_sought(context: SlotContext, candidate: SlotCandidate, rated: Iterable[SlotCandidate]) -> bool:
+    """Return whether a value is what a sentence searches for, and no other slot is likelier to take it: search [the
+    books] for [dragons].
+    """
+    mention, slot, tokens = candidate.mention, candidate.slot, context.sentence.tokens
+    takes = slot.family is Family.TEXT and slot.location == "query" and set(slot.words) <= _SEARCH_TEXTS
+    if (
+        mention is None
+        or not takes
+        or not _takes_text(candidate)
+        or _word_before(context, mention) not in _SOUGHT_LEADS
+    ):
+        return False
+    ends = mention.last == len(tokens) or not tokens[mention.last].word
+    if not ends or SEARCHES.isdisjoint(context.sentence.stems[: mention.first]):
+        return False
+    return all(
+        rival.slot is slot or rival.probability < candidate.probability for rival in rated if rival.mention is mention
     )
 
 
@@ -277,14 +299,6 @@ def _is_file(_: Sentence, mention: ValueMention) -> bool:
     return mention.form in ("path", "url")
 
 
-def _is_sought(sentence: Sentence, mention: ValueMention) -> bool:
-    """Return whether a mention is what a sentence searches for: search [the books] for [dragons]."""
-    kinds = (MentionKind.QUOTED, MentionKind.NAME, MentionKind.LITERAL)
-    is_whole = mention.kind in kinds or (mention.kind is MentionKind.PHRASE and mention.form == "whole")
-    is_behind = mention.first > 0 and sentence.tokens[mention.first - 1].lower in _SOUGHT_LEADS
-    return is_whole and is_behind and not SEARCHES.isdisjoint(sentence.stems[: mention.first])
-
-
 def _is_day(_: Sentence, mention: ValueMention) -> bool:
     return mention.kind is MentionKind.DATE
 
@@ -314,10 +328,6 @@ def _is_day_alone(context: SlotContext, candidate: SlotCandidate, mention: Value
 
 def _takes_path(slot: Slot) -> bool:
     return slot.family is Family.TEXT and slot.location == "body" and not _FILES.isdisjoint(slot.prose | {*slot.words})
-
-
-def _takes_search(slot: Slot) -> bool:
-    return slot.family is Family.TEXT and slot.location == "query" and set(slot.words) <= _SEARCH_NAMES
 
 
 def _takes_url(slot: Slot) -> bool:
@@ -375,7 +385,6 @@ _KINDS: tuple[
     (_is_phone, _takes_phone, _is_as_said),
     (_is_address, _takes_url, _is_located),
     (_is_file, _takes_path, _is_as_said),
-    (_is_sought, _takes_search, _is_as_said),
     (_is_day, _takes_day, _is_day_alone),
 )
 
@@ -495,10 +504,13 @@ def _is_labelled(context: SlotContext, candidate: SlotCandidate) -> bool:
 
 
 def is_address_of_other(context: SlotContext, candidate: SlotCandidate) -> bool:
-    """Return whether an address of the web or of mail is in a slot for any text, and another slot takes only those."""
+    """Return whether an address of the web or of mail is in a slot for any text that is not spoken of, and another slot
+    takes only those.
+    """
     mention, slot = candidate.mention, candidate.slot
     family = _ADDRESS_FAMILIES.get(mention.form) if mention is not None else None
-    if family is None or slot.family is not Family.TEXT or slot.location != "body":
+    is_any_text = slot.family is Family.TEXT and slot.location == "body" and not slot.required_by_object
+    if family is None or not is_any_text or not context.sentence.stem_set.isdisjoint(slot.words):
         return False
     return any(other.family is family and other.location == "body" for other in context.slots)
 
@@ -587,7 +599,7 @@ def naming_slot(context: SlotContext) -> Slot | None:
 
 
 def _renaming_slot(context: SlotContext) -> Slot | None:
-    """Return the one slot for the name of the item that an update renames, where its kind is said; None without one."""
+    """Return the one slot for the name of the item that an update renames, where its kind has a word; None without one."""
     if not updates_item(context.operation) or RENAMES.isdisjoint(context.sentence.stem_set):
         return None
     if not noun_positions(context, context.noun):
@@ -602,7 +614,7 @@ def _ends_with_name(context: SlotContext, candidate: SlotCandidate) -> bool:
     if mention is None or candidate.conversion or not mention.first:
         return False
     ends = not any(token.word for token in tokens[mention.last :])
-    return ends and tokens[mention.first - 1].lower == "to"
+    return ends and tokens[mention.first - 1].lower in _TO
 
 
 def _is_name(slot: Slot, noun: tuple[str, ...]) -> bool:
