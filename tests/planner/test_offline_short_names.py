@@ -132,3 +132,137 @@ def test_a_thing_is_no_text() -> None:
     plan = planner(press()).plan("restart the speaker")
     assert plan.calls[-1].arguments == {"params": "speaker"}
     assert plan.confidence < 0.5
+
+
+DAY: dict[str, Any] = {"type": "string", "format": "date"}
+
+
+def office() -> Spec:
+    """Groups, dashboards, baskets, logs, tracks and documents as existing APIs have them."""
+    org = parameter("orgid", "path", NUMBER, description="ID of organization")
+    user, dashboard = (
+        parameter("username", "path", TEXT, description="a valid username string"),
+        parameter("id", "path", TEXT),
+    )
+    log, message = parameter("logId", "path", TEXT), parameter("id", "path", TEXT)
+    many = {
+        "from": {"type": "string", "format": "date-time"},
+        "query": TEXT,
+        "to": {"type": "string", "format": "date-time"},
+    }
+    start = parameter("start", schema=NUMBER, description="Where the paged listing starts")
+    days = [parameter(f"{end}_date", schema=DAY, example="2025-10-15T13:51:01.409Z") for end in ("start", "end")]
+    secret = parameter("x-gate-authorization", "header", TEXT, description="shared secret", required=True)
+    unit = parameter("ou_id", "path", TEXT, description="Id of the organization unit")
+    person = {"email": TEXT, "first_name": TEXT, "last_name": TEXT}
+    track = {
+        "label": {**TEXT, "description": "Label for the track. Up to 128 characters."},
+        "media_url": {**TEXT, "description": "URL of a media file for this bundle. Up to 2083 characters."},
+        "audio_channel": {**TEXT, "enum": ["left", "right"], "description": "The audio channel to use for the track."},
+        "audio_language": {**TEXT, "enum": ["en-US", "fr"], "description": "Language of the audio in the track."},
+        "start_time": {"type": "number", "description": "Time offset in seconds that the media starts."},
+        "parts_pending": {"type": "boolean", "description": "True if more media parts will be added to the track."},
+        "track": {**NUMBER, "description": "Track number specifies the index of the new track."},
+        "version": {**NUMBER, "description": "Object version."},
+    }
+    named = {"description": TEXT, "key": TEXT, "name": TEXT}
+    return spec(
+        {
+            "/orgunits": {"get": _node("listUnits", "Organization Units")},
+            "/orgunits/{orgid}/usergroups": {"get": _node("listGroups", "List User Groups.", org)},
+            "/units/{ou_id}/seal": {"post": _node("sealUnit", "Seal", unit)},
+            "/{username}/dashboards/{id}": {
+                "patch": _node("updateDashboard", "Update an existing Dashboard", user, dashboard, **_body(**named))
+            },
+            "/baskets/{name}": {
+                "post": _node(
+                    "createBasket",
+                    "Create new basket",
+                    parameter("name", "path", TEXT, description="The name of the new basket"),
+                    **body({"type": "object", "properties": {"capacity": NUMBER}}, required=False),
+                ),
+                "put": _node(
+                    "replaceBasket",
+                    "Replace a basket",
+                    parameter("name", "path", TEXT, description="The name of the basket"),
+                    **body({"type": "object", "properties": {"capacity": NUMBER}}, required=False),
+                ),
+            },
+            "/logs/{logId}/_enable": {"post": _node("enableLog", "Enable a log by its ID.", log)},
+            "/messages/{logId}/_fix": {
+                "post": _node("fixAll", "Mark a list of messages as fixed by logid and query.", log, **_body(**many))
+            },
+            "/messages/{logId}/{id}/_fix": {"post": _node("fixMessage", "Fix a message by its ID.", log, message)},
+            "/quotes/categories/popular": {
+                "get": _node("popular", "Popular categories", start, parameter("limit", schema=NUMBER))
+            },
+            "/documents": {"get": _node("listDocuments", "List all documents", *days)},
+            "/reload": {"get": _node("reload", "Reload", secret)},
+            "/users": {"put": _node("addUser", "Create a new user account", **_body("email", **person))},
+            "/qshow": {
+                "patch": _node(
+                    "updateShow",
+                    "Update a qshow",
+                    parameter("id", schema=TEXT, description="Qshow id", required=True),
+                    **_body(title=TEXT),
+                )
+            },
+            "/bundles/{bundle_id}/tracks": {
+                "post": _node(
+                    "addTrack",
+                    "Add a track for a bundle",
+                    parameter("bundle_id", "path", TEXT, description="id of a bundle"),
+                    **body(
+                        {"type": "object", "properties": track, "required": ["media_url"]},
+                        "application/x-www-form-urlencoded",
+                    ),
+                )
+            },
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("sentence", "operation", "arguments", "stands"),
+    [
+        ("list the user groups of org unit 41", "listGroups", {"orgid": 41}, False),
+        ("seal organization unit u-77", "sealUnit", {"ou_id": "u-77"}, True),
+        ('rename dashboard home-1 to "House"', "updateDashboard", {"id": "home-1", "name": "House"}, False),
+        ("create a basket named orders", "createBasket", {"name": "orders"}, True),
+        ("turn the log 0c3a7b1e back on", "enableLog", {"logId": "0c3a7b1e"}, True),
+        ("mark message 99AB of log 0c3a7b1e as fixed", "fixMessage", {"logId": "0c3a7b1e", "id": "99AB"}, False),
+        ("popular categories, 10 of them", "popular", {"limit": 10}, False),
+        (
+            "documents from 2026-11-01 to 2026-11-30",
+            "listDocuments",
+            {"start_date": "2026-11-01", "end_date": "2026-11-30"},
+            False,
+        ),
+        ("reload the gateway", "reload", {}, False),
+        (
+            "add the user Jo Park with the email jo@example.com",
+            "addUser",
+            {"email": "jo@example.com", "first_name": "Jo", "last_name": "Park"},
+            True,
+        ),
+        ('rename qshow 77ab to "Morning"', "updateShow", {"id": "77ab", "title": "Morning"}, True),
+        (
+            "add https://example.com/b.mp3 as a track to bundle b81",
+            "addTrack",
+            {"bundle_id": "b81", "media_url": "https://example.com/b.mp3"},
+            True,
+        ),
+    ],
+)
+def test_forms_of_existing_apis(sentence: str, operation: str, arguments: dict[str, Any], stands: bool) -> None:
+    plan = planner(office()).plan(sentence)
+    call = plan.goal or plan.calls[-1]
+    given = plan.calls[-1].arguments if plan.calls else plan.goal.arguments if plan.goal else {}
+    assert (call.tool.operation.id, given) == (operation, arguments)
+    assert not stands or plan.confidence >= 0.8
+
+
+@pytest.mark.parametrize("sentence", ["make basket 40a1", "make basket orders bigger", "replace basket 40a1"])
+def test_an_item_that_may_be_there_is_not_made_anew(sentence: str) -> None:
+    plan = planner(office()).plan(sentence)
+    assert not plan.calls or plan.confidence < 0.8
