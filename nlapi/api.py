@@ -50,8 +50,10 @@ def load_both(
     added: Iterable[str | PathLike[str]] = (),
     cache: str | PathLike[str] | None = None,
     root: str | PathLike[str] | None = None,
+    name: str = "",
 ) -> tuple[Spec, Spec]:
-    """Return the Spec of `load`, and that with the overlays `added` on top; the same one without any.
+    """Return the Spec of `load`, and that with the overlays `added` on top; the same one without any. `name` is that by
+    which a caller has looked the source up already.
 
     The description is read once: its server could give one to be checked and another to be called.
     """
@@ -63,7 +65,7 @@ def load_both(
 
     source, registered = fspath(source), registration_of(source)
     # The Spec records the registered name, so that `nlapi.call` and the policy find the registration later.
-    name = source if registered is not None else ""
+    name = source if registered is not None else name
     if registered is not None:
         source, overlays = registered.source, (*registered.overlays, *overlays)
         root = root or registered.root

@@ -39,7 +39,7 @@ GATEWAY_CLIENT_KEY = "NLAPI_GATEWAY_CLIENT_KEY"
 
 def load(source: str, overlays: Sequence[str] | None = None, root: str | None = None) -> Spec:
     """Return the Spec of a registered API, or of any source of `nlapi.load`, with `overlays` applied."""
-    return _load(registry.find_registration(source) or Registration(source=source), overlays, root)[1]
+    return _load(source, registry.find_registration(source), overlays, root)[1]
 
 
 def load_anew(
@@ -60,7 +60,7 @@ def load_anew(
 
     entry = registry.find_registration(source)
     registered = entry or Registration(source=source)
-    accepted, spec = _load(registered, overlays, root)
+    accepted, spec = _load(source, entry, overlays, root)
     named = named_base_url(registered, base_url, env)
     if entry is not None:
         check_pin(accepted, source, base_url=named)
@@ -81,7 +81,9 @@ def select(
     return chosen.operations
 
 
-def _load(registered: Registration, overlays: Sequence[str] | None, root: str | None) -> tuple[Spec, Spec]:
+def _load(
+    source: str, entry: Registration | None, overlays: Sequence[str] | None, root: str | None
+) -> tuple[Spec, Spec]:
     """Return the Spec of a description as it is registered, and with the overlays of the command.
 
     DescriptionError when it has no operation.
@@ -89,6 +91,7 @@ def _load(registered: Registration, overlays: Sequence[str] | None, root: str | 
     from nlapi.api import load_both
     from nlapi.openapi.gc_paused import gc_paused
 
+    registered = entry or Registration(source=source)
     with gc_paused():
         accepted, spec = load_both(
             registered.source,
@@ -96,6 +99,7 @@ def _load(registered: Registration, overlays: Sequence[str] | None, root: str | 
             added=overlays or (),
             cache=registry.user_folder("cache"),
             root=root or registered.root,
+            name=source if entry is not None else "",
         )
         # A large description stays until the process ends: the collector need not look at it again.
         gc.freeze()
@@ -155,7 +159,7 @@ def open_target(
     # A credential on the command line is stronger than a registered --no-auth.
     no_auth = no_auth or (registered.no_auth and not option_references)
     references = {**registered.auth, **option_references}
-    accepted, spec = _load(registered, overlays, root)
+    accepted, spec = _load(source, entry, overlays, root)
     named = named_base_url(registered, base_url, env)
     base_url, name = base_url_of(spec, registered, base_url, env), source
     if base_url and (chosen := env or registered.env):

@@ -124,6 +124,18 @@ def test_the_second_resume_goes_to_the_same_api_as_the_first(shop: Shop, tmp_pat
     assert shop.log == [*ALL, *[ALL[-1]] * 2]
 
 
+def test_a_resume_goes_to_the_address_that_is_registered(shop: Shop, tmp_path: Path) -> None:
+    shop.replies["GET /orders/o2"] = [Reply(404), Reply(200, {"id": "o2", "state": "open"})]
+    file = Path(write(tmp_path, document(BUY), "http://127.0.0.1:9"))
+    (source,) = json.loads(file.read_text())["sourceDescriptions"]
+    description = file.parent / source["url"]
+    assert run("api", "add", "registered", str(description), "--base-url", shop.url).code == 0
+    file.write_text(json.dumps({**document(BUY), "sourceDescriptions": [{**source, "url": "registered"}]}))
+    assert run("workflow", "run", str(file), "-i", "name=Ada", "--yes").code == 4
+    assert resume().code == 0
+    assert shop.log == [*ALL, ALL[-1]]
+
+
 def test_an_input_does_not_change_in_the_middle(shop: Shop, tmp_path: Path) -> None:
     shop.replies["GET /orders/o2"] = [Reply(404)]
     flow_run(tmp_path, shop, document(BUY))

@@ -420,9 +420,7 @@ def _log_fields(
     stored = {
         "file": stored_location(file),
         "id": workflow_run.workflow.id,
-        "sources": {
-            name: spec.registered or stored_location(spec.source) for name, spec in opened.linked.specs.items()
-        },
+        "sources": opened.linked.stored_sources,
         "inputs": {name: value for name, value in workflow_run.inputs.items() if name not in secret},
         "secret_inputs": sorted(secret),
         "repair": options.repair,

@@ -599,7 +599,7 @@ def naming_slot(context: SlotContext) -> Slot | None:
 
 
 def _renaming_slot(context: SlotContext) -> Slot | None:
-    """Return the one slot for the name of the item that an update renames, where its kind has a word; None without one."""
+    """Return the one slot for the name of the item that an update renames, whose kind has a word there; or None."""
     if not updates_item(context.operation) or RENAMES.isdisjoint(context.sentence.stem_set):
         return None
     if not noun_positions(context, context.noun):
