@@ -27,6 +27,7 @@ from nlapi.changes.sentences import (
     shorten,
 )
 from nlapi.changes.value_checks import (
+    NAME_STEMS,
     are_same_names,
     check_exact_name,
     check_meaning,
@@ -66,7 +67,6 @@ from nlapi.tools.tool import TRUSTED_ORIGINS, Account, Call, Origin, ValueSource
 
 _SPOKEN_ORIGINS = frozenset((Origin.WORDS, Origin.VERB))
 _RENAME_VERBS = frozenset(map(stem, ("rename", "retitle")))
-_NAME_STEMS = lexicon.stems("changes/words", "name_stems")
 _CLEAR_VERBS = lexicon.stems("changes/words", "clear_verbs")
 # Verbs for a deletion or for another state of the item: `--yes=destroy` covers both.
 _POSSIBLE_DELETE_VERBS = lexicon.stems("changes/words", "possible_delete_verbs")
@@ -77,7 +77,7 @@ _ALSO_UPDATES = lexicon.stems("changes/words", "also_updates")
 _NEW = lexicon.words("changes/words", "new")
 # Verbs that bring an item into what stands behind `to`, and the arguments that are not such a state.
 _TO_VERBS = lexicon.stems("changes/words", "to_verbs")
-_TEXT_STEMS = _NAME_STEMS | lexicon.stems("changes/words", "text_arguments")
+_TEXT_STEMS = NAME_STEMS | lexicon.stems("changes/words", "text_arguments")
 _LIGHT_VERBS = lexicon.stems("changes/words", "light_verbs")
 # Verbs for a message that are not synonyms elsewhere: writing a file sends nothing.
 _MESSAGE_VERBS = lexicon.stems("changes/words", "message_verbs")
@@ -222,11 +222,11 @@ def check_update_value(case: Case) -> Iterator[str]:
         )
         is_generic = (is_generic and path_end(operation).endswith("}")) or (is_made and not is_given)
     has_name = any(
-        word.endswith("name") or stem(word) in _NAME_STEMS for entry in values for word in split_words(entry.argument)
+        word.endswith("name") or stem(word) in NAME_STEMS for entry in values for word in split_words(entry.argument)
     )
     # `create the basket orders` needs nothing more, where a basket has a name and may have a body.
-    opening = [word.lower for word in case.command_words[1:2]]
-    is_new = case.command in CREATE_VERBS and (case.command not in _ALSO_UPDATES or opening[0] in _NEW)
+    opening = {word.lower for word in case.command_words[1:2]}
+    is_new = case.command in CREATE_VERBS and (case.command not in _ALSO_UPDATES or not opening.isdisjoint(_NEW))
     is_created = is_new and not CREATE_VERBS.isdisjoint(leading_verbs(operation))
     has_optional_body = operation.body is not None and not operation.body.required
     targets = (source for source in case.account.sources if source.argument in case.target_arguments)
@@ -320,7 +320,7 @@ def _names_argument(case: Case) -> bool:
     arguments = (source.argument for source in case.account.sources if case.location(source) != "path")
     words = stems_of(" ".join(arguments))
     if case.command in _RENAME_VERBS:
-        return not words.isdisjoint(_NAME_STEMS)
+        return not words.isdisjoint(NAME_STEMS)
     return case.command in words or any(is_root_of(case.command, word) for word in words)
 
 

@@ -8,18 +8,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from nlapi.changes.sentences import QUOTES, Case, CommandWord, has_closed_values, schema_of, shorten
 from nlapi.english import lexicon
 from nlapi.english.command_verbs import CREATE_VERBS, are_opposites, are_synonyms, is_root_of
-from nlapi.english.words import name_key, singular, split_words, stem, stems_of
+from nlapi.english.words import name_key, name_words, singular, split_words, stem, stems_of
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import UPDATE_METHODS, as_list, as_map
 from nlapi.reading.reader import QUOTED
 from nlapi.resources.command_verbs import path_end
 from nlapi.resources.ids import code_nouns
-from nlapi.resources.nouns import ID_WORDS, is_id_argument, target_noun
+from nlapi.resources.nouns import ID_WORDS, NAME_WORDS, is_id_argument, noun_in_name, singular_noun, target_noun
 from nlapi.tools.arguments import property_schema
 from nlapi.tools.tool import Origin, ValueSource
 
 _CALLED = lexicon.words("changes/words", "called")
-_NAME = stem("name")
+NAME_STEMS = lexicon.stems("changes/words", "name_stems")
+"""Last words of the names of arguments that take the name of an item."""
 _DEFINITE = lexicon.words("reading/words", "definite")
 _ID_ENDS = lexicon.words("changes/words", "id_ends")
 
@@ -28,6 +29,7 @@ _BETWEEN_LABEL_AND_VALUE = lexicon.words("changes/words", "between_label_and_val
 _BEFORE_PART = lexicon.pattern("changes/words", "before_part", re.IGNORECASE)
 _TO_WORDS = lexicon.words("changes/words", "to_words")
 _FROM_WORDS = frozenset(("from",))
+_PARTY = lexicon.pattern("changes/words", "party")
 _TEXT_END = lexicon.pattern("changes/words", "text_end")
 _TO_ARGUMENTS = lexicon.stems("changes/words", "to_arguments")
 _FROM_ARGUMENTS = lexicon.stems("changes/words", "from_arguments")
@@ -72,7 +74,7 @@ def _is_labelled_otherwise(case: Case, source: ValueSource) -> bool:
     The asset called Banner has this as its name, whatever its `asset_type` is.
     """
     label = _label(case, source)
-    if label is None or (_is_called(case, source) and _NAME in _name_stems(source.argument)):
+    if label is None or (_is_called(case, source) and not NAME_STEMS.isdisjoint(_name_stems(source.argument))):
         return False
     return _names_another(case, source, label)
 
@@ -218,9 +220,24 @@ def check_text_end(case: Case) -> Iterator[str]:
         if text and text[-1:].isalpha() and (following := _following_word(case, source)):
             yield f"it is not plain where {source.argument} ends: {source.words} {following}"
             continue
+        if (party := _PARTY.search(text)) and _may_be_of_other_item(case, source):
+            yield f"it is not plain where {source.argument} ends: {text[: party.start()]!r} or {text!r}"
+            continue
         match = _TEXT_END.search(text)
         if match and stem(match.group(1).lower()) in names and not source.argument.endswith(match.group(1)):
             yield f"it is not plain where {source.argument} ends: {source.words!r}"
+
+
+def _may_be_of_other_item(case: Case, source: ValueSource) -> bool:
+    """Return whether a name may have that of another item in it, which an argument without a value takes: of a project
+    called Office Move for Acme the CompanyName. A model has decided that.
+    """
+    if case.account.traced or NAME_STEMS.isdisjoint(_name_stems(source.argument)):
+        return False
+    filled, own_noun = {entry.argument for entry in case.account.sources}, singular_noun(case.operation)
+    free = (name for name, place in case.call.tool.places.items() if place[0] == "body" and name not in filled)
+    takers = (name for name in free if not (ID_WORDS | NAME_WORDS).isdisjoint(name_words(name)[-1:]))
+    return any(noun_in_name(name) not in ((), own_noun) for name in takers)
 
 
 def _following_word(case: Case, source: ValueSource) -> str:
@@ -548,7 +565,6 @@ def _is_thing(case: Case, source: ValueSource) -> bool:
     return is_definite and not _is_keyword(case, source) and _name_stems(source.argument).isdisjoint(case.stems)
 
 
-# Ways in which the words of a value may mean something else; any one of them is enough.
 def _is_of_one_variant(case: Case, source: ValueSource) -> bool:
     """Return whether a value was read from the command, and only some variants of the body have its field: a channel
     that is a thread can be [locked], and no other.
@@ -568,6 +584,7 @@ def _is_of_one_variant(case: Case, source: ValueSource) -> bool:
     return False
 
 
+# Ways in which the words of a value may mean something else; any one of them is enough.
 _DOUBTS = (
     _is_half_a_choice,
     _is_name_as_id,
