@@ -71,7 +71,8 @@ def operation_verbs(operation: Operation) -> frozenset[str]:
 def is_imperative(token: Token) -> bool:
     """Return whether a token may be a verb in the imperative that changes something."""
     changes = VERBS.get(token.stem, Intent.READ) is not Intent.READ
-    return changes and not _plural(token) and token.lower != "active" and not token.lower.endswith(("ed", "ing", "ion"))
+    is_form = is_participle(token) or token.lower.endswith(("ing", "ion"))
+    return changes and not _plural(token) and token.lower != "active" and not is_form
 
 
 def is_participle(token: Token) -> bool:

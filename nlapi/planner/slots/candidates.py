@@ -459,8 +459,10 @@ def _may_be_id(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
     if at < 0:
         return False
     several = at > 0 and tokens[at].stem in context.operation_stems and tokens[at - 1].stem in nouns  # pull request 7
-    if tokens[at].stem in nouns or several or slot.location != "path":
-        return tokens[at].stem in nouns or several
+    if tokens[at].stem in nouns or several:
+        return True
+    if slot.location != "path":
+        return False
     # org unit 41, of /orgunits/{orgid}
     in_path = tuple(map(stem, noun_in_path(context.operation, location_of(context.tool, slot)[1])))
     return any(last == at + 1 for _, last in noun_positions(context, in_path))

@@ -49,6 +49,7 @@ from nlapi.resources.paths import segments
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.tool import Call, Tool
 
+_SORT_NAMES = stem_set("planner/slots/words", "sort_names")
 _OFFSET_WORDS = stem_set("planner/slots/words", "offset_words")
 _LINKING = lexicon.words("planner/operations/words", "linking")
 _BEFORE_FIELD = lexicon.words("planner/slots/words", "before_field")
@@ -91,7 +92,7 @@ def is_wrong_sort(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
         )
     if mention.form == "money" and slot.family in (Family.TEXT, Family.ID) and slot.words[-1] not in MONEYLIKE:
         return stem("currency") not in slot.words
-    if slot.family is Family.TEXT and _is_order_field(context, slot, mention):
+    if slot.family is Family.TEXT and (_is_order_field(context, slot, mention) or _is_no_order(slot, mention)):
         return True
     if slot.words and slot.words[-1] in _SORTS and mention.form in _CODED_FORMS:
         return True
@@ -104,11 +105,16 @@ def is_wrong_sort(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
     return _is_no_page(context, slot, mention)
 
 
+def _is_no_order(slot: Slot, mention: ValueMention) -> bool:
+    """Return whether a slot takes the order of a list, and a mention is the name of an item: the tasks of [Summer]."""
+    is_sort = slot.location == "query" and not _SORT_NAMES.isdisjoint(slot.words)
+    return is_sort and mention.kind is MentionKind.NAME and mention.text.lower() not in slot.examples
+
+
 def _is_offset(slot: Slot) -> bool:
     """Return whether a slot takes the number of entries before a page: `start`, where its description speaks of one."""
-    if slot.location != "query" or name_key(slot.name) not in OFFSET_NAMES:
-        return False
-    return bool({*slot.words, *slot.prose} & _OFFSET_WORDS) and (slot.family is Family.NUMBER or not slot.description)
+    is_named = slot.location == "query" and name_key(slot.name) in OFFSET_NAMES
+    return is_named and not _OFFSET_WORDS.isdisjoint((*slot.words, *slot.prose))
 
 
 def _is_no_page(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:

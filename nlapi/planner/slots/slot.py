@@ -39,7 +39,7 @@ _MAPPED = lexicon.pattern("planner/slots/words", "mapped")
 # Names of parameters that do not say whose id or name they are.
 _BARE = stem_set("planner/slots/words", "bare_names")
 # Names of parameters for a search text, whose description may speak of dates.
-_SOUGHT = word_set("planner/slots/words", "search_names")
+_SOUGHT = word_set("planner/slots/words", "search_texts") | word_set("planner/slots/words", "search_expressions")
 # References and unions of a schema that are followed, at most.
 _MOST_STEPS = 12
 _LANGUAGE = lazy_pattern(r"[a-z]{2}(?:[-_][A-Z]{2})?")
