@@ -220,9 +220,9 @@ _SCOPE_SHARE, _SCOPE_OPERATIONS = 0.3, 12
 _LATER_NOUNS = lexicon.words("workflows/words", "later_nouns")
 
 _REPORT_NOUNS = lexicon.words("workflows/words", "report_nouns")
-_START_WORDS = "start from since begin after starting".split()
-_END_WORDS = "end to until before ending".split()
-_CHOICE_WORDS = "metric metrics field fields dimension dimensions granularity interval groupby group".split()
+_START_WORDS, _END_WORDS, _CHOICE_WORDS = (
+    lexicon.ordered("workflows/words", name) for name in ("period_starts", "period_ends", "report_choices")
+)
 
 
 class ChainFinder:
