@@ -26,6 +26,7 @@ from nlapi.changes.sentences import (
     schema_of,
     shorten,
 )
+from nlapi.changes.statements import ARTICLES, OBJECT_END, UNSPOKEN_WORDS, check_statement, is_stated
 from nlapi.changes.value_checks import (
     NAME_STEMS,
     are_same_names,
@@ -85,17 +86,12 @@ _MESSAGE_STEMS = lexicon.stems("changes/words", "message_stems")
 _ON_WORDS, _OFF_WORDS = (lexicon.words("changes/words", name) for name in ("on_values", "off_values"))
 _ENABLE_STEM, _DISABLE_STEM, _CREATE_STEM = stem("enable"), stem("disable"), stem("create")
 
-# Words of paths that people do not say.
-_UNSPOKEN_WORDS = lexicon.words("changes/words", "unspoken_words")
 # Last words in the paths of updates that people do not say: /vlans/settings. To delete the settings is another
 # operation.
 _UPDATE_WORDS = lexicon.words("changes/words", "update_words")
 _INDEFINITE = frozenset(("a", "an"))
 _LIMITING_WORDS = lexicon.words("changes/words", "limiting_words")
-_ARTICLES = lexicon.words("changes/words", "articles")
 _PREPOSITIONS = lexicon.words("changes/words", "prepositions")
-# The end of the object in a summary: `Delete a branch [of a repository]`.
-_OBJECT_END = lexicon.pattern("changes/words", "object_end")
 _BULK_WORDS = lexicon.words("changes/words", "bulk_words")
 
 
@@ -125,7 +121,11 @@ def _whole_word(operation: Operation, stemmed: str) -> str:
 def check_deletion(case: Case) -> Iterator[str]:
     """Yield a deletion that the command does not name, and that the API itself does not call by the command's verb."""
     # `cancel the event` may mean another state, unless the user has consented to deletions.
-    is_commanded = _names_action(case) or commands_deletion(case.command, case.operation, destroy=case.destroy)
+    is_commanded = (
+        is_stated(case, case.operation)
+        or _names_action(case)
+        or commands_deletion(case.command, case.operation, destroy=case.destroy)
+    )
     # What is taken out of an account may go on elsewhere.
     is_taken = is_taken_out([word.lower for word in case.command_words])
     if case.deletes and (is_taken or not is_commanded):
@@ -153,11 +153,15 @@ def check_verb(case: Case) -> Iterator[str]:
     operation, command = case.operation, case.command
     if operation.effect is Effect.DESTROY or operation.method == "DELETE":
         return
+    if is_stated(case, operation):
+        return
     if not command:
         yield "the sentence has no verb"
         return
     is_item = EXTENSION.sub("", operation.path.rstrip("/")).endswith("}")
-    is_update = operation.method in UPDATE_METHODS or (operation.method == "POST" and is_item)
+    leading = leading_verbs(operation)
+    creates = not CREATE_VERBS.isdisjoint(leading) and UPDATE_VERBS.isdisjoint(leading)
+    is_update = operation.method in UPDATE_METHODS or (operation.method == "POST" and is_item and not creates)
     if _has_verb(case) or _sets_commanded_state(case):
         return
     if is_update and (
@@ -281,7 +285,7 @@ def _names_made(case: Case, word: CommandWord) -> bool:
 
 def _leading_word(case: Case, word: CommandWord) -> str:
     """Return the word before a word and its article."""
-    before = [entry.lower for entry in case.words if entry.end <= word.start and entry.lower not in _ARTICLES]
+    before = [entry.lower for entry in case.words if entry.end <= word.start and entry.lower not in ARTICLES]
     return before[-1] if before else ""
 
 
@@ -350,6 +354,8 @@ def _command_text(case: Case) -> str:
 
 def check_kind(case: Case) -> Iterator[str]:
     """Yield the part of the path behind the item, or the kind of the item, that the sentence does not name."""
+    if is_stated(case, case.operation) and not _is_of_item(case):
+        return
     kinds, tail = _literal_parts(case.operation)
     is_entailed = any(is_code_of_item(case, source) for source in _targets(case))
     unsaid = next((words for words in _sayable_parts(case, tail) if _is_unsaid(case, words, kinds)), None)
@@ -381,14 +387,14 @@ def _is_of_item(case: Case) -> bool:
         return False
     # The fallback of a model may have the model's name: /fallbacks/{model}.
     kinds = {singular(word) for words in _literal_parts(case.operation)[0] for word in words}
-    return set(_nouns(split_words(targets[0].argument), _UNSPOKEN_WORDS)) <= kinds
+    return set(_nouns(split_words(targets[0].argument), UNSPOKEN_WORDS)) <= kinds
 
 
 def _sayable_parts(case: Case, tail: list[list[str]]) -> list[list[str]]:
     """Return the parts of a path behind its last item that people say."""
     method = case.operation.method
-    if not case.deletes and (_says_summary(case) or _is_stated_alone(case)):
-        return []  # `send the campaign` means /campaigns/{id}/schedules/now, as its summary does
+    if not case.deletes and _is_stated_alone(case):
+        return []
     if method == "POST" and tail and singular(tail[-1][-1]) != tail[-1][-1]:
         # The sentence says what is made, also by its verb (link the device: /permissions); of what, by the ids before.
         is_own = case.command in set(leading_verbs(case.operation)) - CREATE_VERBS - UPDATE_VERBS - DELETE_VERBS
@@ -408,7 +414,7 @@ def _is_stated_alone(case: Case) -> bool:
 def _is_unsaid(case: Case, words: Sequence[str], kinds: Sequence[Sequence[str]]) -> bool:
     """Return whether the sentence does not name a part of a path: its noun, or the action that it is."""
     # DELETE is stricter: of two objects that a sentence may mean, one is lost.
-    nouns = _nouns(words, _UNSPOKEN_WORDS if case.operation.method == "DELETE" else _UNSPOKEN_WORDS | _UPDATE_WORDS)
+    nouns = _nouns(words, UNSPOKEN_WORDS if case.operation.method == "DELETE" else UNSPOKEN_WORDS | _UPDATE_WORDS)
     if len(nouns) > 1 and is_verb_form(nouns[-1]) and stem(nouns[-1]) == case.command:
         nouns = nouns[:-1]  # admin.conversations.archive
     by_argument = not kinds and _has_command_verb(case, words) and _mentions_argument(case)
@@ -432,17 +438,17 @@ def _is_different_action(case: Case, words: Sequence[str]) -> bool:
 def _unsaid_kind(case: Case, kinds: list[list[str]]) -> list[str]:
     """Return the kind of the last item in a path; [] where the sentence says it, or its name entails it."""
     if case.deletes:
-        kinds = [words for words in kinds if _nouns(words, _UNSPOKEN_WORDS)][-1:]
+        kinds = [words for words in kinds if _nouns(words, UNSPOKEN_WORDS)][-1:]
     if not kinds or not _is_target_mentioned(case) or _is_only_change(case):
         return []
     target = _targets(case)
     is_found = any(source.name and are_same_names(source.name, source.words) for source in target)
-    names = [words for source in target if (words := _nouns(split_words(source.argument), _UNSPOKEN_WORDS))]
+    names = [words for source in target if (words := _nouns(split_words(source.argument), UNSPOKEN_WORDS))]
     if not case.deletes and (is_found or any(_is_mentioned(case, words) for words in names)):
         return []
     if not case.deletes and _says_object(case):
         return []  # an email group, which the paths have as a list
-    nouns = [_nouns(words, _UNSPOKEN_WORDS) or words for words in kinds]
+    nouns = [_nouns(words, UNSPOKEN_WORDS) or words for words in kinds]
     ends = _name_ends(case)
     return [] if any(_is_mentioned(case, words) or stem(singular(words[-1])) in ends for words in nouns) else kinds[-1]
 
@@ -476,7 +482,7 @@ def check_number(case: Case) -> Iterator[str]:
     if operation.method == "DELETE":
         if not is_verb_noun and last and singular(last[-1]) != last[-1]:
             yield f"{operation.id} takes away all of the {last[-1]} at once"
-    elif case.deletes and _nouns(last, _UNSPOKEN_WORDS) and not _names_action(case):
+    elif case.deletes and _nouns(last, UNSPOKEN_WORDS) and not _names_action(case):
         yield f"which of them {operation.id} takes away is not said"
 
 
@@ -490,7 +496,7 @@ def _missing_qualifier(case: Case) -> str:
     summary = stems_of(operation.summary)
     for word in split_words(operation.id)[1:]:
         is_state = word.endswith("ed") and len(word) > len("need")
-        is_in_summary = stem(word) in summary and word not in _UNSPOKEN_WORDS
+        is_in_summary = stem(word) in summary and word not in UNSPOKEN_WORDS
         is_in_path = word in path or stem(word) in map(stem, path)
         if (
             is_in_path
@@ -508,12 +514,13 @@ def _different_object(case: Case, parts: Sequence[Sequence[str]]) -> str:
     for word in case.command_words[case.command_length :]:
         if word.is_used or word.lower in _PREPOSITIONS:
             break
-        if word.lower not in _ARTICLES:
+        if word.lower not in ARTICLES:
             nouns.append(word.lower)
     if not nouns:
         return ""
-    operation_stems = {stem(word) for words in parts for word in words} | {stem("".join(words)) for words in parts}
-    operation_stems |= stems_of(_OBJECT_END.split(case.operation.summary)[0])  # not: and all its metadata
+    words_of_path = [[singular(word) for word in words] for words in parts]
+    operation_stems = {stem(word) for words in words_of_path for word in (*words, "".join(words))}
+    operation_stems |= stems_of(OBJECT_END.split(case.operation.summary)[0])  # not: and all its metadata
     if any(word.lower == "from" for word in case.words):
         operation_stems |= stems_of(case.operation.path)
     operation_stems = operation_stems.union(*(SYNONYMS.get(word, frozenset()) for word in operation_stems))
@@ -522,18 +529,10 @@ def _different_object(case: Case, parts: Sequence[Sequence[str]]) -> str:
     return "" if not heads.isdisjoint(operation_stems) else nouns[-1]
 
 
-def _says_summary(case: Case) -> bool:
-    """Return whether a sentence has the verb and the noun of the operation's summary."""
-    verb, *others = split_words(case.operation.summary) or [""]
-    nouns = [word for word in others if word not in _ARTICLES]
-    # A longer summary says more of it, such as when or to whom.
-    return len(nouns) == 1 and are_synonyms(case.command, stem(verb)) and _is_mentioned(case, nouns)
-
-
 def _says_object(case: Case) -> bool:
     """Return whether a sentence has each word by which the summary names what is changed."""
-    _, *others = split_words(_OBJECT_END.split(case.operation.summary)[0]) or [""]
-    nouns = [word for word in others if word not in _ARTICLES]
+    _, *others = split_words(OBJECT_END.split(case.operation.summary)[0]) or [""]
+    nouns = [word for word in others if word not in ARTICLES]
     return bool(nouns) and all(_is_mentioned(case, [word]) for word in nouns)
 
 
@@ -575,7 +574,7 @@ def _mentions_argument(case: Case) -> bool:
         return False
     arguments = (split_words(source.argument) for source in case.account.sources if source.words)
     nouns = (words[0] for words in arguments if len(words) == 1 or words[-1] == "id")
-    return any(stem(noun) in case.stems for noun in nouns if noun not in _UNSPOKEN_WORDS and not is_verb_form(noun))
+    return any(stem(noun) in case.stems for noun in nouns if noun not in UNSPOKEN_WORDS and not is_verb_form(noun))
 
 
 def _is_mentioned(case: Case, nouns: Sequence[str]) -> bool:
@@ -723,7 +722,7 @@ def _limiting_word(case: Case, source: ValueSource) -> bool:
     """Return whether the word before a value limits what is done: in Brazil, for the mobile app; not for 2 hours."""
     if any(map(str.isdigit, source.words)):
         return False
-    before = [word.lower for word in case.words if word.end <= source.start and word.lower not in _ARTICLES]
+    before = [word.lower for word in case.words if word.end <= source.start and word.lower not in ARTICLES]
     return before[-1:] != [] and before[-1] in _LIMITING_WORDS
 
 
@@ -784,7 +783,7 @@ def _check_names_thing(case: Case) -> Iterator[str]:
     # POST is a verb of people too.
     leading = set(leading_verbs(operation)) - {operation.method.lower()}
     joined = stem("".join(word.lower for word in case.command_words[:2]))
-    is_action = is_action or not leading.isdisjoint((case.command, joined))
+    is_action = is_action or not leading.isdisjoint((case.command, joined)) or is_stated(case, operation)
     if not is_action and any(list(pair) == pieces for name in names for pair in pairwise(name)):
         yield f"{' '.join(word.text for word in case.command_words[:2])!r} is a thing of the API, and no command"
 
@@ -878,7 +877,7 @@ CHECKS: tuple[tuple[Concern, tuple[Check, ...], tuple[Check, ...]], ...] = (
     (Concern.SCOPE, (check_negation, check_condition), ()),
     (Concern.EFFECT, (_check_commands_operation, check_opposite, check_deletion), (check_verb, check_new_item)),
     (Concern.EFFECT, (check_update_value,), ()),
-    (Concern.TARGET, (), (check_kind,)),
+    (Concern.TARGET, (), (check_kind, check_statement)),
     (Concern.COUNT, (check_quantity, check_number), ()),
     (Concern.ORIGIN, (check_origin,), ()),
     (Concern.LEFT, (check_whole_words,), ()),
@@ -936,7 +935,7 @@ def _fits_as_well(case: Case, rival: Case) -> bool:
     if rival.operation.effect is Effect.READ:
         return False
     names = split_words(f"{rival.operation.id} {rival.operation.path}")
-    unsaid = {stem(singular(name)) for name in names if not (name in _UNSPOKEN_WORDS or is_verb_form(name))}
+    unsaid = {stem(singular(name)) for name in names if not (name in UNSPOKEN_WORDS or is_verb_form(name))}
     return unsaid <= own | case.stems and not doubts_about(rival.call, rival.account, rival.text)
 
 

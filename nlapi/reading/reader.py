@@ -465,7 +465,15 @@ class _MentionFinder:
         number = self._number_at(end)
         if number is not None:
             self._add(MentionKind.NAME, start, number.end, take=False, form="numbered")
-        self._add(MentionKind.NAME, start, stop, text=text)
+        code = self._code_before(first)
+        if code is not None:
+            self._add(MentionKind.NAME, code.start, stop, take=False)
+        self._add(MentionKind.NAME, start, stop, text=text, form="part" if code is not None else "")
+
+    def _code_before(self, at: int) -> ValueMention | None:
+        """Return the code of capitals and figures right before token `at`, with which a name may begin: [Q3] Review."""
+        codes = (mention for mention in self.mentions if mention.kind is MentionKind.LITERAL and mention.last == at)
+        return next((code for code in codes if code.form == "id" and code.text.isalnum() and code.text.isupper()), None)
 
     def _number_at(self, at: int) -> ValueMention | None:
         """Return the plain number in figures that begins with token `at`."""

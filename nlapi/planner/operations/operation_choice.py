@@ -34,6 +34,7 @@ _LEADING = lexicon.words("planner/operations/words", "choice_leading")
 CLEAR_SCORE = 6.0
 # Words of a question whether an item exists, which is all that HEAD tells: it shows nothing.
 _EXISTENCE = stems("planner/operations/words", "existence")
+_REPLACING = stems("planner/operations/words", "replacing")
 _WHO_AM_I = lexicon.pattern("planner/operations/words", "who_am_i", re.IGNORECASE)
 _IS_UP = lexicon.pattern("planner/operations/words", "is_up", re.IGNORECASE)
 # Last segments of the paths of health checks, the most specific first.
@@ -66,7 +67,27 @@ def choose_candidates(
     ranked = rank_candidates(sentence, catalogue, known_values)
     if _EXISTENCE.isdisjoint(sentence.stem_set):
         ranked = [candidate for candidate in ranked if candidate.operation.method != "HEAD"] or ranked
-    return _without_deletions(ranked, sentence)
+    return _without_replacements(_without_deletions(ranked, sentence), sentence)
+
+
+def _without_replacements(candidates: list[OperationCandidate], sentence: Sentence) -> list[OperationCandidate]:
+    """Return the candidates without each PUT whose path has a PATCH that takes as many values.
+
+    PATCH changes what a sentence says (RFC 5789 §2), and PUT the whole resource (RFC 9110 §9.3.4).
+    """
+    if not _REPLACING.isdisjoint(sentence.stem_set):
+        return candidates
+    patched = {
+        candidate.operation.path: len(candidate.assignment.candidates)
+        for candidate in candidates
+        if candidate.operation.method == "PATCH"
+    }
+    return [
+        candidate
+        for candidate in candidates
+        if candidate.operation.method != "PUT"
+        or patched.get(candidate.operation.path, -1) < len(candidate.assignment.candidates)
+    ]
 
 
 def _without_deletions(candidates: list[OperationCandidate], sentence: Sentence) -> list[OperationCandidate]:

@@ -30,7 +30,7 @@ from nlapi.planner.slots.entities import (
     location_of,
     operation_noun_stems,
 )
-from nlapi.planner.slots.features import is_item_count
+from nlapi.planner.slots.features import NAMELIKE, is_item_count
 from nlapi.planner.slots.name_mentions import (
     ADDRESS_STEMS,
     BEFORE_ID,
@@ -157,6 +157,9 @@ def _person(context: SlotContext) -> Iterator[SlotCandidate]:
     method, is_single = context.operation.method, context.operation.path.rstrip("/").endswith("}")
     if first is None or last is None or not (method == "POST" or (method == "PUT" and not is_single)):
         return
+    # The name is that of the item, and not that of a person in it: a recipe has a title and a poster.
+    if any(len(slot.path) < len(first.path) and not NAMELIKE.isdisjoint(slot.words) for slot in slots):
+        return
     for mention in context.sentence.mentions:
         is_name = mention.kind is MentionKind.NAME and not mention.form and not mention.text.endswith("s'")
         if is_name and 1 < mention.last - mention.first <= _MOST_NAMES and _is_new_person(context, mention):
@@ -221,7 +224,7 @@ def _pairs(context: SlotContext) -> Iterator[SlotCandidate]:
     text, verb = context.sentence.text, context.operation.effect is not Effect.READ
     slots = [slot for slot in context.slots if slot.location == "body"]
     objects = [slot for slot in slots if slot.family is Family.OPEN and schema_type(slot.schema) == "object"]
-    named = [slot for slot in objects if slot.words[-1] in context.sentence.stem_set]
+    named = [slot for slot in objects if slot.words[-1:] and slot.words[-1] in context.sentence.stem_set]
     whole = [slot for slot in objects if verb and not _WHOLE.isdisjoint(slot.words) and len(slots) == len(objects)]
     pairs = list(_PAIR.finditer(text)) or (list(_FIELD.finditer(text)) if whole and not named else [])
     if not pairs:

@@ -14,12 +14,12 @@ from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import text as word_text
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.word_similarity import similarity
-from nlapi.english.words import split_words, stem, stems_of
+from nlapi.english.words import singular, split_words, stem, stems_of
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import stated_verbs
 from nlapi.planner.commands import command_verb, command_words, operation_verbs
 from nlapi.planner.slots.context import SlotContext
-from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
+from nlapi.planner.slots.slot import Slot, SlotCandidate
 from nlapi.reading.gazetteer import COUNTRIES, CURRENCY_NAMES, LANGUAGES, SYNONYMS
 from nlapi.reading.text import MentionKind, Sentence, ValueMention
 from nlapi.resources.forms import schema_type
@@ -75,7 +75,7 @@ def choice_candidates(
         # To close an issue sets its state, and no reason for it.
         if token.stem == command_verb(context.sentence) and not _REASONS.isdisjoint(slot.words):
             continue
-        if not _names_rival_slot(context, slot, hit, str(value)):
+        if not (_names_rival_slot(context, slot, hit, str(value)) or _is_part_of_noun(context, hit)):
             matches.append((hit, value))
     matches = [pair for pair in matches if not any(_inside(pair[0], longer) for longer, _ in matches)]
     if slot.is_array and matches:
@@ -99,7 +99,32 @@ def _inside(hit: ChoiceMatch, longer: ChoiceMatch) -> bool:
 def _names_rival_slot(context: SlotContext, slot: Slot, hit: ChoiceMatch, value: str) -> bool:
     """Return whether the word names another argument, and is not the very choice: masters, beside a kind `Master`."""
     word = context.sentence.tokens[hit.first].lower
-    return word != value.lower() and any(word == rival.name.lower() for rival in context.slots if rival is not slot)
+    if word != value.lower() and any(word == rival.name.lower() for rival in context.slots if rival is not slot):
+        return True
+    return _is_in_longer_name(context, slot, hit.first, hit.last)
+
+
+def _is_in_longer_name(context: SlotContext, slot: Slot, first: int, last: int) -> bool:
+    """Return whether tokens are a part of the whole name of another slot: the [report] format, [active] body."""
+    stems = tuple(context.sentence.stems)
+    names = (rival.words for rival in context.slots if rival is not slot and len(rival.words) > last - first)
+    return any(
+        stems[at : at + len(name)] == name for name in names for at in range(max(0, last - len(name)), first + 1)
+    )
+
+
+def _is_part_of_noun(context: SlotContext, hit: ChoiceMatch) -> bool:
+    """Return whether words are a part of a noun of the path (business, of /businessLines), or it with an id behind."""
+    codes = (mention for mention in context.sentence.mentions if mention.kind in _CODES)
+    ids = {mention.first for mention in codes}
+    stems = tuple(map(stem, map(singular, (token.lower for token in context.sentence.tokens))))
+    for part in context.operation.path.split("/"):
+        noun = tuple(map(stem, map(singular, split_words(part)))) if "{" not in part else ()
+        starts = range(max(0, hit.last - len(noun)), hit.first + 1)
+        is_part = len(noun) > hit.last - hit.first or hit.last in ids
+        if is_part and any(stems[start : start + len(noun)] == noun for start in starts if noun):
+            return True
+    return False
 
 
 def _choice_candidate(
@@ -236,6 +261,9 @@ def _in_part(context: SlotContext, content: Sequence[str], positions: Sequence[i
 
 _NOT = word_set("planner/slots/words", "denials")
 _OPPOSING = word_set("planner/slots/words", "opposing")
+_CODES = (MentionKind.NUMBER, MentionKind.LITERAL)
+_BEFORE_VALUE = word_set("planner/slots/words", "before_flag_value")
+_ON_VALUES, _OFF_VALUES = (word_set("changes/words", name) for name in ("on_values", "off_values"))
 _AUXILIARY = stem_set("planner/slots/words", "flag_auxiliaries")
 _BY_DEFAULT = lazy_pattern(r"\bby default,?\s[^.]*", re.IGNORECASE)
 # Least similarity of word vectors of a word for one in the name of a flag: children for kids.
@@ -290,9 +318,16 @@ def flag_candidates(context: SlotContext, slot: Slot) -> Iterator[SlotCandidate]
     else:
         return
     first, last = min(places), max(places) + 1
+    if _is_in_longer_name(context, slot, first, last):
+        return
     denied = _is_denied(context, slot, first) if command is None else not command[1]
     negative = any(word in _NEGATIVE or word.startswith(("exclud", "disabl")) for word in slot.words[:1])
     mention = mention_of_tokens(context.sentence, MentionKind.FLAG, first, min(last, first + len(words) + 3))
+    stated = _stated_value(context, last) if spoken and len(spoken) == len(words) else None
+    if stated is not None:
+        at, value = stated
+        denied, negative = not value, False
+        mention = mention_of_tokens(context.sentence, MentionKind.FLAG, at, at + 1)
     for yes in (True, False):
         evidence = (
             *_NO_CHOICE,
@@ -313,9 +348,19 @@ def flag_candidates(context: SlotContext, slot: Slot) -> Iterator[SlotCandidate]
         )
 
 
+def _stated_value(context: SlotContext, end: int) -> tuple[int, bool] | None:
+    """Return the token of the value of a flag behind its name, and that value: set active of user 5 to [false]."""
+    tokens = context.sentence.tokens
+    for at in range(end, len(tokens)):
+        word, before = tokens[at].lower, tokens[at - 1].lower
+        if word in _ON_VALUES | _OFF_VALUES and (at == end or before in _BEFORE_VALUE):
+            return at, word in _ON_VALUES
+    return None
+
+
 def _is_of_other_name(context: SlotContext, slot: Slot, spoken: Sequence[str]) -> bool:
     """Return whether words belong to another slot, whose whole name they have: [password], beside `changePassword`."""
-    names = (set(other.words) for other in context.slots if other is not slot and other.family is not Family.BOOLEAN)
+    names = (set(other.words) for other in context.slots if other is not slot)
     return any(set(spoken) <= name <= context.sentence.stem_set for name in names)
 
 

@@ -12,7 +12,7 @@ from nlapi.english import lexicon
 from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
-from nlapi.english.words import singular, stem
+from nlapi.english.words import singular, stem, stems_of
 from nlapi.openapi.spec import Effect
 from nlapi.planner.commands import command_verb
 from nlapi.planner.slots.choices import sets_commanded_flag
@@ -131,8 +131,14 @@ def apply_overrides(
 ) -> Iterator[SlotCandidate]:
     """Return the weighed candidates, with the clear ones of all that are `offered` at the probability SURE."""
     offered = list(offered)
+    spoken = context.sentence.stem_set
+
+    def unsaid(candidate: SlotCandidate) -> int:
+        return -sum(spoken.isdisjoint(stems_of(part)) for part in candidate.slot.path[:-1])
+
     names = [(entry.start, entry.end) for entry in offered if _is_live_name(context, entry)]
-    stated = {entry.mention: entry.slot for entry in offered if _is_set(context, entry)}
+    # Of `name` and `supportChat.name` the last one wins, which is the one with the least that nobody says.
+    stated = {entry.mention: entry.slot for entry in sorted(offered, key=unsaid) if _is_set(context, entry)}
     offered = [entry for entry in offered if stated.get(entry.mention, entry.slot) is entry.slot]
     candidates = [
         entry
@@ -152,7 +158,7 @@ def apply_overrides(
     ]
     for at, candidate in enumerate((*candidates, *dropped)):
         weighs = at < len(candidates)
-        plain = (
+        plain = not _is_start_of_title(context, candidate) and (
             (candidate.slot is naming and _takes_text(candidate) and _is_new_name(context, candidate))
             or (candidate.slot is renaming and _takes_text(candidate) and _ends_with_name(context, candidate))
             or (candidate.slot is subject and _takes_text(candidate) and _is_token(candidate, name))
@@ -164,6 +170,14 @@ def apply_overrides(
             yield replace(candidate, probability=OVERRIDE_PROBABILITY)
         elif weighs:
             yield candidate
+
+
+def _is_start_of_title(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether a value is less than what follows called, named, titled: [Q4] of `called Q4 Suppliers`."""
+    mention = candidate.mention
+    if mention is None or mention.kind is MentionKind.TITLE or not _takes_text(candidate):
+        return False
+    return context.sentence.in_title(mention, further=True)
 
 
 def _takes_text(candidate: SlotCandidate) -> bool:
@@ -631,8 +645,6 @@ def _is_new_name(context: SlotContext, candidate: SlotCandidate) -> bool:
         return False
     if mention.kind is MentionKind.NUMBER and VERBS.get(command_verb(context.sentence)) is not Intent.CREATE:
         return False  # unlock user 5
-    if mention.kind is not MentionKind.TITLE and context.sentence.in_title(mention, further=True):
-        return False  # Q4 of `called Q4 Suppliers`
     if _is_token(candidate, find_item_name(context.sentence, context.noun[-1:])):
         return True
     at = mention.first - 1

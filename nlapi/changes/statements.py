@@ -1,0 +1,104 @@
+"""Compares what a sentence says, a verb and its object, with what an operation says that it does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from nlapi.changes.sentences import Case
+from nlapi.english import lexicon
+from nlapi.english.command_verbs import DELETE_VERBS, are_synonyms
+from nlapi.english.words import singular, split_words, stem, stems_of
+from nlapi.openapi.spec import Effect, Operation
+from nlapi.resources.nouns import VERSION
+from nlapi.tools.tool import Origin
+
+# The end of the object in a summary: `Delete a branch [of a repository]`.
+OBJECT_END = lexicon.pattern("changes/words", "object_end")
+ARTICLES = lexicon.words("changes/words", "articles")
+_PLAIN_ADJECTIVES = lexicon.words("changes/words", "plain_adjectives")
+_ID_STEMS = lexicon.stems("changes/words", "id_stems")
+UNSPOKEN_WORDS = lexicon.words("changes/words", "unspoken_words")
+"""Words of paths that people do not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A verb as a stem, and the singular nouns of its object in one word: `delete` and `usersession`."""
+
+    verb: str
+    nouns: str
+
+    def is_like(self, other: Statement) -> bool:
+        """Return whether two statements are of one action. Synonyms of a deletion may leave the item there."""
+        deletes = DELETE_VERBS.intersection((self.verb, other.verb))
+        has_verb = self.verb == other.verb or (len(deletes) == 2 if deletes else are_synonyms(self.verb, other.verb))
+        return has_verb and self.nouns == other.nouns
+
+
+@lru_cache(maxsize=4096)
+def _read_statement(text: str) -> Statement | None:
+    """Return the statement at the start of a text; None where it has no object."""
+    verb, *others = [word for word in split_words(OBJECT_END.split(text)[0]) if word not in ARTICLES] or [""]
+    nouns = [stem(singular(word)) for word in others if word not in _PLAIN_ADJECTIVES]
+    return Statement(stem(verb), "".join(nouns)) if nouns else None
+
+
+def statements_of(operation: Operation) -> list[Statement]:
+    """Return what the summary and the id of an operation state."""
+    texts = (operation.summary, operation.id.replace("/", ".").rpartition(".")[2])
+    return [statement for text in texts if (statement := _read_statement(text)) is not None]
+
+
+def said_statement(case: Case) -> Statement | None:
+    """Return what a sentence states before its first value; None where that has no object."""
+    words: list[str] = []
+    for word in case.command_words:
+        if words and word.is_used:
+            break
+        words.append(word.lower)
+    return _read_statement(" ".join(words))
+
+
+def is_stated(case: Case, operation: Operation) -> bool:
+    """Return whether a sentence has the verb of an operation and just its object, in the operation's own words."""
+    said = said_statement(case)
+    return said is not None and any(said.is_like(statement) for statement in statements_of(operation))
+
+
+def check_statement(case: Case) -> Iterator[str]:
+    """Yield another change that the sentence states, and that takes as many ids: of services, or of resources.
+
+    The one is meant whose own nouns are said.
+    """
+    if any(source.origin is Origin.SETTING for source in case.account.sources):
+        return
+    own = set(statements_of(case.operation))
+    for other in case.operation.spec.operations:
+        is_rival = other.effect is not Effect.READ and not other.deprecated and other.id != case.operation.id
+        if not is_rival or not _has_form_of(other, case.operation):
+            continue
+        if (not own.isdisjoint(statements_of(other)) or is_stated(case, other)) and _is_apart(case, other):
+            yield f"{other.id} does what the sentence says as well"
+            return
+
+
+def _has_form_of(operation: Operation, other: Operation) -> bool:
+    """Return whether two paths take as many ids, and both end with one or neither."""
+    first, second = operation.path.rstrip("/"), other.path.rstrip("/")
+    return first.count("{") == second.count("{") and first.endswith("}") == second.endswith("}")
+
+
+def _is_apart(case: Case, other: Operation) -> bool:
+    """Return whether the sentence says none of the nouns that an operation has and another has not."""
+    own = _nouns(case.operation) - _nouns(other)
+    return bool(own) and own.isdisjoint(case.stems)
+
+
+def _nouns(operation: Operation) -> frozenset[str]:
+    """Return the stems of the words of a path, and of the noun of its last id."""
+    *parts, last = [part for part in operation.path.split("/") if part] or [""]
+    words = [word for part in parts if "{" not in part and not VERSION.fullmatch(part) for word in split_words(part)]
+    words += (word for word in split_words(last) if word not in UNSPOKEN_WORDS)
+    return stems_of(" ".join(map(singular, words))) - _ID_STEMS
