@@ -34,7 +34,7 @@ from nlapi.resources.identity import id_path, name_path
 from nlapi.resources.nouns import singular_noun
 from nlapi.tools.plan import Conversation, FollowingCall, Outcome, Plan, Round, Step
 from nlapi.tools.repetition.ledger import key_argument
-from nlapi.tools.tool import Call, Missing
+from nlapi.tools.tool import Call, Missing, Tool
 from nlapi.workflows.answer_values import (
     Answered,
     InputRegister,
@@ -505,9 +505,50 @@ _REFERENCE = re.compile(r"\$steps\.(?P<step>[\w-]+)\.outputs(?P<path>[.#\[].+)")
 _MAX_ERRORS = 5
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanStep:
+    """A step of a model's plan, as it is written; `each` is None but for one that is repeated for entries of a list."""
+
+    id: str
+    tool: Tool
+    arguments: Mapping[str, Any]
+    each: Any = None
+
+
+def plan_steps(plan: Mapping[str, Any], tools: OperationTools) -> list[PlanStep]:
+    """Return the steps of a model's plan. UsageError with what is wrong in it."""
+    nodes = plan.get("steps")
+    if not isinstance(nodes, list) or not nodes:
+        raise UsageError(f"{PLAN_TOOL} needs steps", hint='[{"id": "a", "operation": "...", "arguments": {}}]')
+    if len(nodes) > MAX_STEPS:
+        raise UsageError(f"{len(nodes)} steps; {MAX_STEPS} are the most of one plan")
+    return [
+        _plan_step(node if isinstance(node, Mapping) else {}, number, tools) for number, node in enumerate(nodes, 1)
+    ]
+
+
+def _plan_step(node: Mapping[str, Any], number: int, tools: OperationTools) -> PlanStep:
+    id, name, arguments = str(node.get("id") or f"step{number}"), node.get("operation"), node.get("arguments") or {}
+    if not re.fullmatch(r"\w{1,40}", id, re.A):
+        raise UsageError(f"the step {number} needs its own id", hint="letters, digits and _")
+    if not isinstance(name, str):
+        raise UsageError(f"the step {id} needs an operation")
+    if not isinstance(arguments, Mapping):
+        raise UsageError(f"the arguments of {id} are not an object")
+    tool = tools.resolve(name)
+    if tools.is_workflow(tool):
+        raise UsageError(f"{name} is a workflow, and no step of a plan", hint="call it in an answer by itself")
+    return PlanStep(id=id, tool=tool, arguments=arguments, each=node.get("each") or None)
+
+
 def write_chain(arguments: Mapping[str, Any], tools: OperationTools, conversation: Conversation) -> ModelChain:
     """Return the chain of a model's plan. UsageError with what is wrong in it: nothing of it is sent then."""
-    steps = list(_drafts(arguments.get("steps"), tools))
+    return chain_of(plan_steps(arguments, tools), conversation)
+
+
+def chain_of(plan: Sequence[PlanStep], conversation: Conversation) -> ModelChain:
+    """Return the chain of the steps of a plan. UsageError with what is wrong in them."""
+    steps = _drafts(plan)
     for draft in steps:
         # Consent is to the steps of this plan alone, so no call of another has their ids.
         draft.id = f"{draft.id}-{uuid.uuid4().hex[:8]}"
@@ -533,7 +574,7 @@ def workflow_of_model_plan(
     drafts = (
         [StepDraft(tool=call.tool, arguments=dict(call.arguments)) for call in plan.calls]
         if written is None
-        else list(_drafts(written.get("steps"), OperationTools(specs)))
+        else _drafts(plan_steps(written, OperationTools(specs)))
     )
     return workflow_of_drafts(conversation, drafts, locations=locations)
 
@@ -542,32 +583,17 @@ def _without_nonce(text: str) -> str:
     return re.sub(r"-[0-9a-f]{8}\b", "", text)
 
 
-def _drafts(nodes: object, tools: OperationTools) -> Iterator[StepDraft]:
-    if not isinstance(nodes, list) or not nodes:
-        raise UsageError(f"{PLAN_TOOL} needs steps", hint='[{"id": "a", "operation": "...", "arguments": {}}]')
-    if len(nodes) > MAX_STEPS:
-        raise UsageError(f"{len(nodes)} steps; {MAX_STEPS} are the most of one plan")
+def _drafts(plan: Sequence[PlanStep]) -> list[StepDraft]:
     drafts: dict[str, StepDraft] = {}
-    for number, node in enumerate(nodes, 1):
-        node = node if isinstance(node, Mapping) else {}
-        id, name = str(node.get("id") or f"step{number}"), node.get("operation")
-        if not re.fullmatch(r"\w{1,40}", id, re.A) or id in drafts:
+    for number, step in enumerate(plan, 1):
+        if step.id in drafts:
             raise UsageError(f"the step {number} needs its own id", hint="letters, digits and _")
-        if not isinstance(name, str):
-            raise UsageError(f"the step {id} needs an operation")
-        arguments = node.get("arguments") or {}
-        if not isinstance(arguments, Mapping):
-            raise UsageError(f"the arguments of {id} are not an object")
-        if node.get("each"):
-            message = f"the step {id} is repeated for each entry of a list, which no workflow can do"
+        if step.each is not None:
+            message = f"the step {step.id} is repeated for each entry of a list, which no workflow can do"
             raise UsageError(message, hint="ask without --plan: nothing is sent before you agree")
-        tool = tools.resolve(name)
-        if tools.is_workflow(tool):
-            raise UsageError(f"{name} is a workflow, and no step of a plan", hint="call it in an answer by itself")
-        draft = StepDraft(tool=tool, id=id)
-        draft.arguments = {str(key): _node(value, id, str(key), drafts) for key, value in arguments.items()}
-        drafts[id] = draft
-    yield from drafts.values()
+        arguments = {str(key): _node(value, step.id, str(key), drafts) for key, value in step.arguments.items()}
+        drafts[step.id] = StepDraft(tool=step.tool, id=step.id, arguments=arguments)
+    return list(drafts.values())
 
 
 def _node(value: Any, id: str, place: str, drafts: Mapping[str, StepDraft]) -> Any:
