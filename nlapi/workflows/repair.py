@@ -10,7 +10,7 @@ from typing import Any
 from nlapi.english.words import name_key, name_words, singular_words
 from nlapi.openapi.spec import Operation, as_map, escape_step
 from nlapi.resources.id_sources import id_sources
-from nlapi.resources.nouns import ID_WORDS, is_id_argument, singular_noun, target_noun
+from nlapi.resources.nouns import ID_WORDS, singular_noun, target_noun
 from nlapi.resources.paths import Place, position, segments, shape
 from nlapi.resources.schemas import ref_of, schema_types
 from nlapi.tools.compile import compile_tool
@@ -37,7 +37,6 @@ from nlapi.workflows.value_schemas import (
     entry_of,
     find_argument_value,
     find_named,
-    has_same_words,
     suffix_field,
 )
 
@@ -427,38 +426,21 @@ class _Repairer:
         base, entry = entry_of(value)
         if value.is_scalar:
             return ()
-        texts = (part for step in accessors for part in str(step).split("."))
-        names = tuple(text for text in texts if not text.isdecimal())
+        names = tuple(part for step in accessors for part in str(step).split(".") if not part.isdecimal())
         for candidate in (accessors, names):
-            if candidate and not entry.part(candidate).fault and entry.part(candidate).is_described:
+            if candidate and entry.part(candidate).is_described:
                 return (*base, *candidate)
         # `#/0/code` of a list of codes is the code itself.
         prefixes = (accessors[:end] for end in range(len(accessors) - 1, 0, -1))
         prefix = next((prefix for prefix in prefixes if value.part(prefix).is_scalar), None)
         if prefix is not None or not names:
             return prefix
-        found = find_named(value, str(names[-1]))
-        # `product.custom_fields[0].id` is not the product's own id.
-        if found is not None and len(names) > 1 and name_words(names[-1])[-1:][0] in ID_WORDS:
-            found = found if names[-2] in found else None
-        if found is not None or operation is None or len(names) != 1:
-            return found
-        noun = singular_noun(operation)
-        # The whole answer, its list or its item, is called by its schema's name, or by its noun.
-        if ref_of(value.schema).rpartition("/")[2] == names[0]:
-            return ()
-        if noun and singular_words(names[0])[-1:] == noun[-1:]:
-            return base[:-1] if base and base[-1] == 0 else base
-        if not noun or noun[-1] not in name_words(names[0])[:-1]:
-            return None
-        # `offering_id` of a list of offerings is the `id` of its first one.
-        suffix = suffix_field(entry, names[0])
-        return (*base, suffix) if suffix is not None else None
+        return _nearest_part(value, names) or _part_by_noun(value, names, operation)
 
     def _argument(self, node: Any, place: Place, where: str, target: ValueSchema | None = None) -> Any:
         """Return the repaired value of an argument. `target` is the schema of it, or of a field inside of it."""
         target = target or self._schema(place)
-        node = self._mended(node, where, target)
+        node = self._mended(node, where)
         value = self.schemas.of(node, self.workflow)
         if value.fault:
             return self._moved_output(node, place, where)
@@ -466,9 +448,7 @@ class _Repairer:
         if target is not None and target.types == ("array",):
             target = target.part((0,)) if not value.part((0,)).is_scalar else None
         source = self._source(node)
-        if target is None or source is None or not target.is_scalar or not value.is_described:
-            return node
-        if set(value.types) & {"string", "number", "integer", "boolean"}:
+        if target is None or source is None or not target.is_scalar:
             return node
         step, name, accessors = source
         found = find_argument_value(value, self._called(step), self.operation, place, hint=name)
@@ -498,9 +478,8 @@ class _Repairer:
             self._note(RepairKind.FIND, where, node, after, f"{place[1]} wants it")
             return after
         answer = self.schemas.answer(answering)
-        whole = answer.part(accessors)
         # `details.chapters[0].number` fits an answer that is the details themselves.
-        is_whole = bool(accessors) and whole.is_described and not whole.fault
+        is_whole = bool(accessors) and answer.part(accessors).is_described
         wanted = () if is_whole else find_argument_value(answer, answering, self.operation, place, hint=name)
         outputs = step_node(self.tree, self.workflow.id, step.id)["outputs"]
         after = f"$response.body{pointer(wanted or ())}"
@@ -519,15 +498,15 @@ class _Repairer:
 
     def _argument_part(self, output: ValueSchema, source: Operation, place: Place, accessors: Accessors) -> Accessors:
         """Return the way to what an argument wants of an output, where the document's accessors lead nowhere."""
-        name = str(accessors[-1]) if accessors else ""
-        part = find_argument_value(output, source, self.operation, place, hint=name) if name else None
+        name = "".join(map(str, accessors[-1:]))
+        part = find_argument_value(output, source, self.operation, place, hint=name)
         # The `key` of an episode is not the `podcastKey` that the document wants of it.
         if not part:
             return ()
         is_named = name_key(str(part[-1])) in (name_key(place[1]), name_key(name))
         return part if is_named or set(name_words(name)) <= ID_WORDS else ()
 
-    def _mended(self, node: Any, where: str, target: ValueSchema | None = None) -> Any:
+    def _mended(self, node: Any, where: str) -> Any:
         """Return a value, which if it refers to a step's output has its accessors mended."""
         expression = _step_reference(node)
         step = self.workflow.step(expression.owner) if expression is not None else None
@@ -543,9 +522,6 @@ class _Repairer:
         if value.fault or (not part.fault and (not bend or EACH in accessors)):
             return node
         elsewhere = self._elsewhere(value, accessors) if part.fault else accessors
-        # The output may be the value itself: `outputs.user_id.id` of a text.
-        if elsewhere is None and value.is_scalar and (target is None or target.is_scalar):
-            elsewhere = ()
         if elsewhere is None:
             return node
         after = f"{base}{pointer(elsewhere)}"
@@ -553,13 +529,10 @@ class _Repairer:
         return after
 
     def _renamed(self, node: str, text: str, step: WorkflowStep, where: str) -> str:
-        """Return a reference to the output of a step that has nearly the name, or is its only one."""
+        """Return a reference to the only output of a step, by the name that it has."""
         name = text.partition("#")[0].partition(".")[0]
-        similar = [output for output in step.outputs if has_same_words(output, name)]
-        if len(similar) != 1 and len(step.outputs) == 1:
-            similar = list(step.outputs)
-        renamed = f"{similar[0]}{text[len(name) :]}" if len(similar) == 1 else ""
-        if not renamed or split_name(renamed, step.outputs) is None:
+        renamed = f"{next(iter(step.outputs), '')}{text[len(name) :]}"
+        if len(step.outputs) != 1 or split_name(renamed, step.outputs) is None:
             return node
         after = f"$steps.{step.id}.outputs.{renamed}"
         self._note(RepairKind.FIND, where, node, after, f"{step.id} has no output {name}")
@@ -629,8 +602,6 @@ class _Repairer:
                     continue
                 if isinstance(entry.value, str) and not self._lost_reason(entry.value):
                     return entry.value
-        if not is_id_argument(place, operation.parameter(*place) if place[0] != "body" else None):
-            return None
         ids = (self._answered_id(step, source, place) for step, source in earlier)
         return next(filter(None, ids), None)
 
@@ -668,6 +639,31 @@ class _Repairer:
         return f"$inputs.{name}"
 
 
+def _nearest_part(value: ValueSchema, names: tuple[str, ...]) -> Accessors | None:
+    """Return the way to the nearest part of a value with the last of some names; None for none."""
+    found = find_named(value, names[-1])
+    # `product.custom_fields[0].id` is not the product's own id.
+    if found is not None and len(names) > 1 and name_words(names[-1])[-1] in ID_WORDS and names[-2] not in found:
+        return None
+    return found
+
+
+def _part_by_noun(value: ValueSchema, names: tuple[str, ...], operation: Operation | None) -> Accessors | None:
+    """Return the way to the answer, list or item of an operation that a name is the noun of, or to its field."""
+    noun = singular_noun(operation) if operation is not None else ()
+    # The whole answer, its list or its item, is called by its schema's name, or by its noun.
+    if operation is not None and names == (ref_of(value.schema).rpartition("/")[2],):
+        return ()
+    if not noun or len(names) > 1:
+        return None
+    base, entry = entry_of(value)
+    if singular_words(names[0])[-1:] == noun[-1:]:
+        return base[:-1] if base[-1:] == (0,) else base
+    # `offering_id` of a list of offerings is the `id` of its first one.
+    suffix = suffix_field(entry, names[0]) if noun[-1] in name_words(names[0])[:-1] else None
+    return (*base, suffix) if suffix is not None else None
+
+
 def _free_place(name: str, value: Any, tool: Tool, node: Mapping[str, Any]) -> Place | None:
     """Return the place that the field of a payload is meant for, by its name or by the thing in the path.
 
@@ -685,11 +681,10 @@ def _free_place(name: str, value: Any, tool: Tool, node: Mapping[str, Any]) -> P
 
 def _matches_field(name: str, place: Place, operation: Operation) -> bool:
     """Return whether a name is that of a parameter: `document_id` is the `id` of /documents/{id}/send."""
-    words = name_words(name)
-    is_id = place[0] == "path" and set(name_words(place[1])) <= ID_WORDS and words[-1:] and words[-1] in ID_WORDS
-    return "".join(words) == name_key(place[1]) or (
-        bool(is_id) and singular_words("_".join(words[:-1]))[-1:] == target_noun(operation, place)[-1:] != ()
-    )
+    *words, last = name_words(name) or ("",)
+    is_id = place[0] == "path" and last in ID_WORDS
+    is_of_item = is_id and singular_words("_".join(words))[-1:] == target_noun(operation, place)[-1:] != ()
+    return is_of_item or name_key(name) == name_key(place[1])
 
 
 def _place_of(parameter: Mapping[str, Any]) -> Place:
@@ -734,7 +729,7 @@ def _answers_item_of(source: Operation, operation: Operation, place: Place) -> b
     # A creation is not a source of an id to look up: POST /orders answers the one of /orders/{id}.
     path, other = segments(operation.route), segments(source.route)
     index = position(path, place[1])
-    return place[0] == "path" and index > 0 and shape(path[:index]) == shape(other)
+    return index > 0 and shape(path[:index]) == shape(other)
 
 
 def given_places(node: Mapping[str, Any], tool: Tool) -> Iterator[Place]:
