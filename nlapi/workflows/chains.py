@@ -347,7 +347,8 @@ class ChainFinder:
         if not self._add_creation(resource, creation, steps, resources, ()) or len(steps) < 2:
             return
         *earlier, last = (with_article(item_label(entry)) for entry in resources)
-        ending = f"and then {last} with {'it' if len(earlier) == 1 else 'them'}"
+        is_one = len(earlier) == 1 and any(location == "path" for location, _ in steps[-1].values)
+        ending = f"and {last} in it" if is_one else f"and then {last} with {'it' if len(earlier) == 1 else 'them'}"
         weight = self.weight(*resources) + len(steps)
         if not any(map(self._is_scope, resources)) and self._is_whole(steps):
             summary = f"Create {_join(earlier)} {ending}"
@@ -372,9 +373,12 @@ class ChainFinder:
     def _is_whole(self, steps: Sequence[ChainStep]) -> bool:
         """Return whether the last thing is a part of the others, which one makes with them, each by its name."""
         *earlier, last = steps
+        noun = last.noun.split()[-1]
+        # An issue field and then a field: the same thing in two places.
+        is_again = any(step.noun.split()[-1] == noun for step in earlier)
         is_below = all(location == "path" for location, _ in last.values)
         named = steps if is_below else earlier
-        return last.noun.split()[-1] not in _LATER_NOUNS and all(map(self._is_given_name, named))
+        return not is_again and noun not in _LATER_NOUNS and all(map(self._is_given_name, named))
 
     def _is_given_name(self, step: ChainStep) -> bool:
         """Return whether a person gives the new thing a name."""
@@ -567,7 +571,7 @@ class ChainFinder:
         if finding is None:
             return
         known = {segment.parameter for segment in segments(finding.operation.route)}
-        name = " ".join(name_words(finding.choose_by))
+        name = "name" if "name" in name_words(finding.asked[0][1]) else " ".join(name_words(finding.choose_by))
         merges = [
             ("change", operation)
             for operation in operations.get(OperationKind.MERGE, ())[:1]
