@@ -345,6 +345,11 @@ class BindError(Exception):
         self.message = message
         self.hint = hint
 
+    @property
+    def text(self) -> str:
+        """The fault with its hint, in one line."""
+        return f"{self} ({self.hint})" if self.hint else str(self)
+
 
 class LostValueError(BindError):
     """A value that an answer was to give and does not have; `missing` is what a person can give in its place."""

@@ -75,9 +75,13 @@ class _WorkflowCheck:
 
     def _dependencies(self, where: str) -> Iterator[Issue]:
         for id in self.workflow.depends_on:
-            yield from (replace(issue, where=f"{where}.dependsOn") for issue in self.linked.called(id).issues)
+            yield from self._no_workflow(id, f"{where}.dependsOn")
         if cycle := self.cycles.get(self.workflow.id):
             yield Issue.error(where, f"it runs in circles: {' -> '.join(cycle)}", "leave one of the steps out")
+
+    def _no_workflow(self, id: str, where: str) -> Iterator[Issue]:
+        """Yield why there is no workflow of an id."""
+        yield from (replace(issue, where=where) for issue in self.linked.called(id).issues)
 
     def _step(self, step: WorkflowStep, index: int, where: str) -> Iterator[Issue]:
         target = self.linked.target(step)
@@ -220,18 +224,16 @@ class _WorkflowCheck:
             known = ", ".join(sorted(response.status.upper() for response in operation.responses))
             yield Issue.warning(where, f"{operation.id} does not describe {status}; it has {known}", rule=BEND)
 
-    def _action(
-        self, action: StepAction, where: str, index: int | None = None, *, is_success: bool = False
-    ) -> Iterator[Issue]:
+    def _action(self, action: StepAction, where: str, index: int = 0, *, is_success: bool = False) -> Iterator[Issue]:
         if action.step_id and self.workflow.step(action.step_id) is None:
             yield Issue.error(where, f"the workflow has no step {action.step_id}")
         if action.workflow_id:
-            yield from (replace(issue, where=where) for issue in self.linked.called(action.workflow_id).issues)
+            yield from self._no_workflow(action.workflow_id, where)
         for criterion in action.criteria:
             yield from self._criterion(criterion, where, None)
         yield from _limits(action, where)
         is_endless = is_success and action.kind is StepActionKind.GOTO and not action.criteria
-        if is_endless and action.step_id in [step.id for step in self.workflow.steps[: (index or 0) + 1]]:
+        if is_endless and action.step_id in [step.id for step in self.workflow.steps[: index + 1]]:
             hint = "give it criteria that end to hold"
             yield Issue.error(where, f"it goes back to {action.step_id} without end", hint, rule="loop")
 
@@ -374,6 +376,9 @@ class _DocumentComparison:
             elif change.argument in places and (place := places[change.argument]) in nodes:
                 yield from _argument_issues(change, nodes[place], place, new, where)
         yield from _status_issues(step, old, new, where)
+        yield from self._output_issues(step, workflow, where)
+
+    def _output_issues(self, step: WorkflowStep, workflow: ArazzoWorkflow, where: str) -> Iterator[Issue]:
         for name, node in step.outputs.items():
             types, other = self.new.of(node, workflow, step).types, self.old.of(node, workflow, step).types
             if types and other and set(types).isdisjoint(other):

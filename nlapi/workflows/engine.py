@@ -139,7 +139,7 @@ class WorkflowRun:
         elif target.workflow is not None and target.document is not None:
             self._enter(frame, step, target.document, target.workflow)
         elif target.operation is None:
-            self._fail_step(frame, step, str(target.issues[0]) if target.issues else "it calls nothing")
+            self._fail_step(frame, step, target.fault)
         else:
             self._bind_group(frame, step, target.operation)
 
@@ -280,7 +280,7 @@ class WorkflowRun:
             self.missing = replace(error.missing, argument=f"{frame.path}{error.missing.argument}")
             return None
         except BindError as error:
-            self._fail_step(frame, step, f"{error}{f' ({error.hint})' if error.hint else ''}")
+            self._fail_step(frame, step, error.text)
             return None
 
     def _bound(self, operation: Operation, step: WorkflowStep, frame: Frame) -> StepCall:

@@ -76,19 +76,25 @@ def rehearse(built: BuiltDocument, calls: Sequence[Answered]) -> str:
         for item in bound:
             if not remaining:
                 return f"{item.call.id} would be called once more"
-            answered = remaining.pop(0)
-            before = answered.step.call
-            if item.call.operation_id != before.operation_id:
-                return f"{item.call.operation_id} would be called in place of {before.operation_id}"
-            if name := _different_argument(item.call.arguments, answered):
-                return f"{before.operation_id} would be called with another {name}"
-            assert answered.step.result is not None
-            report = run.finish(item.call, exchange_of(item.call, answered.step.request, answered.step.result))
-            if report.failure or report.lost:
-                return f"{before.operation_id}: {report.failure or next(iter(report.lost.values()))}"
+            if fault := _repetition_fault(run, item.call, remaining.pop(0)):
+                return fault
     if run.state is not RunState.DONE:
         return run.failure or "an answer lacks a value that a step needs"
     return f"{remaining[0].operation.id} would not be called" if remaining else ""
+
+
+def _repetition_fault(run: WorkflowRun, call: Call, answered: Answered) -> str:
+    """Give a run the answer that a call had; return why the next call is another one, or goes on otherwise."""
+    before = answered.step.call
+    if call.operation_id != before.operation_id:
+        return f"{call.operation_id} would be called in place of {before.operation_id}"
+    if name := _different_argument(call.arguments, answered):
+        return f"{before.operation_id} would be called with another {name}"
+    assert answered.step.result is not None
+    report = run.finish(call, exchange_of(call, answered.step.request, answered.step.result))
+    if reason := next(filter(None, (report.failure, *report.lost.values())), ""):
+        return f"{before.operation_id}: {reason}"
+    return ""
 
 
 def _different_argument(arguments: Mapping[str, Any], answered: Answered) -> str:
@@ -113,9 +119,8 @@ def _is_same(first: Any, second: Any) -> bool:
         return first.keys() == second.keys() and all(_is_same(first[name], second[name]) for name in first)
     if isinstance(first, list) and isinstance(second, list):
         return len(first) == len(second) and all(map(_is_same, first, second))
-    return bool(first == second) or (
-        isinstance(first, (str, int, float)) and isinstance(second, (str, int, float)) and str(first) == str(second)
-    )
+    are_plain = all(isinstance(value, (str, int, float)) for value in (first, second))
+    return bool(first == second) or (are_plain and str(first) == str(second))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,9 +151,6 @@ class _Recorder:
 
     def save(self, id: str, locations: Mapping[Spec, str]) -> SavedConversation:
         self.answered = list(self._answered_calls())
-        for number, answered in enumerate(self.answered):
-            earlier = self.answered[:number]
-            answered.page_of = next((other for other in earlier if is_further_page(answered, other)), None)
         kept = self._resolve_all() if self.answered else []
         if not kept:
             raise UsageError(
@@ -180,8 +182,11 @@ class _Recorder:
                         continue
                     before = replace(turn, rounds=turn.rounds[:index])
                     so_far = replace(self.conversation, turns=(*turns[:number], before))
-                    self.by_step[id(step)] = answered_call(step, so_far, round.steps[:position], number)
-                    yield self.by_step[id(step)]
+                    answered = answered_call(step, so_far, round.steps[:position], number)
+                    pages = (other for other in self.by_step.values() if is_further_page(answered, other))
+                    answered.page_of = next(pages, None)
+                    self.by_step[id(step)] = answered
+                    yield answered
 
     def _leave_out(self, step: Step, reason: str) -> None:
         if step.call.effect is not Effect.READ:
@@ -602,8 +607,11 @@ def _node(value: Any, id: str, place: str, drafts: Mapping[str, StepDraft]) -> A
         return {str(key): _node(item, id, f"{place}.{key}", drafts) for key, item in value.items()}
     if isinstance(value, list):
         return [_node(item, id, place, drafts) for item in value]
-    if not isinstance(value, str) or not reads_as_expression(value):
-        return value
+    return _reference(value, id, place, drafts) if isinstance(value, str) and reads_as_expression(value) else value
+
+
+def _reference(value: str, id: str, place: str, drafts: Mapping[str, StepDraft]) -> AnswerValue:
+    """Return the part of an earlier answer that a text refers to. UsageError where it refers to none."""
     found = _REFERENCE.fullmatch(value)
     if found is None:
         raise UsageError(
@@ -638,11 +646,7 @@ class ModelChain:
     def next_plan(self, conversation: Conversation) -> Plan | None:
         """Return the next calls with those that follow them, the answer at the end, or None after a failure."""
         run = self.planner.run
-        for round in conversation.current.rounds[self.planner.taken :]:
-            for step in round.steps:
-                self.steps.append(step)
-                self.planner.take(step)
-        self.planner.taken = len(conversation.current.rounds)
+        self.steps += self.planner.take_rounds(conversation)
         bound = run.next_calls()
         # Also where an answer lacks a value: the model asks for it, or finds it elsewhere.
         if run.state is RunState.FAILED or run.missing is not None:
@@ -660,14 +664,13 @@ class ModelChain:
         begun = {report.path for report in run.reports} | {item.call.id for item in run.pending}
         entries = outline(run.linked, run.workflow, {}).entries
         made = {entry.path for entry in entries if entry.effect is not Effect.READ}
-        for entry in entries:
-            if entry.path not in begun and entry.bound is not None:
-                sources = [(name, source_text(text)) for name, text in entry.bound.pending]
-                yield FollowingCall(
-                    call=replace(entry.bound.call, account=None),
-                    pending=tuple((name, _without_nonce(source)) for name, source in sources),
-                    uses_reads=not {source.rpartition(" of ")[2] for _, source in sources} <= made,
-                )
+        for bound in [entry.bound for entry in entries if entry.path not in begun and entry.bound is not None]:
+            sources = {name: source_text(text) for name, text in bound.pending}
+            yield FollowingCall(
+                call=replace(bound.call, account=None),
+                pending=tuple((name, _without_nonce(source)) for name, source in sources.items()),
+                uses_reads=not made.issuperset(source.rpartition(" of ")[2] for source in sources.values()),
+            )
 
     def _answer(self, question: str) -> Plan:
         """Return the end of the turn: the outcome of each change, and the results of the last reads."""

@@ -243,16 +243,14 @@ class _Outliner:
         self, linked: LinkedDocument, workflow: ArazzoWorkflow, step: WorkflowStep, scope: Scope, path: str, depth: int
     ) -> None:
         target = linked.target(step)
-        operation, fault, bound = target.operation, syntax_fault(step), None
+        operation, fault, bound = target.operation, target.fault or syntax_fault(step), None
         if operation is not None:
             try:
                 defaults = self.defaults.get(operation.spec, {})
                 bound = bind(operation, step, scope, id=path + step.id, defaults=defaults, partial=True)
                 fault = fault or _argument_fault(bound)
             except BindError as error:
-                fault = f"{error}{f' ({error.hint})' if error.hint else ''}"
-        elif target.workflow is None:
-            fault = str(target.issues[0]) if target.issues else "it calls nothing"
+                fault = error.text
         self.entries.append(
             OutlineEntry(
                 path=path + step.id,

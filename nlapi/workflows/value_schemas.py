@@ -95,12 +95,10 @@ class ValueSchema:
             return ValueSchema(schema=additional, reader=self.reader)
         if additional is True or (not properties and (not types or "object" in types)):
             return ValueSchema(reader=self.reader)
-        if "array" in types and not properties:
-            return ValueSchema(fault=f"there is no {place}: it is a list")
-        if not properties:
-            return ValueSchema(fault=f"there is no {place}: it is {' or '.join(types)}")
-        names = ", ".join(list(properties)[:8])
-        return ValueSchema(fault=f"there is no {place} in the description; it has {names}")
+        if properties:
+            names = ", ".join(list(properties)[:8])
+            return ValueSchema(fault=f"there is no {place} in the description; it has {names}")
+        return ValueSchema(fault=f"there is no {place}: it is {'a list' if 'array' in types else ' or '.join(types)}")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -132,8 +130,7 @@ class ValueSchemas:
     def of(self, node: Any, workflow: ArazzoWorkflow, step: WorkflowStep | None = None, hops: int = 0) -> ValueSchema:
         """Return the schema of a value; `step` is the one whose answer `$response` is."""
         if isinstance(node, Selector):
-            context = self.of(node.context, workflow, step, hops)
-            return context if context.fault else ValueSchema()
+            return ValueSchema(fault=self.of(node.context, workflow, step, hops).fault)
         try:
             expression = parse_expression(node) if isinstance(node, str) else None
         except ExpressionError as error:
@@ -148,11 +145,14 @@ class ValueSchemas:
             case Expression(root=Root.STATUS_CODE):
                 return ValueSchema(schema={"type": "integer"}, reader=self._any_reader())
             case Expression(root=Root.RESPONSE, part=ExpressionPart.BODY) if step is not None:
-                operation = self.linked.target(step).operation
-                return ValueSchema() if operation is None else self.answer(operation).part(expression.accessors)
+                return self._answered(step).part(expression.accessors)
             case Expression(root=Root.RESPONSE | Root.URL | Root.METHOD, part=part) if part is not ExpressionPart.BODY:
                 return ValueSchema(schema={"type": "string"}, reader=self._any_reader())
         return ValueSchema()
+
+    def _answered(self, step: WorkflowStep) -> ValueSchema:
+        operation = self.linked.target(step).operation
+        return self.answer(operation) if operation is not None else ValueSchema()
 
     def _input(self, expression: Expression, workflow: ArazzoWorkflow) -> ValueSchema:
         found = split_name(expression.name, workflow.input_schemas)
@@ -300,12 +300,10 @@ def find_named(value: ValueSchema, name: str, *, want_scalar: bool = False) -> A
     queue: deque[tuple[Accessors, ValueSchema]] = deque([((), value)])
     matches: list[Accessors] = []
     count = 0
-    while queue and count < MAX_PROPERTIES:
+    while queue and count < MAX_PROPERTIES and len(queue[0][0]) <= 2 * MAX_DEPTH:
         accessors, part = queue.popleft()
         if matches and len(accessors) >= len(matches[0]):
             break
-        if len(accessors) > 2 * MAX_DEPTH:
-            continue
         if "array" in part.types:
             queue.append(((*accessors, 0), part.part((0,))))
         members = [((*accessors, key), part.part((key,))) for key in part.properties]
