@@ -116,7 +116,7 @@ def _different_argument(arguments: Mapping[str, Any], answered: Answered) -> str
 def _is_same(first: Any, second: Any) -> bool:
     """Return whether two values are one on the wire; a description may have an id as a text and as a number."""
     if isinstance(first, Mapping) and isinstance(second, Mapping):
-        return first.keys() == second.keys() and all(_is_same(first[name], second[name]) for name in first)
+        return first.keys() == second.keys() and all(map(_is_same, first.values(), map(second.get, first)))
     if isinstance(first, list) and isinstance(second, list):
         return len(first) == len(second) and all(map(_is_same, first, second))
     are_plain = all(isinstance(value, (str, int, float)) for value in (first, second))
@@ -662,9 +662,11 @@ class ModelChain:
         """Yield the calls after the next ones, as far as they are known."""
         run = self.planner.run
         begun = {report.path for report in run.reports} | {item.call.id for item in run.pending}
-        entries = outline(run.linked, run.workflow, {}).entries
-        made = {entry.path for entry in entries if entry.effect is not Effect.READ}
-        for bound in [entry.bound for entry in entries if entry.path not in begun and entry.bound is not None]:
+        tree = outline(run.linked, run.workflow, {})
+        made = {entry.path for entry in tree.changes}
+        for entry in tree.entries:
+            if (bound := entry.bound) is None or entry.path in begun:
+                continue
             sources = {name: source_text(text) for name, text in bound.pending}
             yield FollowingCall(
                 call=replace(bound.call, account=None),

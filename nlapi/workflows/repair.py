@@ -266,23 +266,23 @@ class _Repairer:
 
     def _parameters(self) -> None:
         """Repair the parameters of a step, and leave out those that its operation does not have."""
-        node, operation, places, parameters = self.node, self.operation, set(self.tool.places.values()), []
+        node, parameters = self.node, []
         for parameter in list_of(node, "parameters"):
             if not isinstance(parameter, dict) or not {"name", "value"} <= parameter.keys():
                 parameters.append(parameter)
                 continue
             place = _place_of(parameter)
             label = f"{self.where}.parameters.{place[1]}"
-            if place not in places:
-                same = [entry for entry in places if entry[0] != "body" and name_key(entry[1]) == name_key(place[1])]
-                if len(same) != 1:
+            if place not in self.tool.places.values():
+                same = self._same_parameter(place)
+                if same is None:
                     entry = StepParameter(name=place[1], location=place[0], value=None)
-                    reason = f"{operation.id} has no such parameter"
-                    reason = "it follows from the call" if is_implied(operation, entry, []) else reason
+                    reason = f"{self.operation.id} has no such parameter"
+                    reason = "it follows from the call" if is_implied(self.operation, entry, []) else reason
                     self._note(RepairKind.OMIT, label, parameter["value"], None, reason)
                     continue
                 before = dict(parameter)
-                parameter["in"], parameter["name"] = place = same[0]
+                parameter["in"], parameter["name"] = place = same
                 self._note(RepairKind.FORM, label, before, dict(parameter), f"it is in the {place[0]}")
             self._fill_single_choice(parameter, place, label)
             if self._repair_value(parameter, "value", place, label, self._schema(place)):
@@ -291,6 +291,12 @@ class _Repairer:
             node["parameters"] = parameters
             if not parameters:
                 del node["parameters"]
+
+    def _same_parameter(self, place: Place) -> Place | None:
+        """Return the one parameter that has the name of a place, however it is written."""
+        places = set(self.tool.places.values())
+        same = [entry for entry in places if entry[0] != "body" and name_key(entry[1]) == name_key(place[1])]
+        return same[0] if len(same) == 1 else None
 
     def _payload(self) -> None:
         """Repair the payload of a step: its envelope, fields that the body does not have, and its values."""
@@ -317,12 +323,13 @@ class _Repairer:
         """Repair the fields of a payload: each stays, goes to the parameter that is meant, or is left out."""
         places = self.tool.places.values()
         is_flat = ("body", "") not in places
-        allows_more = not is_flat or self.tool.input_schema.get("additionalProperties") is not False
+        is_closed = is_flat and self.tool.input_schema.get("additionalProperties") is False
+        # A field that an open body allows is none that has the name of a parameter.
+        others = {name for location, name in places if location != "body" and is_flat}
         for name in list(payload):
             label, place = f"{where}.{name}", ("body", str(name))
             target = self._schema(place)
-            is_parameter = is_flat and any(entry[0] != "body" and entry[1] == name for entry in places)
-            if place not in places and (is_parameter or not allows_more or target is None):
+            if place not in places and (is_closed or name in others or target is None):
                 self._move(payload.pop(name), str(name), payload, label)
             elif isinstance(payload[name], dict) and target is not None:
                 self._nested(payload[name], target, label)
@@ -341,6 +348,10 @@ class _Repairer:
         if place[0] == "body":
             payload[place[1]] = value
             return
+        self._set_parameter(place, value)
+
+    def _set_parameter(self, place: Place, value: Any) -> None:
+        """Give a parameter a value in the place of one that it may have."""
         parameters = list_in(self.node, "parameters")
         before = [entry for entry in parameters if _place_of(as_map(entry)) == place]
         parameters[:] = [entry for entry in parameters if entry not in before]
@@ -386,12 +397,12 @@ class _Repairer:
 
     def _input_type(self, value: Any, target: ValueSchema | None) -> None:
         """Give an input the type that the operation takes, where the document says an object or a list of another."""
-        name = value.removeprefix("$inputs.") if isinstance(value, str) and value.startswith("$inputs.") else ""
+        name = str(value).removeprefix("$inputs.") if str(value).startswith("$inputs.") else ""
         properties = as_map(workflow_node(self.tree, self.workflow.id).get("inputs")).get("properties")
         if not isinstance(properties, dict) or not name or target is None or not target.types:
             return
         types = set(schema_types(as_map(properties.get(name))))
-        if not types or types & {*target.types, "string"} or ("integer" in types and "number" in target.types):
+        if not types or types & {*target.types, "string"}:
             return
         reason = f"{self.operation.id} takes {' or '.join(target.types)}"
         after = {"type": target.types[0] if len(target.types) == 1 else list(target.types)}
@@ -448,10 +459,11 @@ class _Repairer:
         if target is not None and target.types == ("array",):
             target = target.part((0,)) if not value.part((0,)).is_scalar else None
         source = self._source(node)
-        if target is None or source is None or not target.is_scalar:
+        answering = self._called(source[0]) if source is not None else None
+        if target is None or source is None or answering is None or not target.is_scalar:
             return node
         step, name, accessors = source
-        found = find_argument_value(value, self._called(step), self.operation, place, hint=name)
+        found = find_argument_value(value, answering, self.operation, place, hint=name)
         if not found:
             return node
         after = f"$steps.{step.id}.outputs.{name}{pointer((*accessors, *found))}"

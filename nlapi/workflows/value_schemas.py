@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from nlapi.english import lexicon
@@ -72,6 +73,11 @@ class ValueSchema:
         """Return the property whose name has these words; "" for none."""
         return next((key for key in self.properties if name_words(key) == words), "")
 
+    def named(self, name: str, *, want_scalar: bool = False) -> list[str]:
+        """Return the properties of a name, however it is written."""
+        keys = [key for key in self.properties if name_key(key) == name_key(name)]
+        return [key for key in keys if not want_scalar or self.part((key,)).is_scalar]
+
     def part(self, accessors: Accessors) -> ValueSchema:
         """Return the schema of the part that accessors lead to."""
         value = self
@@ -95,10 +101,14 @@ class ValueSchema:
             return ValueSchema(schema=additional, reader=self.reader)
         if additional is True or (not properties and (not types or "object" in types)):
             return ValueSchema(reader=self.reader)
-        if properties:
-            names = ", ".join(list(properties)[:8])
-            return ValueSchema(fault=f"there is no {place} in the description; it has {names}")
-        return ValueSchema(fault=f"there is no {place}: it is {'a list' if 'array' in types else ' or '.join(types)}")
+        return ValueSchema(fault=f"there is no {place}{self._instead}")
+
+    @property
+    def _instead(self) -> str:
+        """The clause on what there is in the place of a part that is not described."""
+        if self.properties:
+            return f" in the description; it has {', '.join(list(self.properties)[:8])}"
+        return f": it is {'a list' if 'array' in self.types else ' or '.join(self.types)}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -187,7 +197,7 @@ _GENERAL_NOUNS = lexicon.words("workflows/words", "general_nouns")
 
 
 def find_argument_value(
-    value: ValueSchema, source: Operation | None, operation: Operation, place: Place, *, hint: str = ""
+    value: ValueSchema, source: Operation, operation: Operation, place: Place, *, hint: str = ""
 ) -> Accessors | None:
     """Return the accessors into a value that lead to what a place of an operation wants; None where nothing fits.
 
@@ -195,12 +205,10 @@ def find_argument_value(
     """
     base, entry = entry_of(value)
     names = list(filter(None, (place[1], hint)))
-    if nested := next(filter(None, (_nested_id(entry, name) for name in names)), None):
+    if nested := next(filter(None, map(partial(_nested_id, entry), names)), None):
         return (*base, *nested)
-    noun = singular_noun(source) if source is not None else ()
-    is_other = source is not None and _is_of_another_kind(
-        {*noun, *_schema_words(value, entry)}, operation, place, names
-    )
+    noun = singular_noun(source)
+    is_other = _is_of_another_kind({*noun, *_schema_words(value, entry)}, operation, place, names)
     if not is_other and (field := _id_of_item(entry, noun, names)):
         return (*base, field)
     # `id` of an item of another kind is not the id that is wanted, though it is called so.
@@ -254,8 +262,7 @@ def _is_of_another_kind(item: set[str], operation: Operation, place: Place, name
     A comment's id is not `media_id`, though both are ids.
     """
     named = [words[-2] for name in names if len(words := name_words(name)) > 1 and words[-1] in ID_WORDS]
-    target = target_noun(operation, place)[-1:] if not named else ()
-    kinds = {singular(word) for word in (*named, *target)}
+    kinds = set(map(singular, named or target_noun(operation, place)[-1:]))
     # A word that says nothing of the kind does not hide those that do: a `CommentEntry` is a comment.
     item, kinds = item - _GENERAL_NOUNS, kinds - _GENERAL_NOUNS
     if not item or not kinds:
@@ -299,21 +306,16 @@ def find_named(value: ValueSchema, name: str, *, want_scalar: bool = False) -> A
     """Return the accessors to the nearest property of a name, at any level; None for none, or for several as near."""
     queue: deque[tuple[Accessors, ValueSchema]] = deque([((), value)])
     matches: list[Accessors] = []
-    count = 0
-    while queue and count < MAX_PROPERTIES and len(queue[0][0]) <= 2 * MAX_DEPTH:
+    count, depth = 0, 2 * MAX_DEPTH
+    while queue and count < MAX_PROPERTIES and len(queue[0][0]) <= depth:
         accessors, part = queue.popleft()
-        if matches and len(accessors) >= len(matches[0]):
-            break
         if "array" in part.types:
             queue.append(((*accessors, 0), part.part((0,))))
-        members = [((*accessors, key), part.part((key,))) for key in part.properties]
-        count += len(members)
-        matches += [
-            place
-            for place, member in members
-            if name_key(str(place[-1])) == name_key(name) and (not want_scalar or member.is_scalar)
-        ]
-        queue += members
+        queue += (((*accessors, key), part.part((key,))) for key in part.properties)
+        count += len(part.properties)
+        matches += ((*accessors, key) for key in part.named(name, want_scalar=want_scalar))
+        if matches:  # what is farther away is another one
+            depth = len(matches[0]) - 1
     return matches[0] if len(matches) == 1 else None
 
 
