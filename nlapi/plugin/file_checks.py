@@ -193,7 +193,7 @@ def changes(before: Sequence[Operation], after: Sequence[Operation], *, with_ser
 
     Without `with_servers`, not where calls are sent: the user has named the place.
     """
-    old, new = ({callable_id(entry): entry for entry in operations if entry.usable} for operations in (before, after))
+    old, new = map(_usable_by_id, (before, after))
     changes_by_id = {id: [*operation_changes(old[id], new[id], with_servers=with_servers)] for id in old if id in new}
     yield from _address_issues(changes_by_id)
     added = {id: operation for id, operation in new.items() if id not in old}
@@ -205,6 +205,10 @@ def changes(before: Sequence[Operation], after: Sequence[Operation], *, with_ser
     for id, operation in added.items():
         message = f"is new: {operation.method} {operation.path}"
         yield Issue(level=Level.INFO, where=id, message=message, rule="change")
+
+
+def _usable_by_id(operations: Sequence[Operation]) -> dict[str, Operation]:
+    return {callable_id(operation): operation for operation in operations if operation.usable}
 
 
 def _present_id(operation: Operation, added: Mapping[str, Operation]) -> str:

@@ -100,8 +100,9 @@ def _edited_files(files: Mapping[str, bytes], manifest: PluginManifest) -> dict[
 def find_drift(files: Mapping[str, bytes], manifest: PluginManifest, rebuilt: Plugin) -> tuple[Issue, ...]:
     """Return what differs from the manifest, and from `rebuilt`, which was built from the plugin's own description."""
     user_files = select_user_files(files)
-    changed = {path: change for path, change in _edited_files(files, manifest).items() if path not in user_files}
-    faults = [(path, f"{change} since it was built") for path, change in changed.items()]
+    edits = _edited_files(files, manifest)
+    changed = edits.keys() - user_files.keys()
+    faults = [(path, f"{edits[path]} since it was built") for path in edits if path in changed]
     digests = {path: digest(content) for path, content in user_files.items()}
     faults += ((path, "is gone, and still in the plugin") for path in sorted(manifest.user_files.keys() - digests))
     edited = sorted(digests.items() - manifest.user_files.items())
@@ -115,7 +116,7 @@ def find_drift(files: Mapping[str, bytes], manifest: PluginManifest, rebuilt: Pl
         faults.append((MANIFEST, "was changed since it was built"))
     else:
         message = "is not what its description and options make"
-        faults += ((path, message) for path in sorted(different - changed.keys() - {MANIFEST}))
+        faults += ((path, message) for path in sorted(different - changed - {MANIFEST}))
     return tuple(Issue.error(path, message, REBUILD_HINT, "drift") for path, message in faults)
 
 
@@ -152,12 +153,16 @@ def read_folder(folder: Path) -> dict[str, bytes]:
     if len(paths) > MAX_FILES:
         raise UsageError(f"{folder} has more than {MAX_FILES:,} files: it is not a plugin of nlapi's")
     try:
-        files = [path for path in paths if path.is_file() and not path.is_symlink()]
+        files = list(filter(_is_own_file, paths))
         if sum(path.stat().st_size for path in files) > MAX_BYTES:
             raise UsageError(f"{folder} has more than {MAX_BYTES:,} bytes: it is not a plugin of nlapi's")
         return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
     except OSError as error:
         raise NlapiError(f"{error.filename} cannot be read: {error.strerror}") from None
+
+
+def _is_own_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes], *, force: bool = False) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ MAX_OF_AREA = 5
 # Kinds of questions that a list of all areas takes turns with: what there is, a state, a creation, a report.
 MAX_TURNS = 4
 _NAMES = ("name", "title", "display_name", "displayName", "label", "summary", "subject")
+_STATES = ("state", "status", "states", "statuses")
 _TIMES = frozenset(("start", "end", "from", "to", "since", "until", "before", "after"))
 
 
@@ -121,13 +122,12 @@ def _list_question(subject: Subject, operation: Operation) -> Question:
         schema = as_map(argument_schema(tool, name))
         schema = definition(tool, schema.get("items")) or schema
         words = split_words(name)
-        for value in as_list(schema.get("enum")):
-            verb = parse_verb(value.lower()) if isinstance(value, str) else None
-            is_state = words[-1:] in (["state"], ["status"], ["states"], ["statuses"])
-            if is_state and verb is not None and verb.form is VerbForm.PAST:
+        for value in (value for value in as_list(schema.get("enum")) if isinstance(value, str)):
+            verb = parse_verb(value.lower())
+            if words[-1] in _STATES and verb is not None and verb.form is VerbForm.PAST:
                 given = [value] if argument_schema(tool, name).get("type") == "array" else value
                 return _question(f"Which {subject.name} are {value.lower()}?", operation, {name: given})
-            if words[0] in ("sort", "order") and isinstance(value, str) and split_words(value)[:1] == ["created"]:
+            if words[0] in ("sort", "order") and split_words(value)[:1] == ["created"]:
                 return _question(f"Show me the newest {subject.name}", operation, {name: value})
     return _question(f"List the {subject.name}", operation)
 
@@ -165,10 +165,8 @@ def _item(subject: Subject, operation: Operation, key: str | None) -> str:
     """Return one thing as a person names it: `issue 42`, `the campaign Summer Sale`; "" where nothing names it."""
     if key is None:
         return ""
-    tool = compile_tool(operation)
-    argument = next((name for name, place in tool.places.items() if place == ("path", key)), "")
-    schema = argument_schema(tool, argument) if argument else {}
-    if schema.get("type") == "integer" and split_words(key)[-1:] == ["number"]:
+    parameter = operation.parameter("path", key)
+    if parameter is not None and parameter.schema.get("type") == "integer" and split_words(key)[-1:] == ["number"]:
         return f"{subject.noun} {NUMBER}"
     meaning = semantics_of(operation.spec).classify(operation)
     properties = meaning.resource.properties if meaning.resource is not None else {}

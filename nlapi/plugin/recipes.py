@@ -21,7 +21,7 @@ from nlapi.workflows.chains import ChainFinder
 from nlapi.workflows.check import check
 from nlapi.workflows.draft import document_tree
 from nlapi.workflows.model import ArazzoWorkflow, StepActionKind
-from nlapi.workflows.outline import WorkflowOutline, outline, source_text
+from nlapi.workflows.outline import OutlineEntry, WorkflowOutline, outline, source_text
 from nlapi.workflows.read import parse_document
 from nlapi.workflows.sources import LinkedDocument, link, source_of
 from nlapi.workflows.suggest import MAX_RECIPES, chain_draft, recipe_chains
@@ -159,15 +159,19 @@ def step_lines(recipe: Recipe) -> Iterator[str]:
             if (source := recipe.tree.source_of(entry, expression)) is not None:
                 answer = code_span(source_text(expression).rpartition(" of ")[0], 40)
                 values.append(f"{code_span(name, 64)} is {answer} of step {numbers[source.path]}")
-        # The arguments that are the same in each run.
-        for name, value in entry.bound.call.arguments.items() if entry.bound is not None else ():
-            if isinstance(value, (str, int, float, bool)):
-                values.append(f"{code_span(name, 64)} is {code_span(str(value), 40)}")
+        values += _constants(entry)
         is_waiting = any(action.kind is StepActionKind.RETRY for action in entry.step.on_failure)
         details = f": {', '.join(values)}" if values else ""
         yield f"{numbers[entry.path]}. {text}{details}{', again until it is done' if is_waiting else ''}"
     if (more := len(recipe.tree.entries) - MAX_STEPS) > 0:
         yield f"{MAX_STEPS + 1}. and {more} more: `--dry-run` shows them"
+
+
+def _constants(entry: OutlineEntry) -> Iterator[str]:
+    """Yield the arguments of a step that are the same in each run."""
+    for name, value in entry.bound.call.arguments.items() if entry.bound is not None else ():
+        if isinstance(value, (str, int, float, bool)):
+            yield f"{code_span(name, 64)} is {code_span(str(value), 40)}"
 
 
 def recipe_lines(recipe: Recipe, command: str, settings: Sequence[str] = ()) -> list[str]:

@@ -126,11 +126,7 @@ class _AreaDraft:
             text, clauses, opening = f"{_joined(verbs)} {self._head}", clauses[1:], ". Also: "
         # Of what is left, the words have a third: things that are seldom asked for would take all of it.
         room = limit - (limit - len(text)) // 4 if self._words else limit
-        separator, after = opening, "; "
-        for number, clause in enumerate(clauses):
-            joint = separator if number == 0 or not clause.is_noun else after
-            if len(text) + len(joint) + len(clause.text) < (room if number else MAX_DESCRIPTION):
-                text, separator, after = f"{text}{joint}{clause.text}", "; ", ", " if clause.is_noun else "; "
+        text = _with_clauses(text, opening, clauses, room)
         text = _listed(text, ". Covers ", self._words[:MAX_USES], limit)
         if self._about and len(text) + len(self._about) + 2 < limit:
             text = f"{text}. {self._about[:1].upper()}{self._about[1:]}"
@@ -143,6 +139,16 @@ class _AreaDraft:
         if text and names:
             text = f"{text.rstrip('.')}: "
         return _listed(text, "", names, MAX_ROW)
+
+
+def _with_clauses(text: str, opening: str, clauses: Sequence[_WordClause], room: int) -> str:
+    """Return a text with the clauses that there is room for; the first is there in any case."""
+    separator, after = opening, "; "
+    for number, clause in enumerate(clauses):
+        joint = separator if number == 0 or not clause.is_noun else after
+        if len(text) + len(joint) + len(clause.text) < (room if number else MAX_DESCRIPTION):
+            text, separator, after = f"{text}{joint}{clause.text}", "; ", ", " if clause.is_noun else "; "
+    return text
 
 
 def _joined(verbs: Sequence[str]) -> str:
@@ -307,11 +313,11 @@ class _ReferenceEntry:
 
     def text(self, common: frozenset[tuple[str, ...]]) -> str:
         """Return the entry, with the names only of the arguments in `common`."""
-        own = [line for block in self.blocks if block.lines not in common for line in block.lines]
+        lines = [line for block in self.blocks if block.lines not in common for line in block.lines]
         others = [block for block in self.blocks if block.lines in common]
-        names = [f"{code_span(block.name, 64)}{'*' if block.is_required else ''}" for block in others]
-        lines = [*own, *([f"- as above: {', '.join(names)}"] if names else [])]
-        return "\n\n".join(part for part in (self.head, "\n".join(lines), self.tail) if part)
+        names = (f"{code_span(block.name, 64)}{'*' if block.is_required else ''}" for block in others)
+        lines += [f"- as above: {', '.join(names)}"] if others else []
+        return "\n\n".join(filter(None, (self.head, "\n".join(lines), self.tail)))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -595,7 +601,12 @@ def _ids_section(area: Area, ids: IdGuide, elsewhere: Mapping[Operation, str], m
         lines.insert(0, f"- {join_names(common, 8)}: for most operations, see the skill `{main}`")
     elif common:
         lines = [*ids.common_lines(), *lines]
-    return "\n".join(["## Where ids come from", "", *lines]) if lines else ""
+    return _section("## Where ids come from", lines)
+
+
+def _section(heading: str, lines: Sequence[str]) -> str:
+    """Return lines below a heading; "" without lines."""
+    return "\n".join([heading, "", *lines]) if lines else ""
 
 
 def _units_section(area: Area) -> str:
@@ -609,13 +620,13 @@ def _units_section(area: Area) -> str:
         files |= {f"`{name}=@PATH`": None for name in tool.places if file_form(tool, name) is not None}
         formats |= {as_map(schema).get("format") for schema in tool.input_schema["properties"].values()}
     lines = []
-    for clause, (unit, names) in list(names_by_unit.items())[:MAX_UNITS]:
+    for clause, (unit, names) in islice(names_by_unit.items(), MAX_UNITS):
         scale = f", {1 / unit.size:,f} to one {_ONE_OF[unit.dimension]}" if unit.size < 1 else ""
         lines.append(f"- {join_names(list(names), MAX_NAMES_OF_UNIT)}: {clause}{scale}")
     if formats & {"date", "date-time"}:
         lines.append("- Dates are `2026-12-01`; times have their zone, as `2026-12-01T09:00:00Z` (UTC) or `+02:00`")
     lines += [f"- Files: {join_names(list(files), MAX_NAMES_OF_UNIT)}"] if files else []
-    return "\n".join(["## Units, times and files", "", *lines]) if lines else ""
+    return _section("## Units, times and files", lines)
 
 
 _ONE_OF = {

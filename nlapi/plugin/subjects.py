@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from nlapi.english import lexicon
 from nlapi.english.intents import IMPERATIVES, PLAIN_VERBS, STOPWORDS, VERBS
@@ -356,10 +357,9 @@ def _shares(phrase: str, head: str) -> bool:
 def _object_phrase(operation: Operation) -> str:
     """Return the object of a summary in the singular: `List pull requests for a repository` -> pull request."""
     words = [word for word in split_words(operation.summary[:80]) if word not in ("a", "an", "the", "your", "s")]
-    if not words or not _is_verb(words[0]):
+    if not _is_verb("".join(words[:1])):
         return ""
-    end = next((place for place, word in enumerate(words) if word in _NOUN_ENDS), len(words))
-    noun = [word for word in words[1:end] if word not in _ADJECTIVES]
+    noun = [word for word in takewhile(lambda word: word not in _NOUN_ENDS, words[1:]) if word not in _ADJECTIVES]
     return " ".join([*noun[:-1], singular(noun[-1])]) if noun and len(noun) <= _MAX_PHRASE else ""
 
 

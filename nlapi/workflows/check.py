@@ -150,7 +150,7 @@ class _WorkflowCheck:
         tool = bound.call.tool
         if tool.input_schema.get("additionalProperties") is not False:
             return
-        nodes = argument_nodes(step)
+        nodes = step.arguments
         for name in bound.call.arguments:
             if name not in tool.places and ("body", name) in nodes:
                 message = f"the body of {tool.operation.id} has no field {name}"
@@ -158,7 +158,7 @@ class _WorkflowCheck:
 
     def _whole_answers(self, step: WorkflowStep, operation: Operation, where: str) -> Iterator[Issue]:
         """Yield the objects and lists that stand where one value is wanted."""
-        for (location, name), node in argument_nodes(step).items():
+        for (location, name), node in step.arguments.items():
             place, value = self.schemas.argument(operation, location, name), self.schemas.of(node, self.workflow)
             if (
                 place is None
@@ -269,14 +269,6 @@ def _is_faulty(node: Any, scope: Scope) -> bool:
     return False
 
 
-def argument_nodes(step: WorkflowStep) -> dict[Place, Any]:
-    """Return the arguments that a step writes, by their places."""
-    payload = step.body.payload if step.body is not None else None
-    fields = payload if isinstance(payload, Mapping) else {}
-    parameters = {(entry.location, entry.name): entry.value for entry in step.parameters}
-    return parameters | {("body", str(name)): node for name, node in fields.items()}
-
-
 def _cycles(linked: LinkedDocument) -> dict[str, tuple[str, ...]]:
     """Return the circles of workflows that call or depend on each other, by the workflow in which each begins."""
     # Each workflow is entered once, however many ways lead to it.
@@ -368,7 +360,7 @@ class _DocumentComparison:
         if new.effect is not old.effect and gravest((old.effect, new.effect)) is new.effect:
             hint = "read its new description before you run the workflow"
             yield Issue.error(where, f"{new.id} is a {new.effect} now, where it was a {old.effect}", hint, RULE)
-        nodes = argument_nodes(step)
+        nodes = step.arguments
         places = compile_tool(old).places
         for change in operation_changes(old, new):
             if change.is_address:

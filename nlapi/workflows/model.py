@@ -149,6 +149,14 @@ class WorkflowStep:
             yield from ((f"replacements.{entry.target}", entry.value) for entry in self.body.replacements)
 
     @property
+    def arguments(self) -> dict[tuple[str, str], Any]:
+        """The values of its parameters, and of the fields of its payload, by location and name."""
+        payload = self.body.payload if self.body is not None else None
+        fields = payload if isinstance(payload, Mapping) else {}
+        parameters = {(entry.location, entry.name): entry.value for entry in self.parameters}
+        return parameters | {("body", str(name)): node for name, node in fields.items()}
+
+    @property
     def actions(self) -> tuple[StepAction, ...]:
         """What follows its success, then what follows its failure."""
         return (*self.on_success, *self.on_failure)

@@ -338,7 +338,8 @@ class _Repairer:
 
     def _move(self, value: Any, name: str, payload: dict[str, Any], where: str) -> None:
         """Give the value of a field that the body does not have to the parameter or the field that is meant."""
-        place = _free_place(name, value, self.tool, self.node)
+        self._reload()
+        place = self._free_place(name, value)
         value = self._argument(value, place, where) if place is not None else value
         target = self._schema(place) if place is not None else None
         if place is None or self._lost_reason(value) or self._unfit_reason(value, target):
@@ -349,6 +350,18 @@ class _Repairer:
             payload[place[1]] = value
             return
         self._set_parameter(place, value)
+
+    def _free_place(self, name: str, value: Any) -> Place | None:
+        """Return the place that the field of a payload is meant for, by its name or by the thing in the path.
+
+        None for none, or where the place has a value: but a value of an earlier step goes before a mere input.
+        """
+        matches = [place for place in self.tool.places.values() if _matches_field(name, place, self.operation)]
+        places = [place for place in matches if place[0] != "body"] or matches
+        if len(places) != 1:
+            return None
+        given = str(self.step.arguments.get(places[0], "$inputs.")) if _step_reference(value) is not None else ""
+        return places[0] if places[0] not in self.step.arguments or given.startswith("$inputs.") else None
 
     def _set_parameter(self, place: Place, value: Any) -> None:
         """Give a parameter a value in the place of one that it may have."""
@@ -580,42 +593,51 @@ class _Repairer:
 
     def _required_arguments(self) -> None:
         """Give the required arguments that the step lacks: of an earlier step, else by a new input."""
-        node, tool = self.node, self.tool
-        given = set(given_places(node, tool))
-        has_body = any(location == "body" for location, _ in given)
-        # What an optional body requires once it is sent.
-        needed = tool.body_rules.get("required", ()) if has_body and ("body", "") not in given else ()
-        by_place = {place: name for name, place in tool.places.items()}
-        names = [by_place[("body", name)] for name in needed if ("body", name) in by_place]
-        for name in (*tool.required, *names):
+        tool = self.tool
+        for name in self._lacking():
             place = tool.places[name]
-            if place in given or (place[0] == "body" and ("body", "") in given):
-                continue
             value = self._earlier_value(place)
             kind = RepairKind.ASK if value is None else RepairKind.HAND_ON
             value = value or self._new_input(name)
-            _add_argument(node, place, value)
+            _add_argument(self.node, place, value)
             reason = f"{tool.operation.id} requires {place[1] or 'a body'}"
             self._note(kind, f"{self.where}.{place[1] or 'payload'}", None, value, reason)
 
+    def _lacking(self) -> list[str]:
+        """Return the arguments that are required and that the step does not give."""
+        tool, step = self.tool, self.step
+        given, required = set(step.arguments), list(tool.required)
+        by_place = {place: name for name, place in tool.places.items()}
+        payload = step.body.payload if step.body is not None else None
+        if payload is not None and (not isinstance(payload, Mapping) or ("body", "") in by_place):
+            given |= {place for place in by_place if place[0] == "body"}
+        elif payload is not None:
+            # What an optional body requires once it is sent.
+            needed = (("body", name) for name in tool.body_rules.get("required", ()))
+            required += (by_place[place] for place in needed if place in by_place)
+        return [name for name in required if tool.places[name] not in given]
+
     def _earlier_value(self, place: Place) -> str | None:
         """Return the value that an earlier step has for a place: its argument of that name, or an id of its answer."""
-        operation, noun = self.operation, target_noun(self.operation, place)
         earlier = [
             (step, source)
             for step in reversed(self.workflow.steps[: self.workflow.steps.index(self.step)])
-            if (source := self._called(step)) is not None and source.spec is operation.spec
+            if (source := self._called(step)) is not None and source.spec is self.operation.spec
         ]
-        for step, source in earlier:
-            for entry in step.parameters:
-                is_same = entry.location == place[0] and name_key(entry.name) == name_key(place[1])
-                # `id` of a sentence is not that of its book.
-                if not is_same or target_noun(source, (entry.location, entry.name)) != noun:
-                    continue
-                if isinstance(entry.value, str) and not self._lost_reason(entry.value):
-                    return entry.value
+        values = (entry.value for step, source in earlier for entry in self._same_parameters(step, source, place))
+        if given := next((value for value in values if not self._lost_reason(value)), None):
+            return str(given)
         ids = (self._answered_id(step, source, place) for step, source in earlier)
         return next(filter(None, ids), None)
+
+    def _same_parameters(self, step: WorkflowStep, source: Operation, place: Place) -> Iterator[StepParameter]:
+        """Yield the parameters of a step, which calls `source`, that are of one name and one thing with a place."""
+        noun = target_noun(self.operation, place)
+        for entry in step.parameters:
+            is_same = entry.location == place[0] and name_key(entry.name) == name_key(place[1])
+            # `id` of a sentence is not that of its book.
+            if is_same and isinstance(entry.value, str) and target_noun(source, (entry.location, entry.name)) == noun:
+                yield entry
 
     def _answered_id(self, step: WorkflowStep, source: Operation, place: Place) -> str | None:
         """Return the id that a step answered for a place, as an output of it that is added where it has none."""
@@ -676,21 +698,6 @@ def _part_by_noun(value: ValueSchema, names: tuple[str, ...], operation: Operati
     return (*base, suffix) if suffix is not None else None
 
 
-def _free_place(name: str, value: Any, tool: Tool, node: Mapping[str, Any]) -> Place | None:
-    """Return the place that the field of a payload is meant for, by its name or by the thing in the path.
-
-    None for none, or where the place has a value: but a value of an earlier step goes before a mere input.
-    """
-    values = dict.fromkeys(given_places(node, tool))
-    values |= {_place_of(entry): entry.get("value") for entry in list_of(node, "parameters") if isinstance(entry, dict)}
-    matches = [place for place in tool.places.values() if place[1] and _matches_field(name, place, tool.operation)]
-    places = [place for place in matches if place[0] != "body"] or matches
-    if len(places) != 1:
-        return None
-    is_replaceable = _step_reference(value) is not None and str(values.get(places[0])).startswith("$inputs.")
-    return places[0] if places[0] not in values or is_replaceable else None
-
-
 def _matches_field(name: str, place: Place, operation: Operation) -> bool:
     """Return whether a name is that of a parameter: `document_id` is the `id` of /documents/{id}/send."""
     *words, last = name_words(name) or ("",)
@@ -742,22 +749,6 @@ def _answers_item_of(source: Operation, operation: Operation, place: Place) -> b
     path, other = segments(operation.route), segments(source.route)
     index = position(path, place[1])
     return index > 0 and shape(path[:index]) == shape(other)
-
-
-def given_places(node: Mapping[str, Any], tool: Tool) -> Iterator[Place]:
-    """Yield the places of an operation that a step gives a value for."""
-    for parameter in list_of(node, "parameters"):
-        if isinstance(parameter, Mapping):
-            yield str(parameter.get("in", "")), str(parameter.get("name", ""))
-            reference = str(parameter.get("reference", ""))
-            if reference:
-                yield from (place for place in tool.places.values() if place[1] == reference.rpartition(".")[2])
-    body = node.get("requestBody")
-    if isinstance(body, Mapping) and "payload" in body:
-        payload = body["payload"]
-        yield from (("body", str(name)) for name in payload) if isinstance(payload, Mapping) else (("body", ""),)
-        if isinstance(payload, Mapping) and ("body", "") in tool.places.values():
-            yield ("body", "")
 
 
 def _used_definitions(schema: Any, definitions: Mapping[str, Any]) -> dict[str, Any]:
