@@ -90,7 +90,7 @@ def _subject_questions(subject: Subject, semantics: Semantics) -> Iterator[tuple
     usable.sort(key=lambda pair: (len(compile_tool(pair[1]).required), pair[1].path.count("/")))
     for verb, operation in usable:
         meaning = semantics.classify(operation)
-        if meaning.kind is OperationKind.LIST and meaning.key is None and not operation.path.endswith("}"):
+        if meaning.kind is OperationKind.LIST and meaning.key is None:
             yield "find", _list_question(subject, operation)
         elif meaning.kind is OperationKind.CREATE:
             yield from (("create", question) for question in _creation(subject, verb, operation))

@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from nlapi.client.safe_text import code_span
+from nlapi.client.safe_text import code_span, count_noun
 from nlapi.english import lexicon
 from nlapi.english.words import same_name, split_words, stem
 from nlapi.openapi.spec import Effect, Operation, Spec, as_map
@@ -36,6 +36,7 @@ from nlapi.tools.sending.files import file_form
 from nlapi.tools.texts.names import join_names
 from nlapi.tools.texts.prompt_injection import search_texts
 from nlapi.tools.tool import Tool
+from nlapi.workflows.chains import join_clauses
 
 if TYPE_CHECKING:
     from nlapi.plugin.trial import Trial
@@ -153,7 +154,7 @@ def _with_clauses(text: str, opening: str, clauses: Sequence[_WordClause], room:
 
 def _joined(verbs: Sequence[str]) -> str:
     """Return verbs as the beginning of a sentence."""
-    text = " and ".join(filter(None, (", ".join(verbs[:-1]), verbs[-1])))
+    text = join_clauses(verbs)
     return f"{text[:1].upper()}{text[1:]}"
 
 
@@ -779,8 +780,7 @@ def build_skills(outline: Outline) -> dict[str, str]:
 def _area_skill(outline: Outline, area: Area, body: str, description: str) -> dict[str, str]:
     skill_name, label = outline.skill_name(area), inert_line(area.label, 80)
     about = inert_line(area.about, 200).rstrip(".")
-    count = len(area.operations)
-    about = about or f"{count} {'operation' if count == 1 else 'operations'} of {outline.title}"
+    about = about or f"{count_noun(len(area.operations), 'operation')} of {outline.title}"
     text = fill_template(
         "skill.md",
         **outline.values,

@@ -54,6 +54,7 @@ _HUMAN_STATES = lexicon.words("workflows/words", "human_states")
 # Kinds of things that are over when people are done, whatever the names of their states.
 _HUMAN_NOUNS = lexicon.words("workflows/words", "human_nouns")
 
+
 # Ends of paths below an item whose work is done.
 RESULT_NOUNS = frozenset("result results output download content file report document data transcript".split())
 
@@ -351,16 +352,16 @@ class ChainFinder:
         ending = f"and {last} in it" if is_one else f"and then {last} with {'it' if len(earlier) == 1 else 'them'}"
         weight = self.weight(*resources) + len(steps)
         if not any(map(self._is_scope, resources)) and self._is_whole(steps):
-            summary = f"Create {_join(earlier)} {ending}"
+            summary = f"Create {join_clauses(earlier)} {ending}"
             yield Chain(kind=ChainKind.CREATE, summary=summary, steps=tuple(steps), weight=weight)
         first = resources[0]
         publication = self._publication_steps(first, steps[0].operation) if is_draft(first) else ()
         if publication:
             objects = [f"the {first.label}", *("it" for _ in publication[1:])]
-            doing = _join([f"{step.verb} {text}" for step, text in zip(publication, objects, strict=True)])
+            doing = join_clauses([f"{step.verb} {text}" for step, text in zip(publication, objects, strict=True)])
             yield Chain(
                 kind=ChainKind.PUBLISH,
-                summary=f"Create {_join([*earlier, last])}, and then {doing}",
+                summary=f"Create {join_clauses([*earlier, last])}, and then {doing}",
                 steps=(*steps, *publication),
                 weight=weight + len(publication),
             )
@@ -443,7 +444,7 @@ class ChainFinder:
         if not steps:
             return
         first = self._creation_step(resource, creation)
-        doing = _join([f"{step.verb} it" for step in steps])
+        doing = join_clauses([f"{step.verb} it" for step in steps])
         separator = ", " if len(steps) > 1 else " and "
         yield Chain(
             kind=ChainKind.PUBLISH,
@@ -646,7 +647,8 @@ def _query_places(operation: Operation, words: Collection[str]) -> list[Place]:
     return [("query", name) for name in names if not set(words).isdisjoint(name_words(name))]
 
 
-def _join(parts: Sequence[str]) -> str:
+def join_clauses(parts: Sequence[str]) -> str:
+    """Return parts as a sentence lists them: a, b and c."""
     return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1]))) if parts else ""
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from nlapi.agent.records.log import MAX_BODY
 from nlapi.client.masking import MASK
 from nlapi.client.message import Request, Result, body_size
-from nlapi.client.safe_text import single_line
+from nlapi.client.safe_text import count_noun, single_line
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, StoredState
@@ -23,7 +23,7 @@ from nlapi.tools.tool import Call
 from nlapi.workflows.bind import StepExchange
 from nlapi.workflows.engine import MAX_DELAY, NOTHING_UNSTORED, RunState, Unstored, WorkflowRun, restore, snapshot
 from nlapi.workflows.model import WorkflowStep
-from nlapi.workflows.outline import OutlineEntry, WorkflowOutline, count_text
+from nlapi.workflows.outline import OutlineEntry, WorkflowOutline
 from nlapi.workflows.sources import LinkedDocument
 
 NAME = "workflow"
@@ -182,7 +182,7 @@ def summary(run: WorkflowRun) -> str:
     sent = sum(1 for report in run.reports if report.call_id)
     if run.state is RunState.FAILED:
         return f"{run.workflow.id} stopped: {run.failure}"
-    return f"{run.workflow.id} is done{f' up to {run.until}' if run.until else ''}: {count_text(sent, 'call')}"
+    return f"{run.workflow.id} is done{f' up to {run.until}' if run.until else ''}: {count_noun(sent, 'call')}"
 
 
 def run_record(run: WorkflowRun, tree: WorkflowOutline | None = None) -> dict[str, Any]:
@@ -228,7 +228,7 @@ def failure_lines(run: WorkflowRun, tree: WorkflowOutline) -> Iterator[str]:
     if changes:
         yield f"changed before: {', '.join(map(single_line, dict.fromkeys(changes)))}"
     elif done:
-        yield f"nothing was changed before; {count_text(len(done), 'read')} answered"
+        yield f"nothing was changed before; {count_noun(len(done), 'read')} answered"
     for last in run.reports[-1:]:
         if last.path in paths and last.failure and 200 <= (last.status or 0) < 300:
             yield f"{single_line(last.path)} was answered with {last.status}: its change was carried out"
