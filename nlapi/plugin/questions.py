@@ -15,7 +15,7 @@ from nlapi.plugin.markdown import inert_line
 from nlapi.plugin.samples import PLAIN_VALUE, SECRET_ARGUMENT
 from nlapi.plugin.subjects import Subject, definition, states, subjects
 from nlapi.resources.effect_arguments import VerbForm, parse_verb
-from nlapi.resources.semantics import OperationKind, Semantics, semantics_of
+from nlapi.resources.semantics import OperationKind, OperationSemantics, Semantics, semantics_of
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.search.areas import Area
@@ -89,25 +89,31 @@ def _subject_questions(subject: Subject, semantics: Semantics) -> Iterator[tuple
     # Of several lists that which needs least: all tasks, and not those of a project.
     usable.sort(key=lambda pair: (len(compile_tool(pair[1]).required), pair[1].path.count("/")))
     for verb, operation in usable:
-        meaning = semantics.classify(operation)
-        if meaning.kind is OperationKind.LIST and meaning.key is None:
-            yield "find", _list_question(subject, operation)
-        elif meaning.kind is OperationKind.CREATE:
-            yield from (("create", question) for question in _creation(subject, verb, operation))
-        elif meaning.kind is OperationKind.COMPUTE and verb == "report":
-            yield "report", _report(subject, operation)
-        elif meaning.kind is OperationKind.READ and (item := _item(subject, operation, meaning.key)):
-            yield "read", _question(f"Show me {item}", operation)
-        # Of the commands those whose path says all: to publish a draft, not to mark a thread as something.
-        elif meaning.kind is OperationKind.DELETE or verb == re.split("[/:]", operation.path)[-1].lower() != "":
-            kind = "remove" if meaning.kind is OperationKind.DELETE else "act"
-            said = verb if kind == "act" or VERBS.get(stem(verb)) is Intent.DELETE else "remove"
-            if item := _item(subject, operation, meaning.key):
-                yield kind, _question(f"{said} {item}", operation)
+        yield from _questions_of_kind(subject, verb, operation, semantics.classify(operation))
     for verb, operation, name, value in states(subject):
         if not operation.deprecated and (item := _item(subject, operation, semantics.classify(operation).key)):
             yield "state", _question(f"{verb} {item}", operation, {name: value})
     yield from (("change", question) for verb, one in usable if verb == "change" for question in _change(subject, one))
+
+
+def _questions_of_kind(
+    subject: Subject, verb: str, operation: Operation, meaning: OperationSemantics
+) -> Iterator[tuple[str, Question]]:
+    """Yield the question that an operation answers by its kind."""
+    item = _item(subject, operation, meaning.key)
+    if meaning.kind is OperationKind.LIST and meaning.key is None:
+        yield "find", _list_question(subject, operation)
+    elif meaning.kind is OperationKind.CREATE:
+        yield from (("create", question) for question in _creation(subject, verb, operation))
+    elif meaning.kind is OperationKind.COMPUTE and verb == "report":
+        yield "report", _report(subject, operation)
+    elif item and meaning.kind is OperationKind.READ:
+        yield "read", _question(f"Show me {item}", operation)
+    elif item and meaning.kind is OperationKind.DELETE:
+        yield "remove", _question(f"{verb if VERBS.get(stem(verb)) is Intent.DELETE else 'remove'} {item}", operation)
+    # Of the commands those whose path says all: to publish a draft, not to mark a thread as something.
+    elif item and verb == re.split("[/:]", operation.path)[-1].lower() != "":
+        yield "act", _question(f"{verb} {item}", operation)
 
 
 def _question(text: str, operation: Operation, arguments: Mapping[str, object] | None = None) -> Question:

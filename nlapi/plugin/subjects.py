@@ -288,22 +288,22 @@ def _verb(meaning: OperationSemantics, semantics: Semantics) -> str:
     api_verb = _own_verb(meaning.operation)
     for kinds, verb in _KIND_VERBS:
         if meaning.kind in kinds:
-            is_said = kinds not in (_LISTS, _CHANGES) and api_verb and stem(api_verb) in VERBS
+            is_said = kinds not in (_LISTS, _CHANGES) and stem(api_verb) in VERBS
             return api_verb if is_said else verb
     if meaning.kind is OperationKind.COMPUTE:
         is_report = not _REPORT_STEMS.isdisjoint(map(stem, split_words(f"{meaning.operation.id} {meaning.verb}")))
         return "report" if is_report else api_verb if stem(api_verb) not in PLAIN_VERBS else "find"
+    return _act(meaning, api_verb)
+
+
+def _act(meaning: OperationSemantics, api_verb: str) -> str:
+    """Return what an operation does by the end of its path, and by the verb of its summary or id."""
     words = [word for word in split_words(meaning.verb) if not VERSION.fullmatch(word)]
-    if words and words[0] in _BARE_VERBS:
-        return "change"
-    if (
-        words
-        and len(words) <= _MAX_PHRASE
-        and _is_base(words[0])
-        and (not api_verb or stem(api_verb) == stem(words[0]))
-    ):
+    first = "".join(words[:1])
+    is_same_verb = not api_verb or stem(api_verb) == stem(first)
+    if is_same_verb and len(words) <= _MAX_PHRASE and first not in _BARE_VERBS and _is_base(first):
         return " ".join(words)
-    if not api_verb:
+    if not api_verb or first in _BARE_VERBS:
         return "change"
     # `suspend suspended` and `mark notifications` of notifications say one thing twice.
     said = {stem(api_verb), *map(stem, _key(meaning).split())}
