@@ -22,7 +22,7 @@ from nlapi.tools.quantities.units import to_wire_units
 from nlapi.tools.tool import Origin
 from nlapi.tools.versions.operation_changes import OperationChange, operation_changes
 from nlapi.tools.versions.schema_compatibility import Impact
-from nlapi.workflows.bind import ANY_INPUT, BindError, Scope, StepCall, bind
+from nlapi.workflows.bind import ANY_INPUT, BindError, NotGivenError, Scope, StepCall, UnresolvedError, bind
 from nlapi.workflows.engine import MAX_CALLS, MAX_DELAY
 from nlapi.workflows.expressions import (
     Expression,
@@ -114,9 +114,9 @@ class _WorkflowCheck:
         """Yield what is wrong with the arguments of a step, whatever the values of its inputs are."""
         # Each input is there: whether an optional one is given is known when the workflow is run.
         inputs = dict.fromkeys(self.workflow.input_schemas, ANY_INPUT)
-        scope = Scope(workflow=self.workflow, document=self.linked.document, inputs=inputs)
+        scope = _TypeScope(workflow=self.workflow, document=self.linked.document, inputs=inputs)
         try:
-            bound = bind(operation, _without_faults(step, scope), scope, id=step.id, partial=True)
+            bound = bind(operation, step, scope, id=step.id, partial=True)
         except BindError as error:
             yield Issue.error(f"{where}.{error.place}", error.message, error.hint, rule="argument")
             return
@@ -248,25 +248,14 @@ def _limits(action: StepAction, where: str) -> Iterator[Issue]:
         yield Issue.warning(where, wait, rule="loop")
 
 
-def _without_faults(step: WorkflowStep, scope: Scope) -> WorkflowStep:
-    """Return a step without its expressions on things that do not exist: these have separate Issues."""
-    parameters = tuple(entry for entry in step.parameters if not _is_faulty(entry.value, scope))
-    body = step.body
-    if body is not None and isinstance(body.payload, Mapping):
-        body = replace(body, payload={name: node for name, node in body.payload.items() if not _is_faulty(node, scope)})
-    return replace(step, parameters=parameters, body=body)
+class _TypeScope(Scope):
+    """The scope of a check, in which no value is known; a value that there cannot be has an Issue of its own."""
 
-
-def _is_faulty(node: Any, scope: Scope) -> bool:
-    for text in expressions_in(node):
+    def value(self, node: Any) -> Any:
         try:
-            expression = parse_expression(text)
-        except ExpressionError:
-            return True
-        is_input = expression is not None and expression.root is Root.INPUTS
-        if expression is not None and is_input and split_name(expression.name, scope.workflow.input_schemas) is None:
-            return True
-    return False
+            return super().value(node)
+        except UnresolvedError as error:
+            raise NotGivenError(error.expression, error.reason) from None
 
 
 def _cycles(linked: LinkedDocument) -> dict[str, tuple[str, ...]]:

@@ -297,17 +297,6 @@ def _kind(value: object) -> str:
     return "null" if value is None else f"the {'text' if isinstance(value, str) else 'value'} {str(value)[:40]!r}"
 
 
-class Operator(StrEnum):
-    """A comparison."""
-
-    EQUAL = "=="
-    UNEQUAL = "!="
-    LESS_OR_EQUAL = "<="
-    GREATER_OR_EQUAL = ">="
-    LESS = "<"
-    GREATER = ">"
-
-
 @dataclass(frozen=True, slots=True)
 class Literal:
     """A value that stands in the condition."""
@@ -320,7 +309,7 @@ class Comparison:
     """Two operands and the operator between them."""
 
     left: Literal | Expression
-    operator: Operator
+    operator: str
     right: Literal | Expression
 
 
@@ -445,8 +434,8 @@ class _Parser:
                 raise ConditionError(f"{self.text!r}: a parenthesis is not closed")
             return condition
         left = self._operand()
-        sign = self._take(*Operator)
-        return Comparison(left, Operator(sign), self._operand()) if sign else left
+        sign = self._take("==", "!=", *_ORDERS)
+        return Comparison(left, sign, self._operand()) if sign else left
 
     def _operand(self) -> Literal | Expression:
         if self.position >= len(self.tokens):
@@ -499,15 +488,15 @@ def _value(operand: Literal | Expression, evaluate: Callable[[Expression], Any])
     return operand.value if isinstance(operand, Literal) else evaluate(operand)
 
 
-_ORDERS: Mapping[Operator, Callable[[Any, Any], bool]] = {
-    Operator.LESS: operator.lt,
-    Operator.LESS_OR_EQUAL: operator.le,
-    Operator.GREATER: operator.gt,
-    Operator.GREATER_OR_EQUAL: operator.ge,
+_ORDERS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
 }
 
 
-def _compare(left: Any, comparison: Operator, right: Any) -> bool:
+def _compare(left: Any, comparison: str, right: Any) -> bool:
     """Compare two values: texts without case (Arazzo 1.0.1, Criterion Object), numbers in texts beside numbers."""
     are_texts = isinstance(left, str) and isinstance(right, str)
     left, right = (
@@ -517,7 +506,7 @@ def _compare(left: Any, comparison: Operator, right: Any) -> bool:
         return (are_texts or (_is_number(left) and _is_number(right))) and _ORDERS[comparison](left, right)
     # 1 == true in Python, and not in JSON.
     is_equal = isinstance(left, bool) is isinstance(right, bool) and left == right
-    return bool(is_equal is (comparison is Operator.EQUAL))
+    return bool(is_equal is (comparison == "=="))
 
 
 def _is_number(value: Any) -> bool:
