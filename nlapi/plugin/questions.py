@@ -19,6 +19,7 @@ from nlapi.resources.semantics import OperationKind, OperationSemantics, Semanti
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.search.areas import Area
+from nlapi.workflows.chains import with_article
 
 # For a thing that has a name of which the description has no example.
 NAME = "Test"
@@ -147,8 +148,7 @@ def _creation(subject: Subject, verb: str, operation: Operation) -> Iterator[Que
     name = next((name for name in _NAMES if name in tool.places and name not in in_path), "")
     value = _example_name(argument_schema(tool, name)) if name else ""
     called = f" called {value}" if name else ""
-    article = "an" if re.match(r"(?i)[aeio]|un(?!i)|up", subject.noun) else "a"
-    yield _question(f"{verb} {article} {subject.noun}{called}", operation, {name: value} if name else {})
+    yield _question(f"{verb} {with_article(subject.noun)}{called}", operation, {name: value} if name else {})
 
 
 def _report(subject: Subject, operation: Operation) -> Question:

@@ -178,7 +178,7 @@ def _label(area: Area, area_subjects: Sequence[Subject]) -> str:
     names = [inert_line(" ".join(split_words(group.label)) or group.label, 40) for group in area.groups]
     by_size = sorted(range(len(names)), key=lambda place: -len(area.groups[place].operations))
     if len(names) > 1:
-        return _filled("", [names[place] for place in by_size], MAX_LABEL)
+        return _listed("", "", [names[place] for place in by_size], MAX_LABEL + 1)
     # `repos` are repositories, `pulls` pull requests; `measurement datasets` say more than datasets do.
     is_key = bool(area_subjects) and same_name(names[0], area_subjects[0].key) and " " not in names[0]
     return area_subjects[0].name if is_key else names[0]
@@ -256,22 +256,13 @@ def main_description(title: str, areas: Sequence[Area]) -> str:
     """Return the description of the skill of the whole API."""
     head, tail = f"Runs {title} for the user", "Start here, and whenever a request spans several areas."
     names = [_label(area, ()) for area in sorted(areas, key=lambda area: -len(area.operations))]
-    return f"{_filled(head, names, MAX_MAIN - len(tail) - 2)}. {tail}"
+    return f"{_listed(head, ': ', names, MAX_MAIN - len(tail) - 1)}. {tail}"
 
 
 def agent_description(title: str) -> str:
     """Return the description of the agent."""
     text = f"Gets a result in {title} that takes several calls. Shows every change before making it."
     return text if len(text) <= MAX_AGENT else f"Gets results in {title} that take several calls."[:MAX_AGENT]
-
-
-def _filled(head: str, names: Sequence[str], limit: int) -> str:
-    text = head
-    for number, name in enumerate(names):
-        separator = "" if not text else ": " if number == 0 else ", "
-        longer = f"{text}{separator}{name}"
-        text = longer if len(longer) <= limit else text
-    return text
 
 
 # Of one file, with the parts that its operations share: a skill and one reference are read for one task, and stay under
