@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from nlapi.client.safe_text import code_span, count_noun
 from nlapi.english import lexicon
-from nlapi.english.words import same_name, split_words, stem
+from nlapi.english.words import same_name, split_words, stem, stems_of
 from nlapi.openapi.spec import Effect, Operation, Spec, as_map
 from nlapi.plugin.argument_settings import ArgumentSetting, common_section
 from nlapi.plugin.id_guide import IdGuide
@@ -97,7 +97,7 @@ def _group_names(area: Area) -> list[frozenset[str]]:
     """Return the stems of the names of an area's groups, and of the things that these are about."""
     texts = [group.label for group in area.groups]
     texts += [subject.name for group in area.groups for subject in subjects(group.operations, group.label)[:1]]
-    return [_stems(text) for text in texts]
+    return [stems_of(text) for text in texts]
 
 
 class _AreaDraft:
@@ -160,7 +160,7 @@ def _joined(verbs: Sequence[str]) -> str:
 
 def _is_named(text: str, names: Sequence[frozenset[str]]) -> bool:
     """Return whether all words of a text are in one of some names."""
-    stems = _stems(text)
+    stems = stems_of(text)
     return any(stems <= name for name in names)
 
 
@@ -204,14 +204,14 @@ class _WordClause:
 def _clauses(area: Area, area_subjects: Sequence[Subject], label: str) -> list[_WordClause]:
     """Return what one does with the things of an area: all of the first, of the others what is not usual."""
     clauses = []
-    used_stems = _stems(label)
+    used_stems = stems_of(label)
     for number, subject in enumerate(area_subjects):
         # Every area has something to create and to find, so only its first thing has it in the text.
         verbs = [verb for verb in usual_verbs(subject) if verb != subject.name]
         verbs = verbs if number == 0 else [verb for verb in verbs if verb not in _USUAL_OF_ALL][:MAX_OTHER_VERBS]
         # One reads a report, and reports nothing.
         verbs = ["read" if verb == "report" else verb for verb in verbs]
-        words = _stems(subject.name)
+        words = stems_of(subject.name)
         if not verbs and words <= used_stems:
             continue
         used_stems |= words
@@ -224,12 +224,12 @@ def _clauses(area: Area, area_subjects: Sequence[Subject], label: str) -> list[_
 
 def _nouns(area_subjects: Sequence[Subject], used_text: str) -> list[str]:
     """Return the names of things that are not known yet: each has a word that none before it has."""
-    used_stems = _stems(used_text)
+    used_stems = stems_of(used_text)
     names = []
     for subject in area_subjects:
-        if not _stems(subject.name) <= used_stems:
+        if not stems_of(subject.name) <= used_stems:
             names.append(subject.name)
-            used_stems |= _stems(subject.name)
+            used_stems |= stems_of(subject.name)
     return names
 
 
@@ -244,12 +244,8 @@ def usual_verbs(subject: Subject) -> list[str]:
 def _telling_about(area: Area, label: str) -> str:
     """Return the text of a tag where it says more than its name, without words such as `Operations to manage`."""
     about = " ".join(_subject_words(inert_line(area.about, 110)))
-    stems = _stems(about) - _stems(label) - _SAYING_NOTHING
+    stems = stems_of(about) - stems_of(label) - _SAYING_NOTHING
     return about[:1].lower() + about[1:] if len(stems) >= MIN_TELLING and not about.endswith("…") else ""
-
-
-def _stems(text: str) -> frozenset[str]:
-    return frozenset(stem(word) for word in split_words(text))
 
 
 def main_description(title: str, areas: Sequence[Area]) -> str:

@@ -12,7 +12,7 @@ from itertools import takewhile
 from nlapi.english import lexicon
 from nlapi.english.intents import IMPERATIVES, PLAIN_VERBS, STOPWORDS, VERBS
 from nlapi.english.word_similarity import rarity
-from nlapi.english.words import plural, singular, split_words, stem
+from nlapi.english.words import plural, singular, split_words, stem, stems_of
 from nlapi.openapi.spec import READ_METHODS, Operation, Spec, as_list, as_map
 from nlapi.plugin.markdown import inert_line
 from nlapi.resources.answers import answer_schemas
@@ -72,7 +72,7 @@ class Keywords:
             phrase: math.log(1 + weight) * min(self._telling(word, total) for word in phrase.split())
             for phrase, weight in self._phrases[area.slug].items()
         }
-        said = {stem(word) for word in split_words(known)}
+        said = set(stems_of(known))
         chosen = []
         for phrase in sorted(scores, key=lambda phrase: (-scores[phrase], phrase)):
             roots = {stem(word) for word in phrase.split()}
@@ -240,7 +240,7 @@ def _find_subjects(operations: Sequence[Operation], label: str, semantics: Seman
         meaning = semantics.classify(operation)
         members.setdefault(_key(meaning), []).append((_verb(meaning, semantics), operation))
     matches = [_subject(key, pairs, semantics) for key, pairs in members.items() if key]
-    named = {stem(word) for word in split_words(label)}
+    named = stems_of(label)
     weights = {subject.key: subject.weight for subject in matches}
     return sorted(matches, key=lambda subject: (not _is_named(subject, named), -weights[subject.key]))
 
@@ -291,7 +291,7 @@ def _verb(meaning: OperationSemantics, semantics: Semantics) -> str:
             is_said = kinds not in (_LISTS, _CHANGES) and stem(api_verb) in VERBS
             return api_verb if is_said else verb
     if meaning.kind is OperationKind.COMPUTE:
-        is_report = not _REPORT_STEMS.isdisjoint(map(stem, split_words(f"{meaning.operation.id} {meaning.verb}")))
+        is_report = not _REPORT_STEMS.isdisjoint(stems_of(f"{meaning.operation.id} {meaning.verb}"))
         return "report" if is_report else api_verb if stem(api_verb) not in PLAIN_VERBS else "find"
     return _act(meaning, api_verb)
 
