@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
@@ -19,6 +19,7 @@ from nlapi.english.command_verbs import is_verb
 from nlapi.english.words import name_key, name_words, singular_words, split_words, stem
 from nlapi.errors import Issue, UsageError
 from nlapi.openapi.credential_parameters import is_unspoken
+from nlapi.openapi.jsonpath import node_at
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.answers import answer_schemas, extract_item, extract_list
 from nlapi.resources.envelope import LIST_NAMES, WRAPPERS, unwrap_entry, value_at
@@ -280,7 +281,7 @@ def _is_own_id(
     answered: Answered, keys: Keys, name: str, operation: Operation, wanted: Sequence[tuple[str, ...]]
 ) -> bool:
     """Return whether a place is the id of the item that it stands in, for one of the nouns that are wanted."""
-    container = _at_keys(answered.data, keys[:-1])
+    container = node_at(answered.data, keys[:-1])
     if not wanted or not isinstance(container, Mapping) or answered.operation.spec is not operation.spec:
         return False
     entry = unwrap_entry(container)
@@ -296,12 +297,6 @@ def _fit_of_value(answered: Answered, keys: Keys, operation: Operation, place: P
 def _has_source(operation: Operation, place: Place) -> bool:
     """Return whether the description has an operation that gives the id for a place."""
     return bool(operation.spec.derive(IdSources).find_sources(operation, place))
-
-
-def _at_keys(data: Any, keys: Iterable[str | int]) -> Any:
-    for key in keys:
-        data = data[key]
-    return data
 
 
 def _is_map_entry(location: ValueLocation, value: Any) -> bool:
@@ -333,7 +328,7 @@ def _chosen(location: ValueLocation, argument: str, call: Call, source: ValueSou
     if any(isinstance(key, int) for key in location.keys[:place]):
         raise UntraceableError("it stands in a list inside of a list")
     list_keys, inner = location.keys[:place], location.keys[place + 1 :]
-    entries = _at_keys(answered.data, list_keys)
+    entries = node_at(answered.data, list_keys)
     choice = ItemChoice(keys=list_keys) if len(entries) == 1 else None
     for text in (source.name, source.words) if source is not None else ():
         named = (
