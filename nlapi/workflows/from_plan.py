@@ -525,8 +525,6 @@ def plan_steps(plan: Mapping[str, Any], tools: OperationTools) -> list[PlanStep]
     nodes = plan.get("steps")
     if not isinstance(nodes, list) or not nodes:
         raise UsageError(f"{PLAN_TOOL} needs steps", hint='[{"id": "a", "operation": "...", "arguments": {}}]')
-    if len(nodes) > MAX_STEPS:
-        raise UsageError(f"{len(nodes)} steps; {MAX_STEPS} are the most of one plan")
     return [
         _plan_step(node if isinstance(node, Mapping) else {}, number, tools) for number, node in enumerate(nodes, 1)
     ]
@@ -534,12 +532,10 @@ def plan_steps(plan: Mapping[str, Any], tools: OperationTools) -> list[PlanStep]
 
 def _plan_step(node: Mapping[str, Any], number: int, tools: OperationTools) -> PlanStep:
     id, name, arguments = str(node.get("id") or f"step{number}"), node.get("operation"), node.get("arguments") or {}
-    if not re.fullmatch(r"\w{1,40}", id, re.A):
-        raise UsageError(f"the step {number} needs its own id", hint="letters, digits and _")
     if not isinstance(name, str):
-        raise UsageError(f"the step {id} needs an operation")
+        raise UsageError(f"the step {id[:40]} needs an operation")
     if not isinstance(arguments, Mapping):
-        raise UsageError(f"the arguments of {id} are not an object")
+        raise UsageError(f"the arguments of {id[:40]} are not an object")
     tool = tools.resolve(name)
     if tools.is_workflow(tool):
         raise UsageError(f"{name} is a workflow, and no step of a plan", hint="call it in an answer by itself")
@@ -589,9 +585,11 @@ def _without_nonce(text: str) -> str:
 
 
 def _drafts(plan: Sequence[PlanStep]) -> list[StepDraft]:
+    if len(plan) > MAX_STEPS:
+        raise UsageError(f"{len(plan)} steps; {MAX_STEPS} are the most of one plan")
     drafts: dict[str, StepDraft] = {}
     for number, step in enumerate(plan, 1):
-        if step.id in drafts:
+        if not re.fullmatch(r"\w{1,40}", step.id, re.A) or step.id in drafts:
             raise UsageError(f"the step {number} needs its own id", hint="letters, digits and _")
         if step.each is not None:
             message = f"the step {step.id} is repeated for each entry of a list, which no workflow can do"
