@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
 from urllib.parse import urlsplit
 
 from nlapi.client.server import server_url
@@ -93,11 +94,9 @@ def _provider(spec: Spec, title: str) -> str:
     """
     info = as_map(spec.document.get("info"))
     contact = as_map(info.get("contact"))
-    texts = [
-        info.get("description"),
-        contact.get("name"),
-        *(as_map(tag).get("description") for tag in as_list(spec.document.get("tags"))),
-    ]
+    tags = map(as_map, as_list(spec.document.get("tags")))
+    described = (info.get("description"), contact.get("name"), *(tag.get("description") for tag in tags))
+    texts = [title, *(text for text in described if isinstance(text, str))]
     servers = [_owner(server.url) for server in spec.servers if "//" in server.url]
     contacts = [
         _owner(str(contact.get("url") or "")),
@@ -105,17 +104,13 @@ def _provider(spec: Spec, title: str) -> str:
     ]
     owners = list(dict.fromkeys(filter(None, (*servers, *contacts))))
     words = _words(title)
-    if any(
-        owner in "".join(words) or owner.startswith(tuple(word for word in words if len(word) > 3)) for owner in owners
-    ):
+    long_words = tuple(word for word in words if len(word) > 3)
+    if any(owner in "".join(words) or owner.startswith(long_words) for owner in owners):
         return ""
     # A hosting service is named by no text; a contact of somebody else (gmail.com) by no text either.
-    for owner in owners:
-        if spelling := next(
-            filter(None, (_spelling(owner, text) for text in (title, *texts) if isinstance(text, str))), ""
-        ):
-            return spelling
-    return next((owner.capitalize() for owner in filter(None, servers) if owner in contacts or not title), "")
+    spellings = (_spelling(owner, text) for owner in owners for text in texts)
+    names = (owner.capitalize() for owner in filter(None, servers) if not title or owner in contacts)
+    return next(filter(None, chain(spellings, names)), "")
 
 
 def _owner(url: str) -> str:
@@ -209,31 +204,28 @@ def build(
     """
     from nlapi.resources.effect import effect_of, issues_of_effect
 
-    usable = [
-        operation for operation in operations if operation.usable and _has_allowed_server(operation, options.base_url)
-    ]
-    if not usable:
+    new_ids = {
+        operation.id: callable_id(operation)
+        for operation in operations
+        if operation.usable and _has_allowed_server(operation, options.base_url)
+    }
+    if not new_ids:
         raise UsageError(f"{spec.title} has no operation left to make a plugin of", hint="`nlapi check` says why")
-    new_ids = {operation.id: callable_id(operation) for operation in usable}
     description, secret_kinds = _description_json(spec, new_ids)
     skipped = tuple(operation.id for operation in operations if operation.id not in new_ids)
-    hint = "its author should revoke it, unless it is made up"
-    issues = tuple(
-        Issue(
-            level=Level.INFO,
-            where=DESCRIPTION,
-            message=f"{kind} in a text or an example of the description was left out",
-            hint=hint,
-            rule="secret",
-        )
-        for kind in secret_kinds
-    )
+    issues = tuple(map(_secret_issue, secret_kinds))
     # Of the plugin's own description, as a check makes them again. A name is evidence of what an operation does,
     # so the texts are made of the names that the plugin has; and what looks like a credential is in no text either.
     copy = parse_document(read_document(description.encode(), DESCRIPTION), effect_of, issues_of_effect)
     usable = [tool.operation for tool in compile_tools(copy)]
     plugin = _build_of(copy, usable, options, user_files or {}, description)
     return replace(plugin, skipped_operations=skipped, issues=(*plugin.issues, *issues))
+
+
+def _secret_issue(kind: str) -> Issue:
+    message = f"{kind} in a text or an example of the description was left out"
+    hint = "its author should revoke it, unless it is made up"
+    return Issue(level=Level.INFO, where=DESCRIPTION, message=message, hint=hint, rule="secret")
 
 
 def _build_of(
@@ -287,23 +279,7 @@ def _build_of(
     variables = {option: variable for variable, option in setting_variables(name, variable_of, settings).items()}
     texts |= _client_manifests(outline, content, user_options, variables)
     files = {path: text.encode() for path, text in sorted(texts.items())} | wheels
-    record = {
-        "format": MANIFEST_FORMAT,
-        "nlapi": __version__,
-        "description": {
-            "title": outline.title,
-            "version": safe_line(spec.version, 60),
-            "operations": len(usable),
-            "file": DESCRIPTION,
-            "sha256": digest(files[DESCRIPTION]),
-        },
-        "options": asdict(options),
-        "command": command_name(name),
-        "variables": [url_variable(name), *dict.fromkeys(variable_of.values())],
-        "settings": {setting.argument: setting.variable for setting in settings},
-        "people": {path: digest(content) for path, content in sorted(own_files.items())},
-        "files": {path: digest(content) for path, content in files.items()},
-    }
+    record = _record(outline, options, variable_of, own_files, files)
     return Plugin(
         name=name,
         files={**files, MANIFEST: _json_file(record).encode()},
@@ -311,6 +287,33 @@ def _build_of(
         recipes=tuple(recipe.id for recipe in book.recipes),
         issues=book.issues,
     )
+
+
+def _record(
+    outline: Outline,
+    options: Options,
+    variable_of: Mapping[str, str],
+    own_files: Mapping[str, bytes],
+    files: Mapping[str, bytes],
+) -> dict[str, object]:
+    """Return the manifest: what the plugin was built from, and the digest of each file."""
+    return {
+        "format": MANIFEST_FORMAT,
+        "nlapi": __version__,
+        "description": {
+            "title": outline.title,
+            "version": safe_line(outline.spec.version, 60),
+            "operations": len(outline.operations),
+            "file": DESCRIPTION,
+            "sha256": digest(files[DESCRIPTION]),
+        },
+        "options": asdict(options),
+        "command": outline.values["command"],
+        "variables": [url_variable(outline.name), *dict.fromkeys(variable_of.values())],
+        "settings": {setting.argument: setting.variable for setting in outline.settings},
+        "people": {path: digest(content) for path, content in sorted(own_files.items())},
+        "files": {path: digest(content) for path, content in files.items()},
+    }
 
 
 def _build_texts(outline: Outline, bundle: Bundle | None) -> dict[str, str]:

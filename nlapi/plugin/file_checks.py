@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from nlapi.errors import Issue, Level
-from nlapi.openapi.spec import Effect, Operation, Spec, as_list
+from nlapi.openapi.spec import Effect, Operation, Spec, as_list, as_map
 from nlapi.plugin.names import callable_id
 from nlapi.plugin.user_files import NOTES_FOLDER
 from nlapi.suggestions import suggestion
@@ -181,15 +181,11 @@ def _schema_names(document: object) -> Iterator[str]:
     stack = [document]
     while stack:
         node = stack.pop()
+        stack += as_list(node)
         if isinstance(node, Mapping):
-            properties, choices = node.get("properties"), node.get("enum")
-            if isinstance(properties, Mapping):
-                yield from (str(item) for item in properties)
-            if isinstance(choices, list):
-                yield from (item for item in choices if isinstance(item, str))
+            yield from map(str, as_map(node.get("properties")))
+            yield from (item for item in as_list(node.get("enum")) if isinstance(item, str))
             stack += [item for key, item in node.items() if key not in ("example", "examples")]
-        elif isinstance(node, list):
-            stack += node
 
 
 def changes(before: Sequence[Operation], after: Sequence[Operation], *, with_servers: bool = True) -> Iterator[Issue]:
@@ -197,22 +193,29 @@ def changes(before: Sequence[Operation], after: Sequence[Operation], *, with_ser
 
     Without `with_servers`, not where calls are sent: the user has named the place.
     """
-    old, new = ({callable_id(entry): entry for entry in operations if entry.usable} for operations in (before, after))
+    old, new = map(_usable_by_id, (before, after))
     changes_by_id = {id: [*operation_changes(old[id], new[id], with_servers=with_servers)] for id in old if id in new}
     yield from _address_issues(changes_by_id)
-    id_by_path = {(operation.method, operation.path): id for id, operation in new.items()}
+    added = {id: operation for id, operation in new.items() if id not in old}
     for id, operation in old.items():
         if id in changes_by_id:
             yield from (_issue(id, change) for change in changes_by_id[id] if not change.is_address)
-            continue
-        # An operation that is found at the old method and path was renamed, which is a hint worth more than "is gone".
-        new_id = id_by_path.get((operation.method, operation.path), "")
-        hint = f"it is called {new_id} now" if new_id and new_id not in old else f"{operation.method} {operation.path}"
-        yield Issue.error(id, "is gone", hint, "breaking")
-    for id, operation in new.items():
-        if id not in old:
-            message = f"is new: {operation.method} {operation.path}"
-            yield Issue(level=Level.INFO, where=id, message=message, rule="change")
+        else:
+            yield Issue.error(id, "is gone", _present_id(operation, added), "breaking")
+    for id, operation in added.items():
+        message = f"is new: {operation.method} {operation.path}"
+        yield Issue(level=Level.INFO, where=id, message=message, rule="change")
+
+
+def _usable_by_id(operations: Sequence[Operation]) -> dict[str, Operation]:
+    return {callable_id(operation): operation for operation in operations if operation.usable}
+
+
+def _present_id(operation: Operation, added: Mapping[str, Operation]) -> str:
+    """Return how an operation that is gone is called now, which is worth more than its method and path."""
+    route = (operation.method, operation.path)
+    id = next((id for id, other in added.items() if (other.method, other.path) == route), "")
+    return f"it is called {id} now" if id else " ".join(route)
 
 
 def _address_issues(changes_by_id: Mapping[str, Sequence[OperationChange]]) -> Iterator[Issue]:

@@ -100,15 +100,15 @@ def _edited_files(files: Mapping[str, bytes], manifest: PluginManifest) -> dict[
 def find_drift(files: Mapping[str, bytes], manifest: PluginManifest, rebuilt: Plugin) -> tuple[Issue, ...]:
     """Return what differs from the manifest, and from `rebuilt`, which was built from the plugin's own description."""
     user_files = select_user_files(files)
-    changed = {path: change for path, change in _edited_files(files, manifest).items() if path not in user_files}
-    faults = [(path, f"{change} since it was built") for path, change in changed.items()]
-    for path in sorted(manifest.user_files.keys() | user_files.keys()):
-        if path not in user_files:
-            faults.append((path, "is gone, and still in the plugin"))
-        elif manifest.user_files.get(path) != digest(user_files[path]):
-            faults.append((path, "has changed since the plugin was built"))
-    paths = rebuilt.files.keys() | manifest.files.keys()
-    different = {path for path in paths if rebuilt.files.get(path) != files.get(path)}
+    edits = _edited_files(files, manifest)
+    changed = edits.keys() - user_files.keys()
+    faults = [(path, f"{edits[path]} since it was built") for path in edits if path in changed]
+    digests = {path: digest(content) for path, content in user_files.items()}
+    faults += ((path, "is gone, and still in the plugin") for path in sorted(manifest.user_files.keys() - digests))
+    edited = sorted(digests.items() - manifest.user_files.items())
+    faults += ((path, "has changed since the plugin was built") for path, _ in edited)
+    different = {path for path, _ in rebuilt.files.items() ^ files.items()}
+    different &= rebuilt.files.keys() | manifest.files.keys()
     # Another nlapi makes other texts, so every file would differ: one line says it all.
     if manifest.version != __version__:
         faults.append((MANIFEST, f"was built by nlapi {manifest.version}, and this is {__version__}"))
@@ -116,7 +116,7 @@ def find_drift(files: Mapping[str, bytes], manifest: PluginManifest, rebuilt: Pl
         faults.append((MANIFEST, "was changed since it was built"))
     else:
         message = "is not what its description and options make"
-        faults += ((path, message) for path in sorted(different - changed.keys() - {MANIFEST}))
+        faults += ((path, message) for path in sorted(different - changed - {MANIFEST}))
     return tuple(Issue.error(path, message, REBUILD_HINT, "drift") for path, message in faults)
 
 
@@ -153,12 +153,16 @@ def read_folder(folder: Path) -> dict[str, bytes]:
     if len(paths) > MAX_FILES:
         raise UsageError(f"{folder} has more than {MAX_FILES:,} files: it is not a plugin of nlapi's")
     try:
-        files = [path for path in paths if path.is_file() and not path.is_symlink()]
+        files = list(filter(_is_own_file, paths))
         if sum(path.stat().st_size for path in files) > MAX_BYTES:
             raise UsageError(f"{folder} has more than {MAX_BYTES:,} bytes: it is not a plugin of nlapi's")
         return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
     except OSError as error:
         raise NlapiError(f"{error.filename} cannot be read: {error.strerror}") from None
+
+
+def _is_own_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes], *, force: bool = False) -> tuple[str, ...]:
@@ -217,26 +221,35 @@ def _stale_files(folder: Path, files: Mapping[str, bytes], *, force: bool) -> tu
         return ()
     existing = read_folder(folder)
     user_files = select_user_files(existing)
+    recorded = _earlier_build(folder, existing, user_files, force=force)
+    if recorded is None:
+        return ()
+    changed = _edited_files(existing, recorded).keys() & existing.keys() - user_files.keys()
+    edited = sorted(path for path in changed if existing[path] != files.get(path))
+    added = sorted(files.keys() & existing.keys() - recorded.files.keys() - {MANIFEST})
+    if (edited or added) and not force:
+        hint = "keep what you need of them elsewhere, then --force writes over them"
+        names = join_names([*edited, *added], 5)
+        raise UsageError(f"edited or put there since it was built, and would be lost: {names}", hint=hint)
+    return tuple(sorted(recorded.files.keys() & existing.keys() - files.keys() - user_files.keys()))
+
+
+def _earlier_build(
+    folder: Path, existing: Mapping[str, bytes], user_files: Mapping[str, bytes], *, force: bool
+) -> PluginManifest | None:
+    """Return the manifest of the plugin that is in a folder; None where none was built there, or it cannot be read."""
     if not (folder / MANIFEST).is_file():
         if not force and not (folder / STAGING).is_dir() and existing.keys() != user_files.keys():
             hint = "name an empty folder, or add to this one with --force"
             raise UsageError(f"{folder} is not empty, and no plugin that nlapi built", hint=hint)
-        return ()
+        return None
     try:
         recorded = read_manifest((folder / MANIFEST).read_bytes(), str(folder / MANIFEST))
     except NlapiError as error:
         if not force:
             raise NlapiError(error.message, hint="--force overwrites it") from None
-        return ()
-    recorded = _with_interrupted_build(folder, recorded, existing)
-    changed = _edited_files(existing, recorded).keys() - user_files.keys()
-    edited = [path for path in recorded.files if path in changed and existing.get(path) not in (None, files.get(path))]
-    added = [path for path in files if path in existing and path not in recorded.files and path != MANIFEST]
-    if (edited or added) and not force:
-        hint = "keep what you need of them elsewhere, then --force writes over them"
-        names = join_names([*edited, *added], 5)
-        raise UsageError(f"edited or put there since it was built, and would be lost: {names}", hint=hint)
-    return tuple(path for path in recorded.files if path not in files and path in existing and path not in user_files)
+        return None
+    return _with_interrupted_build(folder, recorded, existing)
 
 
 def _with_interrupted_build(folder: Path, recorded: PluginManifest, existing: Mapping[str, bytes]) -> PluginManifest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from nlapi import bundled
@@ -82,15 +82,7 @@ def credential_variables(
     """
     prefix = variable_form(name)
     operations = tuple(operations)
-    required = {id for operation in operations for requirement in operation.security for id in requirement}
-    usable = [
-        id
-        for id, scheme in spec.security_schemes.items()
-        if not scheme.fault
-        and id.isprintable()
-        and "=" not in id
-        and (id in required or id in chosen or required.isdisjoint(spec.security_schemes))
-    ]
+    usable = _usable_schemes(spec, operations, chosen)
     for id, variable in chosen.items():
         if id not in usable:
             raise UsageError(
@@ -107,10 +99,23 @@ def credential_variables(
         # A user sees one credential as "the token", whatever the description calls its scheme.
         suffix = "TOKEN" if len(groups) == 1 else re.sub(r"[^A-Z0-9]+", "_", ids[0].upper()).strip("_") or "KEY"
         used = (*variable_of.values(), *chosen.values())
-        shared_variable = next((chosen[id] for id in ids if id in chosen), "")
-        shared_variable = shared_variable or unique_name(variable_form(f"{prefix}_{suffix}"), used, "_")
+        generated = unique_name(variable_form(f"{prefix}_{suffix}"), used, "_")
+        shared_variable = next(filter(None, map(chosen.get, ids)), generated)
         variable_of |= {id: chosen.get(id, shared_variable) for id in ids}
     return {id: variable_of[id] for id in usable}
+
+
+def _usable_schemes(spec: Spec, operations: Iterable[Operation], chosen: Collection[str]) -> list[str]:
+    """Return the security schemes that operations require, or that were chosen; all where none requires any."""
+    required = {id for operation in operations for requirement in operation.security for id in requirement}
+    schemes = [id for id, scheme in spec.security_schemes.items() if not scheme.fault and _is_printable(id)]
+    if required.isdisjoint(spec.security_schemes):
+        return schemes
+    return [id for id in schemes if id in required.union(chosen)]
+
+
+def _is_printable(id: str) -> bool:
+    return id.isprintable() and "=" not in id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -151,7 +151,12 @@ def build_programs(
         f"bin/{command}": fill_template(
             "command.sh",
             **values,
-            fallback=_fallback_lines(command, bundle),
+            fallback=fill_template(
+                "fallback.sh" if bundle is None else "fallback_bundled.sh",
+                command=command,
+                extra=EXTRA,
+                environment=ENVIRONMENT,
+            ),
             settings=shell_settings,
             flags=_option_lines(name, variable_of, base_url, no_auth),
             length=str(max_tool_length(name)),
@@ -159,7 +164,9 @@ def build_programs(
         HOOK: fill_template("consent.sh", **values),
         EVENT: fill_template("event.sh"),
         SESSION: fill_template("session.sh", **values),
-        HOOKS: _json(_hooks_entry(name)),
+        # The hook that asks gets its event unread, which proves to the broker that it is the client's. So it cannot
+        # look first whether the command is one of ours, and the client does (docs/design/083-receipts.md).
+        HOOKS: fill_template("hooks.json", tools=tool_prefix(name)),
         MCP: _json({"mcpServers": {SERVER_NAME: _server_entry(command, keys.values())}}),
         CODEX_MCP: _json({"mcpServers": {command: _codex_server_entry(command, keys)}}),
     }
@@ -174,28 +181,11 @@ def build_programs(
     return programs
 
 
-def _fallback_lines(command: str, bundle: Bundle | None) -> str:
-    """Return the lines of the command for a machine without nlapi on the PATH."""
-    if bundle is not None:
-        return f"""  python=$(sh "$root/{ENVIRONMENT}") || exit 127
-  exec "$python" -I -m nlapi "$@\""""
-    return f"""  echo "{command} needs nlapi, which is not on the PATH. Install it from its checkout, one of:" >&2
-  echo "  uv tool install 'PATH_OF_NLAPI[{EXTRA}]'" >&2
-  echo "  pipx install 'PATH_OF_NLAPI[{EXTRA}]'" >&2
-  exit 127"""
-
-
 def install_text(bundle: Bundle | None) -> str:
     """Return how a user gets nlapi, as lines of a README."""
     if bundle is None:
-        return (
-            "It runs the `nlapi` on the PATH and fetches nothing. From its checkout,\n"
-            f"`uv tool install 'PATH_OF_NLAPI[{EXTRA}]'` or `pipx install 'PATH_OF_NLAPI[{EXTRA}]'` installs it."
-        )
-    return (
-        f"It needs Python 3.11 or newer, and no network: it brings {bundle.about}. If no `nlapi` is on the PATH, the\n"
-        "first call installs these, and nothing else, into an environment of their own in your cache folder."
-    )
+        return fill_template("install.md", extra=EXTRA)
+    return fill_template("install_bundled.md", about=bundle.about)
 
 
 def _server_entry(command: str, keys: Iterable[str]) -> dict[str, object]:
@@ -208,31 +198,6 @@ def _codex_server_entry(command: str, variables: Iterable[str]) -> dict[str, obj
     # Codex 0.169 starts a server in the plugin's folder with the variables that are named. It knows no
     # `${CLAUDE_PLUGIN_ROOT}` and no options, and a second server of one name displaces the first.
     return {"command": "sh", "args": [f"./bin/{command}", "--mcp"], "cwd": "./", "env_vars": list(variables)}
-
-
-def _hooks_entry(name: str) -> dict[str, object]:
-    def run(file: str, *words: str, **condition: str) -> list[dict[str, str]]:
-        command = " ".join([f'sh "${{CLAUDE_PLUGIN_ROOT}}/{file}"', *words])
-        return [{"type": "command", **condition, "command": command}]
-
-    event = run(EVENT)
-    # The hook that asks gets its event unread, which proves to the broker that it is the client's. So it cannot look
-    # first whether the command is one of ours, and the client does (docs/design/083-receipts.md).
-    asking = run(HOOK, **{"if": "Bash(*nlapi*)"})
-    return {
-        "description": "Asks before a call that changes something; keeps the plugin's options for its command.",
-        "hooks": {
-            "PreToolUse": [
-                {"matcher": "*", "hooks": event},
-                {"matcher": "Bash", "hooks": asking},
-                {"matcher": f"{tool_prefix(name)}.*", "hooks": run(HOOK)},
-            ],
-            "UserPromptSubmit": [{"hooks": event}],
-            "Stop": [{"hooks": event}],
-            "SessionStart": [{"hooks": run(SESSION, "start")}],
-            "SessionEnd": [{"hooks": run(SESSION, "end")}],
-        },
-    }
 
 
 def _json(data: object) -> str:

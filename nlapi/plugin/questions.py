@@ -15,10 +15,11 @@ from nlapi.plugin.markdown import inert_line
 from nlapi.plugin.samples import PLAIN_VALUE, SECRET_ARGUMENT
 from nlapi.plugin.subjects import Subject, definition, states, subjects
 from nlapi.resources.effect_arguments import VerbForm, parse_verb
-from nlapi.resources.semantics import OperationKind, Semantics, semantics_of
+from nlapi.resources.semantics import OperationKind, OperationSemantics, Semantics, semantics_of
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.search.areas import Area
+from nlapi.workflows.chains import with_article
 
 # For a thing that has a name of which the description has no example.
 NAME = "Test"
@@ -31,6 +32,7 @@ MAX_OF_AREA = 5
 # Kinds of questions that a list of all areas takes turns with: what there is, a state, a creation, a report.
 MAX_TURNS = 4
 _NAMES = ("name", "title", "display_name", "displayName", "label", "summary", "subject")
+_STATES = ("state", "status", "states", "statuses")
 _TIMES = frozenset(("start", "end", "from", "to", "since", "until", "before", "after"))
 
 
@@ -88,25 +90,31 @@ def _subject_questions(subject: Subject, semantics: Semantics) -> Iterator[tuple
     # Of several lists that which needs least: all tasks, and not those of a project.
     usable.sort(key=lambda pair: (len(compile_tool(pair[1]).required), pair[1].path.count("/")))
     for verb, operation in usable:
-        meaning = semantics.classify(operation)
-        if meaning.kind is OperationKind.LIST and meaning.key is None and not operation.path.endswith("}"):
-            yield "find", _list_question(subject, operation)
-        elif meaning.kind is OperationKind.CREATE:
-            yield from (("create", question) for question in _creation(subject, verb, operation))
-        elif meaning.kind is OperationKind.COMPUTE and verb == "report":
-            yield "report", _report(subject, operation)
-        elif meaning.kind is OperationKind.READ and (item := _item(subject, operation, meaning.key)):
-            yield "read", _question(f"Show me {item}", operation)
-        # Of the commands those whose path says all: to publish a draft, not to mark a thread as something.
-        elif meaning.kind is OperationKind.DELETE or verb == re.split("[/:]", operation.path)[-1].lower() != "":
-            kind = "remove" if meaning.kind is OperationKind.DELETE else "act"
-            said = verb if kind == "act" or VERBS.get(stem(verb)) is Intent.DELETE else "remove"
-            if item := _item(subject, operation, meaning.key):
-                yield kind, _question(f"{said} {item}", operation)
+        yield from _questions_of_kind(subject, verb, operation, semantics.classify(operation))
     for verb, operation, name, value in states(subject):
         if not operation.deprecated and (item := _item(subject, operation, semantics.classify(operation).key)):
             yield "state", _question(f"{verb} {item}", operation, {name: value})
     yield from (("change", question) for verb, one in usable if verb == "change" for question in _change(subject, one))
+
+
+def _questions_of_kind(
+    subject: Subject, verb: str, operation: Operation, meaning: OperationSemantics
+) -> Iterator[tuple[str, Question]]:
+    """Yield the question that an operation answers by its kind."""
+    item = _item(subject, operation, meaning.key)
+    if meaning.kind is OperationKind.LIST and meaning.key is None:
+        yield "find", _list_question(subject, operation)
+    elif meaning.kind is OperationKind.CREATE:
+        yield from (("create", question) for question in _creation(subject, verb, operation))
+    elif meaning.kind is OperationKind.COMPUTE and verb == "report":
+        yield "report", _report(subject, operation)
+    elif item and meaning.kind is OperationKind.READ:
+        yield "read", _question(f"Show me {item}", operation)
+    elif item and meaning.kind is OperationKind.DELETE:
+        yield "remove", _question(f"{verb if VERBS.get(stem(verb)) is Intent.DELETE else 'remove'} {item}", operation)
+    # Of the commands those whose path says all: to publish a draft, not to mark a thread as something.
+    elif item and verb == re.split("[/:]", operation.path)[-1].lower() != "":
+        yield "act", _question(f"{verb} {item}", operation)
 
 
 def _question(text: str, operation: Operation, arguments: Mapping[str, object] | None = None) -> Question:
@@ -121,13 +129,12 @@ def _list_question(subject: Subject, operation: Operation) -> Question:
         schema = as_map(argument_schema(tool, name))
         schema = definition(tool, schema.get("items")) or schema
         words = split_words(name)
-        for value in as_list(schema.get("enum")):
-            verb = parse_verb(value.lower()) if isinstance(value, str) else None
-            is_state = words[-1:] in (["state"], ["status"], ["states"], ["statuses"])
-            if is_state and verb is not None and verb.form is VerbForm.PAST:
+        for value in (value for value in as_list(schema.get("enum")) if isinstance(value, str)):
+            verb = parse_verb(value.lower())
+            if words[-1] in _STATES and verb is not None and verb.form is VerbForm.PAST:
                 given = [value] if argument_schema(tool, name).get("type") == "array" else value
                 return _question(f"Which {subject.name} are {value.lower()}?", operation, {name: given})
-            if words[0] in ("sort", "order") and isinstance(value, str) and split_words(value)[:1] == ["created"]:
+            if words[0] in ("sort", "order") and split_words(value)[:1] == ["created"]:
                 return _question(f"Show me the newest {subject.name}", operation, {name: value})
     return _question(f"List the {subject.name}", operation)
 
@@ -141,8 +148,7 @@ def _creation(subject: Subject, verb: str, operation: Operation) -> Iterator[Que
     name = next((name for name in _NAMES if name in tool.places and name not in in_path), "")
     value = _example_name(argument_schema(tool, name)) if name else ""
     called = f" called {value}" if name else ""
-    article = "an" if re.match(r"(?i)[aeio]|un(?!i)|up", subject.noun) else "a"
-    yield _question(f"{verb} {article} {subject.noun}{called}", operation, {name: value} if name else {})
+    yield _question(f"{verb} {with_article(subject.noun)}{called}", operation, {name: value} if name else {})
 
 
 def _report(subject: Subject, operation: Operation) -> Question:
@@ -165,10 +171,8 @@ def _item(subject: Subject, operation: Operation, key: str | None) -> str:
     """Return one thing as a person names it: `issue 42`, `the campaign Summer Sale`; "" where nothing names it."""
     if key is None:
         return ""
-    tool = compile_tool(operation)
-    argument = next((name for name, place in tool.places.items() if place == ("path", key)), "")
-    schema = argument_schema(tool, argument) if argument else {}
-    if schema.get("type") == "integer" and split_words(key)[-1:] == ["number"]:
+    parameter = operation.parameter("path", key)
+    if parameter is not None and parameter.schema.get("type") == "integer" and split_words(key)[-1:] == ["number"]:
         return f"{subject.noun} {NUMBER}"
     meaning = semantics_of(operation.spec).classify(operation)
     properties = meaning.resource.properties if meaning.resource is not None else {}

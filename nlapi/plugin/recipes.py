@@ -21,7 +21,7 @@ from nlapi.workflows.chains import ChainFinder
 from nlapi.workflows.check import check
 from nlapi.workflows.draft import document_tree
 from nlapi.workflows.model import ArazzoWorkflow, StepActionKind
-from nlapi.workflows.outline import WorkflowOutline, outline, source_text
+from nlapi.workflows.outline import OutlineEntry, WorkflowOutline, outline, source_text
 from nlapi.workflows.read import parse_document
 from nlapi.workflows.sources import LinkedDocument, link, source_of
 from nlapi.workflows.suggest import MAX_RECIPES, chain_draft, recipe_chains
@@ -63,7 +63,7 @@ class Recipe:
 
     @property
     def about(self) -> str:
-        return self.workflow.summary or self.workflow.description
+        return self.workflow.summary or self.workflow.description or self.id
 
     @property
     def home(self) -> Operation:
@@ -87,7 +87,7 @@ class RecipeBook:
 
 def build_recipes(description: Spec, own_files: Mapping[str, bytes], trial: Trial) -> RecipeBook:
     """Return the recipes of a plugin with this description, and what is wrong with those of people."""
-    own, issues = _own_recipes(description, own_files)
+    own, issues = _own_recipes(description, {path: own_files[path] for path in filter(is_workflow_file, own_files)})
     taken = [recipe.id for recipe in own]
     files: dict[str, str] = {}
     recipes: list[Recipe] = []
@@ -109,8 +109,6 @@ def _own_recipes(spec: Spec, files: Mapping[str, bytes]) -> tuple[list[Recipe], 
     recipes: list[Recipe] = []
     issues: list[Issue] = []
     for path, content in sorted(files.items()):
-        if not is_workflow_file(path):
-            continue
         try:
             linked = _link_own(spec, path, content)
         except NlapiError as error:
@@ -119,8 +117,8 @@ def _own_recipes(spec: Spec, files: Mapping[str, bytes]) -> tuple[list[Recipe], 
         found = check(linked)
         issues += (replace(issue, where=f"{path}: {issue.where}", rule="workflow") for issue in found)
         for workflow in linked.document.workflows:
-            is_faulty = any(issue.level is Level.ERROR and _is_about(issue, workflow.id) for issue in found)
-            if workflow.id in {recipe.id for recipe in recipes}:
+            is_faulty = any(_is_fault_of(issue, workflow.id) for issue in found)
+            if workflow.id in [recipe.id for recipe in recipes]:
                 message = f"another document has a workflow {workflow.id} too"
                 issues.append(Issue.error(path, message, "give it another workflowId", rule="workflow"))
             elif not is_faulty:
@@ -130,9 +128,10 @@ def _own_recipes(spec: Spec, files: Mapping[str, bytes]) -> tuple[list[Recipe], 
     return recipes, issues
 
 
-def _is_about(issue: Issue, id: str) -> bool:
-    """Return whether an Issue is about a workflow, or about all of a document."""
-    return not issue.where.startswith("workflows.") or f"{issue.where}.".startswith(f"workflows.{id}.")
+def _is_fault_of(issue: Issue, id: str) -> bool:
+    """Return whether an Issue stops a workflow: it is about that, or about all of a document."""
+    is_about = not issue.where.startswith("workflows.") or f"{issue.where}.".startswith(f"workflows.{id}.")
+    return issue.level is Level.ERROR and is_about
 
 
 def _link_own(spec: Spec, path: str, content: bytes) -> LinkedDocument:
@@ -154,15 +153,7 @@ def step_lines(recipe: Recipe) -> Iterator[str]:
     for entry in recipe.tree.entries[:MAX_STEPS]:
         operation = entry.operation
         text = f"`{operation.id}`" if operation is not None else f"the workflow {code_span(entry.step.target, 64)}"
-        values = []
-        for name, expression in entry.bound.pending if entry.bound is not None else ():
-            if (source := recipe.tree.source_of(entry, expression)) is not None:
-                answer = code_span(source_text(expression).rpartition(" of ")[0], 40)
-                values.append(f"{code_span(name, 64)} is {answer} of step {numbers[source.path]}")
-        # The arguments that are the same in each run.
-        for name, value in entry.bound.call.arguments.items() if entry.bound is not None else ():
-            if isinstance(value, (str, int, float, bool)):
-                values.append(f"{code_span(name, 64)} is {code_span(str(value), 40)}")
+        values = [*_handed_values(recipe, entry, numbers), *_constants(entry)]
         is_waiting = any(action.kind is StepActionKind.RETRY for action in entry.step.on_failure)
         details = f": {', '.join(values)}" if values else ""
         yield f"{numbers[entry.path]}. {text}{details}{', again until it is done' if is_waiting else ''}"
@@ -170,13 +161,27 @@ def step_lines(recipe: Recipe) -> Iterator[str]:
         yield f"{MAX_STEPS + 1}. and {more} more: `--dry-run` shows them"
 
 
+def _handed_values(recipe: Recipe, entry: OutlineEntry, numbers: Mapping[str, int]) -> Iterator[str]:
+    """Yield the arguments of a step that are values of earlier ones."""
+    for name, expression in entry.bound.pending if entry.bound is not None else ():
+        if (source := recipe.tree.source_of(entry, expression)) is not None:
+            answer = code_span(source_text(expression).rpartition(" of ")[0], 40)
+            yield f"{code_span(name, 64)} is {answer} of step {numbers[source.path]}"
+
+
+def _constants(entry: OutlineEntry) -> Iterator[str]:
+    """Yield the arguments of a step that are the same in each run."""
+    for name, value in entry.bound.call.arguments.items() if entry.bound is not None else ():
+        if isinstance(value, (str, int, float, bool)):
+            yield f"{code_span(name, 64)} is {code_span(str(value), 40)}"
+
+
 def recipe_lines(recipe: Recipe, command: str, settings: Sequence[str] = ()) -> list[str]:
     """Return the text of a recipe in a skill: its name, its purpose, its steps, and the command with its inputs."""
     schemas = {name: as_map(schema) for name, schema in recipe.workflow.input_schemas.items()}
     required = {name: schemas.get(name, {}) for name in recipe.workflow.required_inputs if name not in settings}
-    given = {name: schema for name, schema in required.items() if "default" not in schema}
-    pairs = " ".join(f"{name}={_placeholder(name, schema)}" for name, schema in given.items())
-    summary = inert_line(recipe.about, 160).rstrip(".") or recipe.id
+    pairs = " ".join(f"{name}={_placeholder(name, node)}" for name, node in required.items() if "default" not in node)
+    summary = inert_line(recipe.about, 160).rstrip(".")
     line = f"{command} run {recipe.id} {pairs}".rstrip()
     line = line if len(line) <= MAX_COMMAND else f"{command} run {recipe.id} KEY=VALUE ..."
     optional = [code_span(name, 64) for name in schemas if name not in recipe.workflow.required_inputs]

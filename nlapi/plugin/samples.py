@@ -13,7 +13,7 @@ from nlapi.openapi.spec import Operation, as_list
 from nlapi.patterns import bounded_pattern
 from nlapi.resources.answers import answer_schemas
 from nlapi.resources.nouns import is_id_argument
-from nlapi.resources.schemas import SchemaReader
+from nlapi.resources.schemas import SchemaReader, schema_types
 from nlapi.tools.arguments import argument_schema, check
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.definitions.argument_text import stated_requirement
@@ -154,17 +154,14 @@ def _schema_value(reader: SchemaReader, schema: object, name: str, depth: int) -
     if "const" in schema:
         return schema["const"]
     if schema.get("enum"):
-        return next(
-            (choice for choice in schema["enum"] if not isinstance(choice, str) or PLAIN_VALUE.fullmatch(choice)), None
-        )
+        return next((choice for choice in schema["enum"] if PLAIN_VALUE.fullmatch(str(choice))), None)
     if (example := _described_example(schema)) is not None:
         return example
     for key in ("oneOf", "anyOf"):
         if schema.get(key) and "properties" not in schema:
             return _schema_value(reader, schema[key][0], name, depth + 1)
-    kinds = schema.get("type")
-    kind = kinds if isinstance(kinds, str) else next((choice for choice in kinds or () if choice != "null"), "string")
-    return _typed_value(reader, kind, schema, name, depth)
+    kinds = [kind for kind in schema_types(schema) if kind != "null"] or ["string"]
+    return _typed_value(reader, kinds[0], schema, name, depth)
 
 
 def _sample_text(schema: Mapping[str, object], name: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from nlapi.english import lexicon
@@ -53,37 +55,45 @@ def mask_examples(
     if not kinds:
         return document, ()
     ordinary = {part for part, row in (written or {}).items() if not any(_HINTS[kind].search(row) for kind in kinds)}
-    masked_kinds: dict[str, None] = {}
+    masker = _Masker(kinds=kinds, ordinary=ordinary)
+    return masker.node(document), tuple(masker.masked_kinds)
 
-    def mask(text: str) -> str:
+
+@dataclass(slots=True, kw_only=True)
+class _Masker:
+    """Masks `kinds` of secrets; parts of the document with an identity in `ordinary` have none."""
+
+    kinds: Sequence[str]
+    ordinary: Collection[int]
+    masked_kinds: dict[str, None] = field(default_factory=dict)
+
+    def text(self, text: str) -> str:
         masked = text
-        for kind in kinds if len(text) >= MIN_SECRET else ():
+        for kind in self.kinds if len(text) >= MIN_SECRET else ():
             masked, count = _WHOLE_SECRETS[kind].subn(f"({kind} was left out)", masked)
-            if count:
-                masked_kinds[kind] = None
+            self.masked_kinds |= {kind: None} if count else {}
         # What stood behind a secret may begin a word now, and be one itself.
-        return text if masked == text else mask(masked)
+        return text if masked == text else self.text(masked)
 
-    def transform(node: Any, *, is_sample: bool = False, has_names: bool = False) -> Any:
+    def node(self, node: Any, *, is_sample: bool = False, has_names: bool = False) -> Any:
         """Return a node of a description with its texts masked; inside of an example every string is one."""
         if isinstance(node, str):
-            return mask(node)
+            return self.text(node)
         if isinstance(node, list):
-            items = [transform(item, is_sample=is_sample) for item in node]
-            return items if any(new is not old for new, old in zip(items, node, strict=True)) else node
-        if not isinstance(node, Mapping) or id(node) in ordinary:
+            items = [self.node(item, is_sample=is_sample) for item in node]
+            return items if any(map(operator.is_not, items, node)) else node
+        if not isinstance(node, Mapping) or id(node) in self.ordinary:
             return node
-        values: dict[str, Any] = {}
-        for key, value in node.items():
-            is_plain = is_sample or has_names
-            if not is_plain and key in _EXACT_KEYS and not isinstance(value, Mapping):
-                values[key] = value
-            else:
-                inside_sample = is_sample or (not has_names and key in ("example", "examples"))
-                values[key] = transform(value, is_sample=inside_sample, has_names=not is_plain and key in _NAME_KEYS)
-        return values if any(values[key] is not node[key] for key in node) else node
+        values = {key: self._member(key, value, is_sample, has_names) for key, value in node.items()}
+        return values if any(map(operator.is_not, values.values(), node.values())) else node
 
-    return transform(document), tuple(masked_kinds)
+    def _member(self, key: str, value: Any, is_sample: bool, has_names: bool) -> Any:
+        """Return the value of a key; below `has_names` the key is a name, and inside of an example any key."""
+        if is_sample or has_names:
+            return self.node(value, is_sample=is_sample)
+        if key in _EXACT_KEYS and not isinstance(value, Mapping):
+            return value
+        return self.node(value, is_sample=key in ("example", "examples"), has_names=key in _NAME_KEYS)
 
 
 def find_secrets(files: Mapping[str, bytes], values: Mapping[str, str], description: str) -> Iterator[Issue]:

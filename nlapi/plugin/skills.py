@@ -12,9 +12,9 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from nlapi.client.safe_text import code_span
+from nlapi.client.safe_text import code_span, count_noun
 from nlapi.english import lexicon
-from nlapi.english.words import same_name, split_words, stem
+from nlapi.english.words import same_name, split_words, stem, stems_of
 from nlapi.openapi.spec import Effect, Operation, Spec, as_map
 from nlapi.plugin.argument_settings import ArgumentSetting, common_section
 from nlapi.plugin.id_guide import IdGuide
@@ -36,6 +36,7 @@ from nlapi.tools.sending.files import file_form
 from nlapi.tools.texts.names import join_names
 from nlapi.tools.texts.prompt_injection import search_texts
 from nlapi.tools.tool import Tool
+from nlapi.workflows.chains import join_clauses
 
 if TYPE_CHECKING:
     from nlapi.plugin.trial import Trial
@@ -96,7 +97,7 @@ def _group_names(area: Area) -> list[frozenset[str]]:
     """Return the stems of the names of an area's groups, and of the things that these are about."""
     texts = [group.label for group in area.groups]
     texts += [subject.name for group in area.groups for subject in subjects(group.operations, group.label)[:1]]
-    return [_stems(text) for text in texts]
+    return [stems_of(text) for text in texts]
 
 
 class _AreaDraft:
@@ -126,11 +127,7 @@ class _AreaDraft:
             text, clauses, opening = f"{_joined(verbs)} {self._head}", clauses[1:], ". Also: "
         # Of what is left, the words have a third: things that are seldom asked for would take all of it.
         room = limit - (limit - len(text)) // 4 if self._words else limit
-        separator, after = opening, "; "
-        for number, clause in enumerate(clauses):
-            joint = separator if number == 0 or not clause.is_noun else after
-            if len(text) + len(joint) + len(clause.text) < (room if number else MAX_DESCRIPTION):
-                text, separator, after = f"{text}{joint}{clause.text}", "; ", ", " if clause.is_noun else "; "
+        text = _with_clauses(text, opening, clauses, room)
         text = _listed(text, ". Covers ", self._words[:MAX_USES], limit)
         if self._about and len(text) + len(self._about) + 2 < limit:
             text = f"{text}. {self._about[:1].upper()}{self._about[1:]}"
@@ -145,15 +142,25 @@ class _AreaDraft:
         return _listed(text, "", names, MAX_ROW)
 
 
+def _with_clauses(text: str, opening: str, clauses: Sequence[_WordClause], room: int) -> str:
+    """Return a text with the clauses that there is room for; the first is there in any case."""
+    separator, after = opening, "; "
+    for number, clause in enumerate(clauses):
+        joint = separator if number == 0 or not clause.is_noun else after
+        if len(text) + len(joint) + len(clause.text) < (room if number else MAX_DESCRIPTION):
+            text, separator, after = f"{text}{joint}{clause.text}", "; ", ", " if clause.is_noun else "; "
+    return text
+
+
 def _joined(verbs: Sequence[str]) -> str:
     """Return verbs as the beginning of a sentence."""
-    text = " and ".join(filter(None, (", ".join(verbs[:-1]), verbs[-1])))
+    text = join_clauses(verbs)
     return f"{text[:1].upper()}{text[1:]}"
 
 
 def _is_named(text: str, names: Sequence[frozenset[str]]) -> bool:
     """Return whether all words of a text are in one of some names."""
-    stems = _stems(text)
+    stems = stems_of(text)
     return any(stems <= name for name in names)
 
 
@@ -171,7 +178,7 @@ def _label(area: Area, area_subjects: Sequence[Subject]) -> str:
     names = [inert_line(" ".join(split_words(group.label)) or group.label, 40) for group in area.groups]
     by_size = sorted(range(len(names)), key=lambda place: -len(area.groups[place].operations))
     if len(names) > 1:
-        return _filled("", [names[place] for place in by_size], MAX_LABEL)
+        return _listed("", "", [names[place] for place in by_size], MAX_LABEL + 1)
     # `repos` are repositories, `pulls` pull requests; `measurement datasets` say more than datasets do.
     is_key = bool(area_subjects) and same_name(names[0], area_subjects[0].key) and " " not in names[0]
     return area_subjects[0].name if is_key else names[0]
@@ -197,14 +204,14 @@ class _WordClause:
 def _clauses(area: Area, area_subjects: Sequence[Subject], label: str) -> list[_WordClause]:
     """Return what one does with the things of an area: all of the first, of the others what is not usual."""
     clauses = []
-    used_stems = _stems(label)
+    used_stems = stems_of(label)
     for number, subject in enumerate(area_subjects):
         # Every area has something to create and to find, so only its first thing has it in the text.
         verbs = [verb for verb in usual_verbs(subject) if verb != subject.name]
         verbs = verbs if number == 0 else [verb for verb in verbs if verb not in _USUAL_OF_ALL][:MAX_OTHER_VERBS]
         # One reads a report, and reports nothing.
         verbs = ["read" if verb == "report" else verb for verb in verbs]
-        words = _stems(subject.name)
+        words = stems_of(subject.name)
         if not verbs and words <= used_stems:
             continue
         used_stems |= words
@@ -217,12 +224,12 @@ def _clauses(area: Area, area_subjects: Sequence[Subject], label: str) -> list[_
 
 def _nouns(area_subjects: Sequence[Subject], used_text: str) -> list[str]:
     """Return the names of things that are not known yet: each has a word that none before it has."""
-    used_stems = _stems(used_text)
+    used_stems = stems_of(used_text)
     names = []
     for subject in area_subjects:
-        if not _stems(subject.name) <= used_stems:
+        if not stems_of(subject.name) <= used_stems:
             names.append(subject.name)
-            used_stems |= _stems(subject.name)
+            used_stems |= stems_of(subject.name)
     return names
 
 
@@ -237,34 +244,21 @@ def usual_verbs(subject: Subject) -> list[str]:
 def _telling_about(area: Area, label: str) -> str:
     """Return the text of a tag where it says more than its name, without words such as `Operations to manage`."""
     about = " ".join(_subject_words(inert_line(area.about, 110)))
-    stems = _stems(about) - _stems(label) - _SAYING_NOTHING
+    stems = stems_of(about) - stems_of(label) - _SAYING_NOTHING
     return about[:1].lower() + about[1:] if len(stems) >= MIN_TELLING and not about.endswith("…") else ""
-
-
-def _stems(text: str) -> frozenset[str]:
-    return frozenset(stem(word) for word in split_words(text))
 
 
 def main_description(title: str, areas: Sequence[Area]) -> str:
     """Return the description of the skill of the whole API."""
     head, tail = f"Runs {title} for the user", "Start here, and whenever a request spans several areas."
     names = [_label(area, ()) for area in sorted(areas, key=lambda area: -len(area.operations))]
-    return f"{_filled(head, names, MAX_MAIN - len(tail) - 2)}. {tail}"
+    return f"{_listed(head, ': ', names, MAX_MAIN - len(tail) - 1)}. {tail}"
 
 
 def agent_description(title: str) -> str:
     """Return the description of the agent."""
     text = f"Gets a result in {title} that takes several calls. Shows every change before making it."
     return text if len(text) <= MAX_AGENT else f"Gets results in {title} that take several calls."[:MAX_AGENT]
-
-
-def _filled(head: str, names: Sequence[str], limit: int) -> str:
-    text = head
-    for number, name in enumerate(names):
-        separator = "" if not text else ": " if number == 0 else ", "
-        longer = f"{text}{separator}{name}"
-        text = longer if len(longer) <= limit else text
-    return text
 
 
 # Of one file, with the parts that its operations share: a skill and one reference are read for one task, and stay under
@@ -307,11 +301,11 @@ class _ReferenceEntry:
 
     def text(self, common: frozenset[tuple[str, ...]]) -> str:
         """Return the entry, with the names only of the arguments in `common`."""
-        own = [line for block in self.blocks if block.lines not in common for line in block.lines]
+        lines = [line for block in self.blocks if block.lines not in common for line in block.lines]
         others = [block for block in self.blocks if block.lines in common]
-        names = [f"{code_span(block.name, 64)}{'*' if block.is_required else ''}" for block in others]
-        lines = [*own, *([f"- as above: {', '.join(names)}"] if names else [])]
-        return "\n\n".join(part for part in (self.head, "\n".join(lines), self.tail) if part)
+        names = (f"{code_span(block.name, 64)}{'*' if block.is_required else ''}" for block in others)
+        lines += [f"- as above: {', '.join(names)}"] if others else []
+        return "\n\n".join(filter(None, (self.head, "\n".join(lines), self.tail)))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -595,7 +589,12 @@ def _ids_section(area: Area, ids: IdGuide, elsewhere: Mapping[Operation, str], m
         lines.insert(0, f"- {join_names(common, 8)}: for most operations, see the skill `{main}`")
     elif common:
         lines = [*ids.common_lines(), *lines]
-    return "\n".join(["## Where ids come from", "", *lines]) if lines else ""
+    return _section("## Where ids come from", lines)
+
+
+def _section(heading: str, lines: Sequence[str]) -> str:
+    """Return lines below a heading; "" without lines."""
+    return "\n".join([heading, "", *lines]) if lines else ""
 
 
 def _units_section(area: Area) -> str:
@@ -609,13 +608,13 @@ def _units_section(area: Area) -> str:
         files |= {f"`{name}=@PATH`": None for name in tool.places if file_form(tool, name) is not None}
         formats |= {as_map(schema).get("format") for schema in tool.input_schema["properties"].values()}
     lines = []
-    for clause, (unit, names) in list(names_by_unit.items())[:MAX_UNITS]:
+    for clause, (unit, names) in islice(names_by_unit.items(), MAX_UNITS):
         scale = f", {1 / unit.size:,f} to one {_ONE_OF[unit.dimension]}" if unit.size < 1 else ""
         lines.append(f"- {join_names(list(names), MAX_NAMES_OF_UNIT)}: {clause}{scale}")
     if formats & {"date", "date-time"}:
         lines.append("- Dates are `2026-12-01`; times have their zone, as `2026-12-01T09:00:00Z` (UTC) or `+02:00`")
     lines += [f"- Files: {join_names(list(files), MAX_NAMES_OF_UNIT)}"] if files else []
-    return "\n".join(["## Units, times and files", "", *lines]) if lines else ""
+    return _section("## Units, times and files", lines)
 
 
 _ONE_OF = {
@@ -768,8 +767,7 @@ def build_skills(outline: Outline) -> dict[str, str]:
 def _area_skill(outline: Outline, area: Area, body: str, description: str) -> dict[str, str]:
     skill_name, label = outline.skill_name(area), inert_line(area.label, 80)
     about = inert_line(area.about, 200).rstrip(".")
-    count = len(area.operations)
-    about = about or f"{count} {'operation' if count == 1 else 'operations'} of {outline.title}"
+    about = about or f"{count_noun(len(area.operations), 'operation')} of {outline.title}"
     text = fill_template(
         "skill.md",
         **outline.values,

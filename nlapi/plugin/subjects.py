@@ -7,11 +7,12 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from nlapi.english import lexicon
 from nlapi.english.intents import IMPERATIVES, PLAIN_VERBS, STOPWORDS, VERBS
 from nlapi.english.word_similarity import rarity
-from nlapi.english.words import plural, singular, split_words, stem
+from nlapi.english.words import plural, singular, split_words, stem, stems_of
 from nlapi.openapi.spec import READ_METHODS, Operation, Spec, as_list, as_map
 from nlapi.plugin.markdown import inert_line
 from nlapi.resources.answers import answer_schemas
@@ -71,7 +72,7 @@ class Keywords:
             phrase: math.log(1 + weight) * min(self._telling(word, total) for word in phrase.split())
             for phrase, weight in self._phrases[area.slug].items()
         }
-        said = {stem(word) for word in split_words(known)}
+        said = set(stems_of(known))
         chosen = []
         for phrase in sorted(scores, key=lambda phrase: (-scores[phrase], phrase)):
             roots = {stem(word) for word in phrase.split()}
@@ -239,7 +240,7 @@ def _find_subjects(operations: Sequence[Operation], label: str, semantics: Seman
         meaning = semantics.classify(operation)
         members.setdefault(_key(meaning), []).append((_verb(meaning, semantics), operation))
     matches = [_subject(key, pairs, semantics) for key, pairs in members.items() if key]
-    named = {stem(word) for word in split_words(label)}
+    named = stems_of(label)
     weights = {subject.key: subject.weight for subject in matches}
     return sorted(matches, key=lambda subject: (not _is_named(subject, named), -weights[subject.key]))
 
@@ -287,22 +288,22 @@ def _verb(meaning: OperationSemantics, semantics: Semantics) -> str:
     api_verb = _own_verb(meaning.operation)
     for kinds, verb in _KIND_VERBS:
         if meaning.kind in kinds:
-            is_said = kinds not in (_LISTS, _CHANGES) and api_verb and stem(api_verb) in VERBS
+            is_said = kinds not in (_LISTS, _CHANGES) and stem(api_verb) in VERBS
             return api_verb if is_said else verb
     if meaning.kind is OperationKind.COMPUTE:
-        is_report = not _REPORT_STEMS.isdisjoint(map(stem, split_words(f"{meaning.operation.id} {meaning.verb}")))
+        is_report = not _REPORT_STEMS.isdisjoint(stems_of(f"{meaning.operation.id} {meaning.verb}"))
         return "report" if is_report else api_verb if stem(api_verb) not in PLAIN_VERBS else "find"
+    return _act(meaning, api_verb)
+
+
+def _act(meaning: OperationSemantics, api_verb: str) -> str:
+    """Return what an operation does by the end of its path, and by the verb of its summary or id."""
     words = [word for word in split_words(meaning.verb) if not VERSION.fullmatch(word)]
-    if words and words[0] in _BARE_VERBS:
-        return "change"
-    if (
-        words
-        and len(words) <= _MAX_PHRASE
-        and _is_base(words[0])
-        and (not api_verb or stem(api_verb) == stem(words[0]))
-    ):
+    first = "".join(words[:1])
+    is_same_verb = not api_verb or stem(api_verb) == stem(first)
+    if is_same_verb and len(words) <= _MAX_PHRASE and first not in _BARE_VERBS and _is_base(first):
         return " ".join(words)
-    if not api_verb:
+    if not api_verb or first in _BARE_VERBS:
         return "change"
     # `suspend suspended` and `mark notifications` of notifications say one thing twice.
     said = {stem(api_verb), *map(stem, _key(meaning).split())}
@@ -356,10 +357,9 @@ def _shares(phrase: str, head: str) -> bool:
 def _object_phrase(operation: Operation) -> str:
     """Return the object of a summary in the singular: `List pull requests for a repository` -> pull request."""
     words = [word for word in split_words(operation.summary[:80]) if word not in ("a", "an", "the", "your", "s")]
-    if not words or not _is_verb(words[0]):
+    if not _is_verb("".join(words[:1])):
         return ""
-    end = next((place for place, word in enumerate(words) if word in _NOUN_ENDS), len(words))
-    noun = [word for word in words[1:end] if word not in _ADJECTIVES]
+    noun = [word for word in takewhile(lambda word: word not in _NOUN_ENDS, words[1:]) if word not in _ADJECTIVES]
     return " ".join([*noun[:-1], singular(noun[-1])]) if noun and len(noun) <= _MAX_PHRASE else ""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
@@ -19,6 +19,7 @@ from nlapi.english.command_verbs import is_verb
 from nlapi.english.words import name_key, name_words, singular_words, split_words, stem
 from nlapi.errors import Issue, UsageError
 from nlapi.openapi.credential_parameters import is_unspoken
+from nlapi.openapi.jsonpath import node_at
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.answers import answer_schemas, extract_item, extract_list
 from nlapi.resources.envelope import LIST_NAMES, WRAPPERS, unwrap_entry, value_at
@@ -158,21 +159,12 @@ def find_value(
     the call is about, and an answer has it in no place that fits, or in several; and where it is in a list, and
     nothing but the value itself says in which entry.
     """
-    locations = value_locations(argument, value, call, earlier)
-    # An answer that repeats what its call was sent with is where a value went, and not where it came from.
-    locations = [
-        location for location in locations if location.fit is Fit.OWN_ID or not is_argument(location.answered, value)
-    ] or locations
-    best = min((location.fit for location in locations), default=None)
-    if best is None or best > worst:
+    fitting = _best_locations(argument, value, call, earlier)
+    best = fitting[0].fit if fitting else Fit.VALUE_ALONE
+    if not fitting or best > worst:
         return None
-    fitting = [location for location in locations if location.fit is best]
     if best is not Fit.OWN_ID and identifies_item(argument, call):
-        places = {(location.answered.draft, location.fields): location.text for location in fitting}
-        if best is Fit.VALUE_ALONE:
-            raise UntraceableError(f"{fitting[0].text} has the same value by another name")
-        if len(places) > 1:
-            raise UntraceableError(f"{len(places)} places have it: {' and '.join(list(places.values())[:2])}")
+        _check_unambiguous(fitting)
     elif best is Fit.VALUE_ALONE:
         return None
     # Of the answers with an item the first made it known; of lists the last was read for this.
@@ -190,6 +182,26 @@ def find_value(
         except UntraceableError as error:
             reasons.append(str(error))
     raise UntraceableError(reasons[0])
+
+
+def _best_locations(argument: str, value: Any, call: Call, earlier: Sequence[Answered]) -> list[ValueLocation]:
+    """Return the places of earlier answers that fit the value of an argument best, all of one fit."""
+    locations = value_locations(argument, value, call, earlier)
+    # An answer that repeats what its call was sent with is where a value went, and not where it came from.
+    locations = [
+        location for location in locations if location.fit is Fit.OWN_ID or not is_argument(location.answered, value)
+    ] or locations
+    best = min((location.fit for location in locations), default=None)
+    return [location for location in locations if location.fit is best]
+
+
+def _check_unambiguous(fitting: Sequence[ValueLocation]) -> None:
+    """Raise UntraceableError where the places of a value that identifies an item are several, or no sign of it."""
+    if fitting[0].fit is Fit.VALUE_ALONE:
+        raise UntraceableError(f"{fitting[0].text} has the same value by another name")
+    places = {(location.answered.draft, location.fields): location.text for location in fitting}
+    if len(places) > 1:
+        raise UntraceableError(f"{len(places)} places have it: {' and '.join(list(places.values())[:2])}")
 
 
 def value_locations(argument: str, value: Any, call: Call, earlier: Sequence[Answered]) -> list[ValueLocation]:
@@ -242,34 +254,42 @@ def _fit(answered: Answered, keys: Keys, place: Place, argument: str, operation:
     field_keys = [key for key in keys if isinstance(key, str)]
     if not field_keys:
         return Fit.WHOLE_ANSWER
-    name = place[1] or argument.rpartition(".")[2]
+    name, last = place[1] or argument.rpartition(".")[2], field_keys[-1]
     is_bare = ID_WORDS.issuperset(name_words(name))
     # The `id` in `company.id` is that of a company, whatever the operation is about.
     parent = argument.split(".")[-2:-1] if is_bare else []
-    noun = singular_words(parent[0]) if parent else target_noun(operation, place)
-    container = _at_keys(answered.data, keys[:-1])
-    nouns = {singular_noun(answered.operation), noun_of(answered.operation)}
+    wanted = list(wider_nouns(singular_words(parent[0]) if parent else target_noun(operation, place)))
+    # The `id` of an object is that of what holds it: of a customer in `{"customer": {"id": 5}}`.
     is_held = len(field_keys) > 1 and name_key(field_keys[-2]) not in _ENVELOPE_NAMES
-    holder = singular_words(field_keys[-2]) if is_held else ()
-    if isinstance(container, Mapping) and answered.operation.spec is operation.spec:
-        entry = unwrap_entry(container)
-        own = id_path(entry if isinstance(entry, Mapping) else container, name, noun)
-        is_of_kind = bool(noun) and any(wider in nouns or wider == holder for wider in wider_nouns(noun))
-        if own == keys[-1] and is_of_kind:
-            return Fit.OWN_ID
-    last = field_keys[-1]
+    holders = set(filter(None, [singular_words(field_keys[-2])] if is_held else []))
+    nouns = {singular_noun(answered.operation), noun_of(answered.operation)}
+    if _is_own_id(answered, keys, name, operation, wanted) and not (nouns | holders).isdisjoint(wanted):
+        return Fit.OWN_ID
     # Two things that are called `id` are the same only where they are of one kind.
     if name_key(last) == name_key(name) and not is_bare:
         return Fit.SAME_NAME
     if ID_WORDS.issuperset(name_words(last)):
-        # The `id` of an object is that of what holds it: of a customer in `{"customer": {"id": 5}}`.
-        is_related = any(wider == holder or (not holder and wider in nouns) for wider in wider_nouns(noun))
+        is_related = not (holders or nouns).isdisjoint(wanted)
     elif is_id_argument(place) or is_id_argument(("body", last)):
-        is_related = noun_in_name(last) in list(wider_nouns(noun))
+        is_related = noun_in_name(last) in wanted
     else:
         is_related = has_same_words(name, last)
-    if is_related:
-        return Fit.RELATED_NAME
+    return Fit.RELATED_NAME if is_related else _fit_of_value(answered, keys, operation, place)
+
+
+def _is_own_id(
+    answered: Answered, keys: Keys, name: str, operation: Operation, wanted: Sequence[tuple[str, ...]]
+) -> bool:
+    """Return whether a place is the id of the item that it stands in, for one of the nouns that are wanted."""
+    container = node_at(answered.data, keys[:-1])
+    if not wanted or not isinstance(container, Mapping) or answered.operation.spec is not operation.spec:
+        return False
+    entry = unwrap_entry(container)
+    return id_path(entry if isinstance(entry, Mapping) else container, name, wanted[0]) == keys[-1]
+
+
+def _fit_of_value(answered: Answered, keys: Keys, operation: Operation, place: Place) -> Fit:
+    """Return how a place fits whose name says nothing."""
     is_created = answered.operation.effect is not Effect.READ and keys == created_id(answered)
     return Fit.CREATED_ID if is_created and not _has_source(operation, place) else Fit.VALUE_ALONE
 
@@ -277,12 +297,6 @@ def _fit(answered: Answered, keys: Keys, place: Place, argument: str, operation:
 def _has_source(operation: Operation, place: Place) -> bool:
     """Return whether the description has an operation that gives the id for a place."""
     return bool(operation.spec.derive(IdSources).find_sources(operation, place))
-
-
-def _at_keys(data: Any, keys: Iterable[str | int]) -> Any:
-    for key in keys:
-        data = data[key]
-    return data
 
 
 def _is_map_entry(location: ValueLocation, value: Any) -> bool:
@@ -314,7 +328,7 @@ def _chosen(location: ValueLocation, argument: str, call: Call, source: ValueSou
     if any(isinstance(key, int) for key in location.keys[:place]):
         raise UntraceableError("it stands in a list inside of a list")
     list_keys, inner = location.keys[:place], location.keys[place + 1 :]
-    entries = _at_keys(answered.data, list_keys)
+    entries = node_at(answered.data, list_keys)
     choice = ItemChoice(keys=list_keys) if len(entries) == 1 else None
     for text in (source.name, source.words) if source is not None else ():
         named = (
@@ -538,39 +552,52 @@ class ValueNodes:
             self.used.append(self.known_values[value])
             return self.known_values[value]
         source = self._source(argument, value)
-        origin = self._origin(source)
-        if schema.get("format") == "password" or (isinstance(value, str) and MASK in value):
+        if schema.get("format") == "password" or MASK in f"{value}":
             return self._user_input(argument, value, schema, source, is_secret=True)
-        if (chosen := self._chosen_name(value, source)) is not None:
-            return chosen
-        if (change := self._found_in_changes(argument, value)) is not None:
-            return change
+        node = self._chosen_name(value, source) or self._found_in_changes(argument, value)
+        return self._of_origin(argument, value, schema, source) if node is None else node
+
+    def _of_origin(self, argument: str, value: Any, schema: Mapping[str, Any], source: ValueSource | None) -> Any:
+        """Return what stands for a value by where it came from: a constant where nothing else can."""
+        origin = self._origin(source)
         if origin in _USER_ORIGINS:
             is_verb = source is not None and self._is_command(source.words, value)
             return value if is_verb else self._user_input(argument, value, schema, source)
-        # A value that the description has too may have come from an answer all the same.
-        is_item = identifies_item(argument, self.call)
-        is_traced = self.call.account is not None and self.call.account.traced
-        if origin in _ANSWER_ORIGINS or (origin is Origin.DESCRIPTION and is_item and is_traced):
-            try:
-                if (location := self._in_answers(argument, value, source)) is not None:
-                    return location
-                reason = ""
-            except UntraceableError as error:
-                reason = str(error)
-            self._check_complete(argument)
-            held = value_locations(argument, value, self.call, (*self.earlier, *self.others))
-            reason = reason or (f"{held[0].text} has the same value" if held else "no earlier answer has it")
-            # The item of this conversation is hardly that of the next: an input asks, a constant would not.
-            is_item = (is_item and bool(held or origin is Origin.ANSWER)) or any(map(is_id_of_item, held))
-            if origin is Origin.LOOKUP or is_item:
-                is_name = source is not None and str(value).casefold() == source.words.casefold()
-                return self._user_input(argument, value, schema, source, lost_reason="" if is_name else reason)
+        if (node := self._answered_value(argument, value, schema, source, origin)) is not None:
+            return node
         if isinstance(value, str) and reads_as_expression(value):
             return self._user_input(argument, value, schema, source)
         if origin is not Origin.VERB and value not in (None, ""):
             self._warn_of_constant(argument, value)
         return value
+
+    def _answered_value(
+        self, argument: str, value: Any, schema: Mapping[str, Any], source: ValueSource | None, origin: Origin
+    ) -> AnswerValue | InputValue | None:
+        """Return the part of an answer that a value is, an input for an item that is in none; None for a constant."""
+        is_item = identifies_item(argument, self.call)
+        # A value that the description has too may have come from an answer all the same.
+        is_traced = self.call.account is not None and self.call.account.traced
+        if origin not in _ANSWER_ORIGINS and not (origin is Origin.DESCRIPTION and is_item and is_traced):
+            return None
+        reason = ""
+        try:
+            if (location := self._in_answers(argument, value, source)) is not None:
+                return location
+        except UntraceableError as error:
+            reason = str(error)
+        self._check_complete(argument)
+        held = value_locations(argument, value, self.call, (*self.earlier, *self.others))
+        # The item of this conversation is hardly that of the next: an input asks, a constant would not.
+        is_known = is_item and (bool(held) or origin is Origin.ANSWER)
+        if origin is not Origin.LOOKUP and not is_known and not any(map(is_id_of_item, held)):
+            return None
+        if source is not None and str(value).casefold() == source.words.casefold():
+            return self._user_input(argument, value, schema, source)
+        reason = (
+            reason or "".join([f"{place.text} has the same value" for place in held[:1]]) or "no earlier answer has it"
+        )
+        return self._user_input(argument, value, schema, source, lost_reason=reason)
 
     def _warn_of_constant(self, argument: str, value: Any) -> None:
         """Warn that an answer held the same value as a constant, which then may be the answer's."""
@@ -608,7 +635,7 @@ class ValueNodes:
 
     def _found_in_changes(self, argument: str, value: Any) -> AnswerValue | None:
         """Return where a change of this conversation answered with a value, which then is not the user's own."""
-        if not isinstance(value, (str, int)) or isinstance(value, bool):
+        if type(value) not in (str, int):
             return None
         changes = [other for other in self.earlier if other.operation.effect is not Effect.READ]
         try:

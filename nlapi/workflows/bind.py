@@ -5,15 +5,17 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, Final
 
 from nlapi.client.message import File
 from nlapi.json_text import parse_json
 from nlapi.openapi.jsonpath import node_at, node_paths
-from nlapi.openapi.spec import Operation, unescape_step
+from nlapi.openapi.spec import Operation, as_map, unescape_step
 from nlapi.patterns import PatternError, TooLargeError, search_pattern
 from nlapi.resources.paths import Place
 from nlapi.resources.schemas import schema_types
@@ -84,6 +86,11 @@ class StepExchange:
     request_headers: tuple[tuple[str, str], ...] = ()
     arguments: Mapping[Place, Any] = field(default_factory=dict)
     request_body: Any = None
+
+    def header(self, name: str, *, is_request: bool = False) -> str | None:
+        """Return a header of the answer, or of the request; None where it has none of that name."""
+        headers = self.request_headers if is_request else self.headers
+        return next((text for key, text in headers if key.lower() == name.lower()), None)
 
 
 # An input of any type, for a check: as an object it fits a whole payload too.
@@ -246,24 +253,18 @@ class Scope:
         exchange = self.exchange
         if exchange is None:
             raise UnresolvedError(expression.text, "there is no answer yet")
-        match expression.root:
-            case Root.URL:
-                return exchange.url
-            case Root.METHOD:
-                return exchange.method
-            case Root.STATUS_CODE:
-                return exchange.status
+        if expression.root in _OF_EXCHANGE:
+            return _OF_EXCHANGE[expression.root](exchange)
         is_request = expression.root is Root.REQUEST
         if expression.part is ExpressionPart.BODY:
             body = exchange.request_body if is_request else exchange.body
             return self._part(expression.text, body, expression.accessors)
         if expression.part is ExpressionPart.HEADER:
-            headers = exchange.request_headers if is_request else exchange.headers
-            value = next((text for name, text in headers if name.lower() == expression.name.lower()), None)
+            value = exchange.header(expression.name, is_request=is_request)
             if value is None:
                 raise UnresolvedError(expression.text, f"there is no header {expression.name}")
             return value
-        place = expression.part.value if expression.part is not None else "", expression.name
+        place = str(expression.part), expression.name
         if not is_request or place not in exchange.arguments:
             raise UnresolvedError(expression.text, f"the request has no {place[0]} parameter {place[1]}")
         return exchange.arguments[place]
@@ -308,6 +309,13 @@ class Scope:
         return None if value is ABSENT else value
 
 
+_OF_EXCHANGE: Mapping[Root, Callable[[StepExchange], Any]] = {
+    Root.URL: attrgetter("url"),
+    Root.METHOD: attrgetter("method"),
+    Root.STATUS_CODE: attrgetter("status"),
+}
+
+
 def _as_text(expression: str, value: Any) -> str:
     """Return a value as it stands inside a text: a text itself, else its JSON. UnresolvedError where it has none."""
     if value is ABSENT:
@@ -337,6 +345,11 @@ class BindError(Exception):
         self.message = message
         self.hint = hint
 
+    @property
+    def text(self) -> str:
+        """The fault with its hint, in one line."""
+        return f"{self} ({self.hint})" if self.hint else str(self)
+
 
 class LostValueError(BindError):
     """A value that an answer was to give and does not have; `missing` is what a person can give in its place."""
@@ -365,8 +378,8 @@ def bind(
     scope: Scope,
     *,
     id: str,
-    defaults: Mapping[str, Any] | None = None,
-    given: Mapping[str, Any] | None = None,
+    defaults: Mapping[str, Any] = MappingProxyType({}),
+    given: Mapping[str, Any] = MappingProxyType({}),
     partial: bool = False,
 ) -> StepCall:
     """Return the call of a step. BindError where a value has no place in the operation, or an expression no value.
@@ -375,7 +388,7 @@ def bind(
     values that an answer lacks: without one, LostValueError. With `partial`, for a preview, a value that an answer or
     the user is yet to give is left out, and `pending` has it.
     """
-    binding = _Binding(tool=compile_tool(operation), scope=scope, step=step.id, given=given or {}, is_partial=partial)
+    binding = _Binding(tool=compile_tool(operation), scope=scope, step=step.id, given=given, is_partial=partial)
     own = {(parameter.name, parameter.location) for parameter in step.parameters}
     inherited = [entry for entry in scope.workflow.parameters if (entry.name, entry.location) not in own]
     for parameter in (*inherited, *step.parameters):
@@ -383,7 +396,7 @@ def bind(
     if step.body is not None:
         binding.add_body(step.body)
     for name in binding.tool.required:
-        if name not in binding.arguments and defaults and name in defaults:
+        if name not in binding.arguments and name in defaults:
             binding.add(name, defaults[name], "$inputs.")
     return StepCall(
         step=step,
@@ -417,8 +430,9 @@ class _Binding:
     """whether the parameter of an argument is the workflow's, which one of the step replaces"""
 
     def add(self, name: str, value: Any, node: Any) -> None:
-        self.arguments[name] = value
-        self.sources.append(ValueSource(argument=name, value=value, origin=_origin(node)))
+        if value is not ABSENT:
+            self.arguments[name] = value
+            self.sources.append(ValueSource(argument=name, value=value, origin=_origin(node)))
 
     def value(self, node: Any, place: str, name: str) -> Any:
         """Return the value of a node; ABSENT if none exists, or none yet in a preview.
@@ -426,8 +440,7 @@ class _Binding:
         `name` is the argument that it is for, dotted for one inside of it.
         """
         if isinstance(node, Mapping):
-            values = {key: self.value(inner, f"{place}.{key}", f"{name}.{key}") for key, inner in node.items()}
-            return {key: value for key, value in values.items() if value is not ABSENT}
+            return self._members(node, place, lambda key: f"{name}.{key}")
         is_answer = _origin(node) is Origin.ANSWER
         try:
             value = self.scope.value(node)
@@ -438,13 +451,24 @@ class _Binding:
             if self.is_partial and (is_answer or isinstance(error, NotGivenError)):
                 self.pending.append((name, next(expressions_in(node), str(node))))
                 return ABSENT
-            if is_answer and name in self.given:
-                return self.given[name]
-            if not is_answer or self.scope.strict:
+            if not is_answer:
                 raise BindError(place, str(error)) from None
-            schema = dict(self._schema(name))
-            missing = Missing(tool=self.tool, argument=f"{self.step}.{name}", description=str(error), schema=schema)
-            raise LostValueError(place, str(error), missing) from None
+            return self._given_value(name, place, str(error))
+
+    def _members(self, node: Mapping[str, Any], place: str, name: Callable[[str], str]) -> dict[str, Any]:
+        """Return the values of the members of an object; `name` gives the argument that each is for."""
+        values = {key: self.value(inner, f"{place}.{key}", name(str(key))) for key, inner in node.items()}
+        return {key: value for key, value in values.items() if value is not ABSENT}
+
+    def _given_value(self, name: str, place: str, reason: str) -> Any:
+        """Return the value that a person gave in the place of one that an answer lacks, else ask for it."""
+        if name in self.given:
+            return self.given[name]
+        if self.scope.strict:
+            raise BindError(place, reason) from None
+        schema = dict(self._schema(name))
+        missing = Missing(tool=self.tool, argument=f"{self.step}.{name}", description=reason, schema=schema)
+        raise LostValueError(place, reason, missing) from None
 
     def _schema(self, name: str) -> Mapping[str, Any]:
         """Return the schema of an argument, whose name may have dots, or of what is inside of one."""
@@ -469,16 +493,15 @@ class _Binding:
         value = self.value(parameter.value, place, name or parameter.name)
         if name is None:
             # A parameter of the whole workflow need not fit each of its operations.
-            if is_inherited or value is ABSENT or is_implied(operation, parameter, self.notes):
-                return
-            known = ", ".join(entry for location, entry in self.tool.places.values() if location != "body")
-            message = f"{operation.id} has no {parameter.location} parameter {parameter.name}"
-            raise BindError(place, message, f"it has {known or 'none'}")
+            if not (is_inherited or value is ABSENT or is_implied(operation, parameter, self.notes)):
+                known = ", ".join(entry for location, entry in self.tool.places.values() if location != "body")
+                message = f"{operation.id} has no {parameter.location} parameter {parameter.name}"
+                raise BindError(place, message, f"it has {known or 'none'}")
+            return
         if self.levels.get(name) is is_inherited:
             raise BindError(place, f"{name} is given twice", "it takes one value")
         self.levels[name] = is_inherited
-        if value is not ABSENT:
-            self.add(name, value, parameter.value)
+        self.add(name, value, parameter.value)
 
     def _sendable(self, value: Any, schema: Any, path: str) -> Any:
         """Return a value without what only answers have: an item that was read is sent back, or as part of another.
@@ -504,33 +527,38 @@ class _Binding:
     def add_body(self, body: StepBody) -> None:
         """Add the arguments of a payload."""
         names = {wire_name: name for name, (location, wire_name) in self.tool.places.items() if location == "body"}
-        if isinstance(body.payload, Mapping) and "" not in names:
-            payload: Any = {
-                name: value
-                for name, node in body.payload.items()
-                if (value := self.value(node, f"payload.{name}", names.get(str(name), str(name)))) is not ABSENT
-            }
-        else:
-            payload = self.value(body.payload, "payload", names.get("", "body"))
-        if payload is ABSENT:
-            payload = None
-        if body.replacements and not (self.is_partial and self.pending):
-            payload = _replaced(payload, body.replacements, self.scope)
-        if self.tool.operation.body is not None:
-            payload = self._sendable(payload, self.tool.operation.body.schema, "")
+        payload = self._payload(body, names)
         if payload is None:
             return
-        if not names and self.tool.operation.body is None:
-            raise BindError("payload", f"{self.tool.operation.id} takes no body")
-        if "" in names:
-            whole = names[""]
-            is_json = self.tool.input_schema["properties"].get(whole, {}).get("type") in ("object", "array")
-            self.add(whole, _parsed(payload, self.notes) if is_json else payload, body.payload)
-            return
-        payload = _parsed(payload, self.notes)
-        if not isinstance(payload, Mapping):
+        whole = names.get("")
+        schema = self.tool.input_schema["properties"].get(whole, {})
+        if whole is None or schema.get("type") in ("object", "array"):
+            payload = _parsed(payload, self.notes)
+        if whole is not None:
+            self.add(whole, payload, body.payload)
+        elif isinstance(payload, Mapping):
+            self._add_fields(payload, body, names)
+        else:
             raise BindError("payload", f"{self.tool.operation.id} takes an object, and not {json.dumps(payload)[:60]}")
-        nodes = body.payload if isinstance(body.payload, Mapping) else {}
+
+    def _payload(self, body: StepBody, names: Mapping[str, str]) -> Any:
+        """Return the value of a payload with its replacements made, None for no body; `names` are the body's."""
+        if isinstance(body.payload, Mapping) and "" not in names:
+            payload: Any = self._members(body.payload, "payload", lambda key: names.get(key, key))
+        else:
+            payload = self.value(body.payload, "payload", names.get("", "body"))
+            payload = None if payload is ABSENT else payload
+        if body.replacements and not (self.is_partial and self.pending):
+            payload = _replaced(payload, body.replacements, self.scope)
+        described = self.tool.operation.body
+        if described is not None:
+            return self._sendable(payload, described.schema, "")
+        if payload is not None and not names:
+            raise BindError("payload", f"{self.tool.operation.id} takes no body")
+        return payload
+
+    def _add_fields(self, payload: Mapping[str, Any], body: StepBody, names: Mapping[str, str]) -> None:
+        nodes = as_map(body.payload)
         for wire_name, value in payload.items():
             # A field that the body merely allows is an argument of its own name, unless a parameter has that name.
             if wire_name not in names and wire_name in self.tool.places:
@@ -547,18 +575,21 @@ def _origin(node: Any) -> Origin:
 
 def _argument_of(tool: Tool, parameter: StepParameter, notes: list[str], *, strict: bool) -> str | None:
     """Return the argument for a parameter: by name and location, else by the name in the only other location."""
-    by_place: dict[Place, str] = {place: name for name, place in tool.places.items()}
-    if (name := by_place.get((parameter.location, parameter.name))) is not None:
+    by_place = {_plain_place(*place): name for name, place in tool.places.items()}
+    if (name := by_place.get(_plain_place(parameter.location, parameter.name))) is not None:
         return name
-    if parameter.location == "header":
-        folded = {place[1].lower(): name for place, name in by_place.items() if place[0] == "header"}
-        if (name := folded.get(parameter.name.lower())) is not None:
-            return name
-    elsewhere = [place for place in by_place if place[1] == parameter.name and place[0] != "body"]
-    if len(elsewhere) == 1 and not strict:
-        notes.append(f"{parameter.name} is in the {elsewhere[0][0]}, not in the {parameter.location or 'step'}")
-        return by_place[elsewhere[0]]
-    return None
+    elsewhere = [entry for entry, place in tool.places.items() if place[1] == parameter.name and place[0] != "body"]
+    if len(elsewhere) != 1 or strict:
+        return None
+    notes.append(
+        f"{parameter.name} is in the {tool.places[elsewhere[0]][0]}, not in the {parameter.location or 'step'}"
+    )
+    return elsewhere[0]
+
+
+def _plain_place(location: str, name: str) -> Place:
+    """Return a place as it is compared: the names of headers have no case."""
+    return location, name.lower() if location == "header" else name
 
 
 def is_implied(operation: Operation, parameter: StepParameter, notes: list[str]) -> bool:

@@ -54,6 +54,7 @@ _HUMAN_STATES = lexicon.words("workflows/words", "human_states")
 # Kinds of things that are over when people are done, whatever the names of their states.
 _HUMAN_NOUNS = lexicon.words("workflows/words", "human_nouns")
 
+
 # Ends of paths below an item whose work is done.
 RESULT_NOUNS = frozenset("result results output download content file report document data transcript".split())
 
@@ -101,11 +102,9 @@ def operations_by_verb(
 def is_act(text: str, operation: Operation) -> bool:
     """Return whether the end of a path commands a change of the item, and no removal: /campaigns/{id}/pause."""
     words = name_words(text)
-    if len(words) != 1 or singular(words[0]) != words[0] or operation.method not in ("POST", "PUT"):
+    if len(words) != 1 or singular(words[0]) != words[0] or operation.effect is not Effect.WRITE:
         return False
-    intent = VERBS.get(stem(words[0]))
-    is_verb = stem(words[0]) in IMPERATIVES or intent in (Intent.CREATE, Intent.UPDATE)
-    return is_verb and intent not in (Intent.READ, Intent.DELETE) and operation.effect is Effect.WRITE
+    return stem(words[0]) in IMPERATIVES or VERBS.get(stem(words[0])) in (Intent.CREATE, Intent.UPDATE)
 
 
 def spoken_state(state: str) -> str:
@@ -239,10 +238,9 @@ class ChainFinder:
     def chains(self) -> Iterator[Chain]:
         """Yield every chain that a person would ask for, but for those that read back what they made."""
         for resource, creation in self._creatable():
-            if is_named(resource):
-                yield from self._creations(resource, creation)
-                yield from self._publications(resource, creation)
-                yield from self._waits(resource, creation)
+            yield from self._creations(resource, creation)
+            yield from self._publications(resource, creation)
+            yield from self._waits(resource, creation)
         for resource in self.by_resource:
             if is_named(resource):
                 yield from self._findings(resource)
@@ -354,16 +352,16 @@ class ChainFinder:
         ending = f"and {last} in it" if is_one else f"and then {last} with {'it' if len(earlier) == 1 else 'them'}"
         weight = self.weight(*resources) + len(steps)
         if not any(map(self._is_scope, resources)) and self._is_whole(steps):
-            summary = f"Create {_join(earlier)} {ending}"
+            summary = f"Create {join_clauses(earlier)} {ending}"
             yield Chain(kind=ChainKind.CREATE, summary=summary, steps=tuple(steps), weight=weight)
         first = resources[0]
         publication = self._publication_steps(first, steps[0].operation) if is_draft(first) else ()
         if publication:
             objects = [f"the {first.label}", *("it" for _ in publication[1:])]
-            doing = _join([f"{step.verb} {text}" for step, text in zip(publication, objects, strict=True)])
+            doing = join_clauses([f"{step.verb} {text}" for step, text in zip(publication, objects, strict=True)])
             yield Chain(
                 kind=ChainKind.PUBLISH,
-                summary=f"Create {_join([*earlier, last])}, and then {doing}",
+                summary=f"Create {join_clauses([*earlier, last])}, and then {doing}",
                 steps=(*steps, *publication),
                 weight=weight + len(publication),
             )
@@ -446,7 +444,7 @@ class ChainFinder:
         if not steps:
             return
         first = self._creation_step(resource, creation)
-        doing = _join([f"{step.verb} it" for step in steps])
+        doing = join_clauses([f"{step.verb} it" for step in steps])
         separator = ", " if len(steps) > 1 else " and "
         yield Chain(
             kind=ChainKind.PUBLISH,
@@ -462,7 +460,7 @@ class ChainFinder:
         if publications := operations_by_verb(below, PUBLISH_VERBS, Effect.WRITE):
             checks = operations_by_verb(below, CHECK_VERBS, None)[:1]
             acts = [(verb, operation, {}) for verb, operation in (*checks, publications[0])]
-        for operation in self.by_resource[resource].get(OperationKind.ACT, ()) if not acts else ():
+        for operation in self.by_resource[resource].get(OperationKind.ACT, ()):
             acts = acts or self._actions_in_body(operation)
         steps: list[ChainStep] = []
         for verb, operation, constants in acts:
@@ -474,9 +472,6 @@ class ChainFinder:
 
     def _actions_in_body(self, operation: Operation) -> list[tuple[str, Operation, Mapping[Place, str]]]:
         """Return the check and the publication that a field of one operation chooses: `action: VALIDATE | PUBLISH`."""
-        path = segments(operation.route)
-        if not path or not path[-1].parameter or operation.effect is not Effect.WRITE:
-            return []
         for name, schema in self.values.body_properties(operation).items():
             choices = self.values.reader.flat(schema).get("enum") or () if name_key(name) in ACTION_NAMES else ()
             by_verb = {choice.lower(): choice for choice in choices if isinstance(choice, str)}
@@ -500,8 +495,7 @@ class ChainFinder:
         semantics = self.semantics.classify(operation)
         answered = semantics.created_resource
         outputs = self.values.fact_outputs(operation) if verb in (*CHECK_VERBS, *PUBLISH_VERBS) else {}
-        if operation.effect is not Effect.READ or semantics.kind is OperationKind.READ:
-            outputs |= self.values.item_outputs(answered or resource, operation)
+        outputs |= self.values.item_outputs(answered or resource, operation)
         return ChainStep(
             operation=operation,
             noun=resource.label,
@@ -587,7 +581,7 @@ class ChainFinder:
         acts = [entry for entry in self.below_items.get(resource, ()) if is_act(*entry)]
         for text, operation in (*merges, *acts[:2]):
             step = self._item_step(resource, finding.operation, operation, " ".join(name_words(text)))
-            if step is None or operation.effect is not Effect.WRITE or self.values.is_upload(operation):
+            if step is None or self.values.is_upload(operation):
                 continue
             # A search over all repositories finds an issue of another one: its number means something else here.
             scopes = {segment.parameter for segment in segments(operation.route)} - {name for _, name in step.values}
@@ -602,26 +596,13 @@ class ChainFinder:
     def _search_step(self, listing: Operation) -> ChainStep | None:
         """Return the step that lists items by a filter and takes the one with the very name; None where none can."""
         semantics, part = self.semantics.classify(listing), self.values.answers.list_part(listing)
-        if listing.effect is not Effect.READ or part is None or part.is_map or part.entry_keys:
+        if semantics.resource is None or part is None or part.entry_keys:
             return None
-        texts = [
-            parameter.name
-            for parameter in listing.parameters
-            if parameter.location == "query" and "string" in (self.values.reader.types(parameter.schema) or ("string",))
-        ]
-        name = name_filter(texts)
-        id_path = semantics.resource.id_path if semantics.resource is not None else ""
-        keys = self.values.answer_keys(listing, id_path) if id_path else None
-        if semantics.resource is None or name is None or keys is None:
-            return None
-        if any(location != "path" for location, entry in self.values.required_places(listing) if entry != name):
-            return None
-        names = self.values.reader.properties(part.schema)
-        if name in names:
-            choose_by = name if {"name", "title"} & set(name_words(name)) else ""
-        else:
-            choose_by = first_field(names, NAME_FIELDS)
-        if not choose_by:
+        name = name_filter([parameter.name for parameter in listing.parameters if parameter.location == "query"])
+        keys = self.values.answer_keys(listing, semantics.resource.id_path)
+        choose_by = first_field(self.values.reader.properties(part.schema), NAME_FIELDS)
+        others = [place for place in self.values.required_places(listing) if place != ("query", name)]
+        if not name or not keys or not choose_by or any(location != "path" for location, _ in others):
             return None
         return ChainStep(
             operation=listing,
@@ -641,7 +622,7 @@ class ChainFinder:
             path = segments(operation.route)
             text = next((segment.text for segment in reversed(path) if not segment.parameter), "")
             words = set(singular_words(text)) | set(name_words(text))
-            if operation.effect is not Effect.READ or not words & _REPORT_NOUNS or operation.method != "GET":
+            if not words & _REPORT_NOUNS or operation.method != "GET":
                 continue
             starts, ends, choices = (
                 _query_places(operation, words) for words in (_START_WORDS, _END_WORDS, _CHOICE_WORDS)
@@ -666,7 +647,8 @@ def _query_places(operation: Operation, words: Collection[str]) -> list[Place]:
     return [("query", name) for name in names if not set(words).isdisjoint(name_words(name))]
 
 
-def _join(parts: Sequence[str]) -> str:
+def join_clauses(parts: Sequence[str]) -> str:
+    """Return parts as a sentence lists them: a, b and c."""
     return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1]))) if parts else ""
 
 
@@ -685,17 +667,12 @@ class ValueFlow:
         part = list_part or self.answers.item_part(operation)
         if part is None or part.is_map:
             return None
-        keys = (*part.keys, *(("0",) if part.is_list else ()))
-        schema = part.schema
-        inner = self.reader.properties(schema)
-        if len(inner) == 1 and "object" in self.reader.types(next(iter(inner.values()))):
-            keys, schema = (*keys, next(iter(inner))), next(iter(inner.values()))
-        names = (path,) if path in self.reader.properties(schema) else tuple(path.split("."))
+        schema, names = part.schema, path.split(".")
         for name in names:
             if name not in (properties := self.reader.properties(schema)):
                 return None
             schema = properties[name]
-        return (*keys, *names)
+        return (*part.keys, *(("0",) if part.is_list else ()), *names)
 
     def id_keys(self, answering: Operation, operation: Operation, place: Place) -> Keys | None:
         """Return the keys to the id, in the answer of one operation, that a place of another takes."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 from nlapi.english.words import name_key, name_words
@@ -21,9 +22,10 @@ from nlapi.tools.quantities.units import to_wire_units
 from nlapi.tools.tool import Origin
 from nlapi.tools.versions.operation_changes import OperationChange, operation_changes
 from nlapi.tools.versions.schema_compatibility import Impact
-from nlapi.workflows.bind import ANY_INPUT, BindError, Scope, bind
+from nlapi.workflows.bind import ANY_INPUT, BindError, NotGivenError, Scope, StepCall, UnresolvedError, bind
 from nlapi.workflows.engine import MAX_CALLS, MAX_DELAY
 from nlapi.workflows.expressions import (
+    Expression,
     ExpressionError,
     Root,
     describes_status,
@@ -73,21 +75,19 @@ class _WorkflowCheck:
 
     def _dependencies(self, where: str) -> Iterator[Issue]:
         for id in self.workflow.depends_on:
-            yield from (replace(issue, where=f"{where}.dependsOn") for issue in self.linked.called(id).issues)
+            yield from self._no_workflow(id, f"{where}.dependsOn")
         if cycle := self.cycles.get(self.workflow.id):
             yield Issue.error(where, f"it runs in circles: {' -> '.join(cycle)}", "leave one of the steps out")
+
+    def _no_workflow(self, id: str, where: str) -> Iterator[Issue]:
+        """Yield why there is no workflow of an id."""
+        yield from (replace(issue, where=where) for issue in self.linked.called(id).issues)
 
     def _step(self, step: WorkflowStep, index: int, where: str) -> Iterator[Issue]:
         target = self.linked.target(step)
         for issue in target.issues:
-            rule = BEND if issue.level is Level.WARNING else issue.rule
-            yield replace(issue, where=where, rule=rule)
-        for text in step.depends_on:
-            id = text.removeprefix("$steps.")
-            if self.workflow.step(id) is None:
-                yield Issue.error(f"{where}.dependsOn", f"the workflow has no step {id}")
-            elif self._runs_later(id, index):
-                yield Issue.error(f"{where}.dependsOn", f"{id} runs later", "put the steps in their order")
+            yield replace(issue, where=where, rule=BEND if issue.level is Level.WARNING else issue.rule)
+        yield from self._waited_for(step, index, f"{where}.dependsOn")
         for place, node in step.values:
             yield from self._value(node, f"{where}.{place}", None, index)
         if target.operation is not None:
@@ -99,6 +99,13 @@ class _WorkflowCheck:
         for name, node in step.outputs.items():
             yield from self._value(node, f"{where}.outputs.{name}", step, index)
 
+    def _waited_for(self, step: WorkflowStep, index: int, where: str) -> Iterator[Issue]:
+        for id in (text.removeprefix("$steps.") for text in step.depends_on):
+            if self.workflow.step(id) is None:
+                yield Issue.error(where, f"the workflow has no step {id}")
+            elif self._runs_later(id, index):
+                yield Issue.error(where, f"{id} runs later", "put the steps in their order")
+
     def _runs_later(self, id: str, index: int) -> bool:
         """Return whether a step does not run before the one at an index."""
         return any(step.id == id for step in self.workflow.steps[index:])
@@ -107,28 +114,16 @@ class _WorkflowCheck:
         """Yield what is wrong with the arguments of a step, whatever the values of its inputs are."""
         # Each input is there: whether an optional one is given is known when the workflow is run.
         inputs = dict.fromkeys(self.workflow.input_schemas, ANY_INPUT)
-        scope = Scope(workflow=self.workflow, document=self.linked.document, inputs=inputs)
+        scope = _TypeScope(workflow=self.workflow, document=self.linked.document, inputs=inputs)
         try:
-            bound = bind(operation, _without_faults(step, scope), scope, id=step.id, partial=True)
+            bound = bind(operation, step, scope, id=step.id, partial=True)
         except BindError as error:
             yield Issue.error(f"{where}.{error.place}", error.message, error.hint, rule="argument")
             return
         yield from (Issue.warning(where, note, rule=BEND) for note in bound.notes)
+        yield from self._missing(step, bound, where)
+        yield from self._unknown_fields(step, bound, where)
         tool = bound.call.tool
-        given = {*bound.call.arguments, *(name for name, _ in bound.pending)}
-        if step.body is not None and not isinstance(step.body.payload, Mapping):
-            # A payload that is handed on whole may have any field.
-            given |= {name for name, place in tool.places.items() if place[0] == "body"}
-        for name in tool.required:
-            if name not in given:
-                hint = "`nlapi workflow repair` makes it an input"
-                yield Issue.error(where, f"{operation.id} requires {name}, and nothing gives it", hint, rule="required")
-        allows_more = tool.input_schema.get("additionalProperties") is not False
-        for name in bound.call.arguments:
-            if name not in tool.places and not allows_more and ("body", name) in argument_nodes(step):
-                yield Issue.error(
-                    f"{where}.payload.{name}", f"the body of {operation.id} has no field {name}", rule="field"
-                )
         sources = bound.call.account.sources if bound.call.account is not None else ()
         constants = {source.argument for source in sources if source.origin is Origin.WORKFLOW} & tool.places.keys()
         known = {name: value for name, value in bound.call.arguments.items() if name in constants}
@@ -136,12 +131,41 @@ class _WorkflowCheck:
             check_arguments(tool, to_wire_units(tool, known), partial=True)
         except ArgumentError as error:
             yield Issue.error(where, error.message, error.hint, rule="argument")
-        for (location, name), node in argument_nodes(step).items():
-            # A whole answer may stand for one value.
+        yield from self._whole_answers(step, operation, where)
+
+    def _missing(self, step: WorkflowStep, bound: StepCall, where: str) -> Iterator[Issue]:
+        """Yield the required arguments that nothing gives."""
+        tool = bound.call.tool
+        given = {*bound.call.arguments, *(name for name, _ in bound.pending)}
+        if step.body is not None and not isinstance(step.body.payload, Mapping):
+            # A payload that is handed on whole may have any field.
+            given |= {name for name, place in tool.places.items() if place[0] == "body"}
+        for name in tool.required:
+            if name not in given:
+                message = f"{tool.operation.id} requires {name}, and nothing gives it"
+                yield Issue.error(where, message, "`nlapi workflow repair` makes it an input", rule="required")
+
+    def _unknown_fields(self, step: WorkflowStep, bound: StepCall, where: str) -> Iterator[Issue]:
+        """Yield the fields of a payload that the body does not have."""
+        tool = bound.call.tool
+        if tool.input_schema.get("additionalProperties") is not False:
+            return
+        nodes = step.arguments
+        for name in bound.call.arguments:
+            if name not in tool.places and ("body", name) in nodes:
+                message = f"the body of {tool.operation.id} has no field {name}"
+                yield Issue.error(f"{where}.payload.{name}", message, rule="field")
+
+    def _whole_answers(self, step: WorkflowStep, operation: Operation, where: str) -> Iterator[Issue]:
+        """Yield the objects and lists that stand where one value is wanted."""
+        for (location, name), node in step.arguments.items():
             place, value = self.schemas.argument(operation, location, name), self.schemas.of(node, self.workflow)
-            if place is None or value.fault or not place.is_scalar or not value.is_described:
-                continue
-            if set(value.types) & {"string", "number", "integer", "boolean"}:
+            if (
+                place is None
+                or not place.is_scalar
+                or not value.types
+                or not {"object", "array"}.issuperset(value.types)
+            ):
                 continue
             kind = "a list" if "array" in value.types else "an object"
             yield Issue.warning(
@@ -160,28 +184,31 @@ class _WorkflowCheck:
         for text in unknown_expressions(node):
             yield Issue.warning(where, f"{text} is not an expression, and goes out as a text", rule="expression")
         for text in expressions_in(node):
-            try:
-                expression = parse_expression(text)
-            except ExpressionError as error:
-                yield Issue.error(where, str(error), rule="expression")
-                continue
-            if expression is None:
-                continue
-            for bend in expression.bends:
-                yield Issue.warning(where, f"{text}: {bend}", rule=BEND)
-            if expression.root is Root.STEPS:
-                if self._runs_later(expression.owner, index) and where.partition(".outputs.")[0].count(".steps.") == 1:
-                    hint = "put the steps in the order in which they run"
-                    yield Issue.error(where, f"{text}: {expression.owner} runs later", hint)
-                source = self.workflow.step(expression.owner)
-                found = split_name(expression.name, source.outputs) if source is not None else None
-                if found is not None and found[2]:
-                    yield Issue.warning(where, f"{text}: {found[2]}", rule=BEND)
+            yield from self._expression(text, where, step, index)
+
+    def _expression(self, text: str, where: str, step: WorkflowStep | None, index: int) -> Iterator[Issue]:
+        try:
+            expression = parse_expression(text)
+        except ExpressionError as error:
+            yield Issue.error(where, str(error), rule="expression")
+            return
+        if expression is not None:
+            yield from (Issue.warning(where, f"{text}: {bend}", rule=BEND) for bend in self._bends(expression))
+            if expression.root is Root.STEPS and self._runs_later(expression.owner, index):
+                hint = "put the steps in the order in which they run"
+                yield Issue.error(where, f"{text}: {expression.owner} runs later", hint)
             value = self.schemas.of(text, self.workflow, step)
             if value.fault:
                 is_undescribed = "in the description" in value.fault
                 level = Level.WARNING if is_undescribed else Level.ERROR
                 yield Issue(level=level, where=where, message=f"{text}: {value.fault}", rule="output")
+
+    def _bends(self, expression: Expression) -> Iterator[str]:
+        """Yield the deviations of an expression from the standard, those in the name of a step's output too."""
+        yield from expression.bends
+        source = self.workflow.step(expression.owner) if expression.root is Root.STEPS else None
+        found = split_name(expression.name, source.outputs) if source is not None else None
+        yield from filter(None, found[2:] if found is not None else ())
 
     def _criterion(self, criterion: Criterion, where: str, operation: Operation | None) -> Iterator[Issue]:
         if fault := criterion_fault(criterion):
@@ -197,55 +224,38 @@ class _WorkflowCheck:
             known = ", ".join(sorted(response.status.upper() for response in operation.responses))
             yield Issue.warning(where, f"{operation.id} does not describe {status}; it has {known}", rule=BEND)
 
-    def _action(
-        self, action: StepAction, where: str, index: int | None = None, *, is_success: bool = False
-    ) -> Iterator[Issue]:
+    def _action(self, action: StepAction, where: str, index: int = 0, *, is_success: bool = False) -> Iterator[Issue]:
         if action.step_id and self.workflow.step(action.step_id) is None:
             yield Issue.error(where, f"the workflow has no step {action.step_id}")
         if action.workflow_id:
-            yield from (replace(issue, where=where) for issue in self.linked.called(action.workflow_id).issues)
+            yield from self._no_workflow(action.workflow_id, where)
         for criterion in action.criteria:
             yield from self._criterion(criterion, where, None)
-        is_retry = action.kind is StepActionKind.RETRY
-        if is_retry and action.retry_limit > MAX_CALLS:
-            limit = f"{action.retry_limit:,} attempts; a run ends after {MAX_CALLS:,} calls"
-            yield Issue.warning(where, limit, rule="loop")
-        if is_retry and action.retry_after > MAX_DELAY:
-            wait = f"it waits {action.retry_after:g} s; {MAX_DELAY:g} s are the longest that a run waits"
-            yield Issue.warning(where, wait, rule="loop")
+        yield from _limits(action, where)
         is_endless = is_success and action.kind is StepActionKind.GOTO and not action.criteria
-        if is_endless and action.step_id in [step.id for step in self.workflow.steps[: (index or 0) + 1]]:
+        if is_endless and action.step_id in [step.id for step in self.workflow.steps[: index + 1]]:
             hint = "give it criteria that end to hold"
             yield Issue.error(where, f"it goes back to {action.step_id} without end", hint, rule="loop")
 
 
-def _without_faults(step: WorkflowStep, scope: Scope) -> WorkflowStep:
-    """Return a step without its expressions on things that do not exist: these have separate Issues."""
-    parameters = tuple(entry for entry in step.parameters if not _is_faulty(entry.value, scope))
-    body = step.body
-    if body is not None and isinstance(body.payload, Mapping):
-        body = replace(body, payload={name: node for name, node in body.payload.items() if not _is_faulty(node, scope)})
-    return replace(step, parameters=parameters, body=body)
+def _limits(action: StepAction, where: str) -> Iterator[Issue]:
+    """Yield where a retry is more than a run does."""
+    if action.retry_limit > MAX_CALLS:
+        limit = f"{action.retry_limit:,} attempts; a run ends after {MAX_CALLS:,} calls"
+        yield Issue.warning(where, limit, rule="loop")
+    if action.retry_after > MAX_DELAY:
+        wait = f"it waits {action.retry_after:g} s; {MAX_DELAY:g} s are the longest that a run waits"
+        yield Issue.warning(where, wait, rule="loop")
 
 
-def _is_faulty(node: Any, scope: Scope) -> bool:
-    for text in expressions_in(node):
+class _TypeScope(Scope):
+    """The scope of a check, in which no value is known; a value that there cannot be has an Issue of its own."""
+
+    def value(self, node: Any) -> Any:
         try:
-            expression = parse_expression(text)
-        except ExpressionError:
-            return True
-        is_input = expression is not None and expression.root is Root.INPUTS
-        if expression is not None and is_input and split_name(expression.name, scope.workflow.input_schemas) is None:
-            return True
-    return False
-
-
-def argument_nodes(step: WorkflowStep) -> dict[Place, Any]:
-    """Return the arguments that a step writes, by their places."""
-    payload = step.body.payload if step.body is not None else None
-    fields = payload if isinstance(payload, Mapping) else {}
-    parameters = {(entry.location, entry.name): entry.value for entry in step.parameters}
-    return parameters | {("body", str(name)): node for name, node in fields.items()}
+            return super().value(node)
+        except UnresolvedError as error:
+            raise NotGivenError(error.expression, error.reason) from None
 
 
 def _cycles(linked: LinkedDocument) -> dict[str, tuple[str, ...]]:
@@ -294,7 +304,7 @@ def compare(before: LinkedDocument, after: LinkedDocument) -> tuple[Issue, ...]:
     """
     old, new = ValueSchemas(linked=before), ValueSchemas(linked=after)
     comparison = _DocumentComparison(before=before, after=after, old=old, new=new)
-    issues = [issue for workflow in after.document.workflows for issue in comparison.workflow_issues(workflow)]
+    issues = list(chain.from_iterable(map(comparison.workflow_issues, after.document.workflows)))
     old_findings = {(issue.where, issue.message) for issue in check(before)}
     reported = {issue.where for issue in issues}
     for issue in check(after):
@@ -339,7 +349,7 @@ class _DocumentComparison:
         if new.effect is not old.effect and gravest((old.effect, new.effect)) is new.effect:
             hint = "read its new description before you run the workflow"
             yield Issue.error(where, f"{new.id} is a {new.effect} now, where it was a {old.effect}", hint, RULE)
-        nodes = argument_nodes(step)
+        nodes = step.arguments
         places = compile_tool(old).places
         for change in operation_changes(old, new):
             if change.is_address:
@@ -347,6 +357,9 @@ class _DocumentComparison:
             elif change.argument in places and (place := places[change.argument]) in nodes:
                 yield from _argument_issues(change, nodes[place], place, new, where)
         yield from _status_issues(step, old, new, where)
+        yield from self._output_issues(step, workflow, where)
+
+    def _output_issues(self, step: WorkflowStep, workflow: ArazzoWorkflow, where: str) -> Iterator[Issue]:
         for name, node in step.outputs.items():
             types, other = self.new.of(node, workflow, step).types, self.old.of(node, workflow, step).types
             if types and other and set(types).isdisjoint(other):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from nlapi.client.safe_text import shorten
 from nlapi.english.words import split_words
 from nlapi.errors import Issue, Level
 from nlapi.openapi.spec import Effect, Operation, Schema, Spec, escape_step
@@ -420,8 +421,7 @@ def input_schema(
 
 def sentence(text: str) -> str:
     """Return the first sentence of a text of the description, in one line."""
-    line = " ".join(first_sentence(plain_text(text).strip()).split())
-    return line if len(line) <= MAX_TEXT else f"{line[: MAX_TEXT - 1]}…"
+    return shorten(" ".join(first_sentence(plain_text(text).strip()).split()), MAX_TEXT)
 
 
 def _json_path(keys: Keys) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from nlapi.client.masking import NO_SECRETS, SecretMask
 from nlapi.client.message import File, parse_retry_after
 from nlapi.errors import UsageError
+from nlapi.openapi.jsonpath import node_at
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.resources.error_reasons import error_reason
 from nlapi.tools.repetition.ledger import REFUSAL_STATUSES
@@ -122,23 +123,25 @@ class WorkflowRun:
         """Return the calls to send now, side by side; () when the run has ended, or waits for `missing`."""
         while self.state is RunState.RUNNING and not self.pending and self.missing is None:
             frame = self.frames[-1]
-            step = frame.current
             if self._is_completed(frame):
                 self.frames.pop()
-                continue
-            if step is None:
+            elif frame.current is None:
                 self._pop()
-                continue
-            target = frame.linked.target(step)
-            if self.strict and target.issues:
-                self._fail_step(frame, step, target.issues[0].message)
-            elif target.workflow is not None and target.document is not None:
-                self._enter(frame, step, target.document, target.workflow)
-            elif target.operation is None:
-                self._fail_step(frame, step, str(target.issues[0]) if target.issues else "it calls nothing")
             else:
-                self._bind_group(frame, step, target.operation)
+                self._begin(frame, frame.current)
         return tuple(self.pending) if self.state is RunState.RUNNING else ()
+
+    def _begin(self, frame: Frame, step: WorkflowStep) -> None:
+        """Bind the call of a step, or start the workflow that it calls."""
+        target = frame.linked.target(step)
+        if self.strict and target.issues:
+            self._fail_step(frame, step, target.issues[0].message)
+        elif target.workflow is not None and target.document is not None:
+            self._enter(frame, step, target.document, target.workflow)
+        elif target.operation is None:
+            self._fail_step(frame, step, target.fault)
+        else:
+            self._bind_group(frame, step, target.operation)
 
     def finish(
         self, call: Call, exchange: StepExchange | None, failure: str = "", *, is_unanswered: bool = False
@@ -277,7 +280,7 @@ class WorkflowRun:
             self.missing = replace(error.missing, argument=f"{frame.path}{error.missing.argument}")
             return None
         except BindError as error:
-            self._fail_step(frame, step, f"{error}{f' ({error.hint})' if error.hint else ''}")
+            self._fail_step(frame, step, error.text)
             return None
 
     def _bound(self, operation: Operation, step: WorkflowStep, frame: Frame) -> StepCall:
@@ -295,20 +298,18 @@ class WorkflowRun:
         """Return the first criterion of a step that does not hold, with what was seen instead, and the notes."""
         scope, exchange = frame.scope, frame.scope.exchange
         notes: list[str] = []
+        if not step.criteria and exchange is not None and not 200 <= exchange.status < 300:
+            return f"the answer was {exchange.status}", ()
         for criterion in step.criteria:
             try:
                 if scope.holds(criterion):
                     continue
             except UnresolvedError as error:
                 return f"the criterion {criterion.condition!r} cannot be decided: {error}", tuple(notes)
-            status = exchange.status if exchange is not None and not self.strict else 0
-            if operation is not None and is_undescribed_success(criterion, operation, status):
-                notes.append(f"{criterion.condition!r} names a status that the operation does not describe")
-                continue
-            seen = f"; the answer was {_answer_text(exchange)}" if exchange is not None else ""
-            return f"the criterion {criterion.condition!r} does not hold{seen}", tuple(notes)
-        if not step.criteria and exchange is not None and not 200 <= exchange.status < 300:
-            return f"the answer was {exchange.status}", tuple(notes)
+            status = exchange.status if exchange is not None else 0
+            if self.strict or not is_undescribed_success(criterion, operation, status):
+                return f"the criterion {criterion.condition!r} does not hold{_answer_text(exchange)}", tuple(notes)
+            notes.append(f"{criterion.condition!r} names a status that the operation does not describe")
         return "", tuple(notes)
 
     def _report(self, frame: Frame, step: WorkflowStep, call_id: str, failure: str, notes: Sequence[str]) -> StepReport:
@@ -359,9 +360,8 @@ class WorkflowRun:
                     return
                 frame.attempts[step.id] += 1
                 # What an answer asks to wait overrules the document (Arazzo 1.1, Failure Action).
-                headers = frame.scope.exchange.headers if frame.scope.exchange is not None else ()
-                asked = next((text for name, text in headers if name.lower() == "retry-after"), "")
-                self.delay = max(action.retry_after, parse_retry_after(asked) or 0.0)
+                asked = frame.scope.exchange.header("retry-after") if frame.scope.exchange is not None else None
+                self.delay = max(action.retry_after, parse_retry_after(asked or "") or 0.0)
                 return
             if action.kind is StepActionKind.END:
                 break
@@ -451,10 +451,12 @@ def _dependencies(step: WorkflowStep, workflow: ArazzoWorkflow) -> frozenset[str
     return frozenset(owners | {id.removeprefix("$steps.") for id in step.depends_on})
 
 
-def _answer_text(exchange: StepExchange) -> str:
-    """Return the status of an answer, with the reason that an error gives."""
+def _answer_text(exchange: StepExchange | None) -> str:
+    """Return the clause on the status of an answer, with the reason that an error gives; "" without an answer."""
+    if exchange is None:
+        return ""
     reason = error_reason(exchange.body) if exchange.status >= 400 else ""
-    return f"{exchange.status}: {reason}" if reason else str(exchange.status)
+    return f"; the answer was {exchange.status}{f': {reason}' if reason else ''}"
 
 
 # Bytes of a state that a transcript keeps with each plan: a run with larger outputs cannot be resumed.
@@ -533,18 +535,7 @@ def restore(state: Mapping[str, Any], linked: LinkedDocument, inputs: Mapping[st
             f"{linked.document.location or 'the document'} has changed since the run was stopped",
             hint="run the workflow again, with --until or from its start",
         )
-    state = copy.deepcopy(dict(state))
-    for place, name in state["unstored"]:
-        if name not in inputs:
-            # The value is part of a text, or was an answer's: no input is the same.
-            raise UsageError(
-                "a value of the run has a secret in it, which no transcript has",
-                hint="run the workflow again from its start",
-            )
-        holder: Any = state
-        for key in place[:-1]:
-            holder = holder[key]
-        holder[place[-1]] = inputs[name]
+    state = _with_unstored(state, inputs)
     run = WorkflowRun(
         linked=linked,
         workflow=linked.document.workflow(state["workflow"]),
@@ -587,6 +578,20 @@ def _without_unstored(
     if isinstance(node, (list, tuple)):
         return [_without_unstored(item, unstored, (*place, index), found) for index, item in enumerate(node)]
     return node
+
+
+def _with_unstored(state: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a state with the inputs that no transcript has in their places. UsageError where one is none of them."""
+    filled: dict[str, Any] = copy.deepcopy(dict(state))
+    for place, name in filled["unstored"]:
+        if name not in inputs:
+            # The value is part of a text, or was an answer's: no input is the same.
+            raise UsageError(
+                "a value of the run has a secret in it, which no transcript has",
+                hint="run the workflow again from its start",
+            )
+        node_at(filled, place[:-1])[place[-1]] = inputs[name]
+    return filled
 
 
 def _encode_frame(frame: Frame, places: Mapping[LinkedDocument, tuple[str, ...]]) -> dict[str, Any]:

@@ -180,16 +180,20 @@ def parse_accessors(text: str) -> tuple[Accessors | None, str]:
     accessors: list[str | int] = []
     position = 0
     while (found := _ACCESSOR.match(text, position)) is not None:
-        index = found["index"]
-        accessors.append(found["key"] or found["text"] or "" if index is None else EACH if index == "*" else int(index))
+        accessors.append(_accessor(found))
         position = found.end()
     # `.data[0]#/id` mixes both forms.
-    rest, _ = parse_accessors(text[position:]) if accessors and text[position:][:1] in ("", "#") else (None, "")
-    return (
-        (None, "")
-        if rest is None
-        else ((*accessors, *rest), "`.name` and `[0]` stand where the standard has `#/name/0`")
-    )
+    if not accessors or text[position:][:1] not in ("", "#"):
+        return None, ""
+    rest, _ = parse_accessors(text[position:])
+    return (*accessors, *(rest or ())), "`.name` and `[0]` stand where the standard has `#/name/0`"
+
+
+def _accessor(found: re.Match[str]) -> str | int:
+    """Return the accessor that `.name`, `['name']`, `[0]` or `[*]` is."""
+    if found["index"] is None:
+        return found["key"] or found["text"] or ""
+    return EACH if found["index"] == "*" else int(found["index"])
 
 
 def split_name(name: str, declared: Iterable[str]) -> tuple[str, Accessors, str] | None:
@@ -224,21 +228,24 @@ def select(value: Any, accessors: Accessors) -> Any:
         place = f"#/{'/'.join(str(entry) for entry in accessors[: position + 1])}"
         if isinstance(value, Mapping):
             if str(step) not in value:
-                names = ", ".join(str(name) for name in list(value)[:8])
+                names = ", ".join(map(str, list(value)[:8]))
                 raise MissingPartError(f"there is no {place}; it has {names or 'nothing'}")
             value = value[str(step)]
         elif isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
             if step == EACH:
                 return [select(item, accessors[position + 1 :]) for item in value]
-            index = int(step) if isinstance(step, int) or _INDEX.fullmatch(step) else None
-            if index is None:
-                raise MissingPartError(f"there is no {place}: it is a list of {len(value)}")
-            if index >= len(value):
-                raise MissingPartError(f"there is no {place}: the list has {len(value)} items")
-            value = value[index]
+            value = _item(value, step, place)
         else:
             raise MissingPartError(f"there is no {place}: it is {_kind(value)}")
     return value
+
+
+def _item(items: Sequence[Any], step: str | int, place: str) -> Any:
+    if not _INDEX.fullmatch(str(step)):
+        raise MissingPartError(f"there is no {place}: it is a list of {len(items)}")
+    if int(step) >= len(items):
+        raise MissingPartError(f"there is no {place}: the list has {len(items)} items")
+    return items[int(step)]
 
 
 def pointer(accessors: Accessors) -> str:
@@ -290,17 +297,6 @@ def _kind(value: object) -> str:
     return "null" if value is None else f"the {'text' if isinstance(value, str) else 'value'} {str(value)[:40]!r}"
 
 
-class Operator(StrEnum):
-    """A comparison."""
-
-    EQUAL = "=="
-    UNEQUAL = "!="
-    LESS_OR_EQUAL = "<="
-    GREATER_OR_EQUAL = ">="
-    LESS = "<"
-    GREATER = ">"
-
-
 @dataclass(frozen=True, slots=True)
 class Literal:
     """A value that stands in the condition."""
@@ -313,7 +309,7 @@ class Comparison:
     """Two operands and the operator between them."""
 
     left: Literal | Expression
-    operator: Operator
+    operator: str
     right: Literal | Expression
 
 
@@ -353,6 +349,14 @@ _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _STATUS = re.compile(r"\s*\(*\s*\$statusCode\s*==\s*(\d{1,9})\s*\)*\s*")
 
 _WORDS = {"true": True, "false": False, "null": None}
+
+# How the text of a token that stands for itself is read.
+_LITERALS: Mapping[str, Callable[[str], Any]] = {
+    "single": lambda text: text[1:-1].replace("''", "'"),
+    "double": lambda text: text[1:-1],
+    "number": lambda text: int(text) if text.lstrip("-").isdecimal() else float(text),
+    "word": lambda text: _WORDS.get(text, text),
+}
 
 
 class ConditionError(ValueError):
@@ -430,32 +434,25 @@ class _Parser:
                 raise ConditionError(f"{self.text!r}: a parenthesis is not closed")
             return condition
         left = self._operand()
-        sign = self._take(*Operator)
-        return Comparison(left, Operator(sign), self._operand()) if sign else left
+        sign = self._take("==", "!=", *_ORDERS)
+        return Comparison(left, sign, self._operand()) if sign else left
 
     def _operand(self) -> Literal | Expression:
         if self.position >= len(self.tokens):
             raise ConditionError(f"{self.text!r} ends where a value is expected")
         kind, text = self.tokens[self.position]
         self.position += 1
-        match kind:
-            case "single":
-                return Literal(text[1:-1].replace("''", "'"))
-            case "double":
-                return Literal(text[1:-1])
-            case "number":
-                return Literal(float(text) if any(sign in text for sign in ".eE") else int(text))
-            case "word":
-                return Literal(_WORDS[text]) if text in _WORDS else Literal(text)
-            case "expression":
-                try:
-                    expression = parse_expression(text)
-                except ExpressionError as error:
-                    raise ConditionError(str(error)) from None
-                if expression is None:
-                    raise ConditionError(f"{self.text!r}: {text} is not an expression")
-                return expression
-        raise ConditionError(f"{self.text!r}: {text!r} stands where a value is expected")
+        if kind in _LITERALS:
+            return Literal(_LITERALS[kind](text))
+        if kind != "expression":
+            raise ConditionError(f"{self.text!r}: {text!r} stands where a value is expected")
+        try:
+            expression = parse_expression(text)
+        except ExpressionError as error:
+            raise ConditionError(str(error)) from None
+        if expression is None:
+            raise ConditionError(f"{self.text!r}: {text} is not an expression")
+        return expression
 
 
 def operands(condition: Condition) -> tuple[Expression, ...]:
@@ -491,15 +488,15 @@ def _value(operand: Literal | Expression, evaluate: Callable[[Expression], Any])
     return operand.value if isinstance(operand, Literal) else evaluate(operand)
 
 
-_ORDERS: Mapping[Operator, Callable[[Any, Any], bool]] = {
-    Operator.LESS: operator.lt,
-    Operator.LESS_OR_EQUAL: operator.le,
-    Operator.GREATER: operator.gt,
-    Operator.GREATER_OR_EQUAL: operator.ge,
+_ORDERS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
 }
 
 
-def _compare(left: Any, comparison: Operator, right: Any) -> bool:
+def _compare(left: Any, comparison: str, right: Any) -> bool:
     """Compare two values: texts without case (Arazzo 1.0.1, Criterion Object), numbers in texts beside numbers."""
     are_texts = isinstance(left, str) and isinstance(right, str)
     left, right = (
@@ -509,7 +506,7 @@ def _compare(left: Any, comparison: Operator, right: Any) -> bool:
         return (are_texts or (_is_number(left) and _is_number(right))) and _ORDERS[comparison](left, right)
     # 1 == true in Python, and not in JSON.
     is_equal = isinstance(left, bool) is isinstance(right, bool) and left == right
-    return bool(is_equal is (comparison is Operator.EQUAL))
+    return bool(is_equal is (comparison == "=="))
 
 
 def _is_number(value: Any) -> bool:
@@ -540,11 +537,11 @@ def describes_status(operation: Operation, status: int, *, by_default: bool = Tr
     return by_default and (not described or "DEFAULT" in described)
 
 
-def is_undescribed_success(criterion: Criterion, operation: Operation, status: int) -> bool:
+def is_undescribed_success(criterion: Criterion, operation: Operation | None, status: int) -> bool:
     """Return whether a criterion requires a status of success that is not described, where another one came.
 
     430 of 2,880 criteria of real documents require 200 of an operation that answers 201, 202 or 204.
     """
     required = required_status(criterion) or 0
     are_successes = 200 <= status < 300 and 200 <= required < 300
-    return are_successes and not describes_status(operation, required, by_default=False)
+    return operation is not None and are_successes and not describes_status(operation, required, by_default=False)

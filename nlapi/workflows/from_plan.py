@@ -34,7 +34,7 @@ from nlapi.resources.identity import id_path, name_path
 from nlapi.resources.nouns import singular_noun
 from nlapi.tools.plan import Conversation, FollowingCall, Outcome, Plan, Round, Step
 from nlapi.tools.repetition.ledger import key_argument
-from nlapi.tools.tool import Call, Missing
+from nlapi.tools.tool import Call, Missing, Tool
 from nlapi.workflows.answer_values import (
     Answered,
     InputRegister,
@@ -76,19 +76,25 @@ def rehearse(built: BuiltDocument, calls: Sequence[Answered]) -> str:
         for item in bound:
             if not remaining:
                 return f"{item.call.id} would be called once more"
-            answered = remaining.pop(0)
-            before = answered.step.call
-            if item.call.operation_id != before.operation_id:
-                return f"{item.call.operation_id} would be called in place of {before.operation_id}"
-            if name := _different_argument(item.call.arguments, answered):
-                return f"{before.operation_id} would be called with another {name}"
-            assert answered.step.result is not None
-            report = run.finish(item.call, exchange_of(item.call, answered.step.request, answered.step.result))
-            if report.failure or report.lost:
-                return f"{before.operation_id}: {report.failure or next(iter(report.lost.values()))}"
+            if fault := _repetition_fault(run, item.call, remaining.pop(0)):
+                return fault
     if run.state is not RunState.DONE:
         return run.failure or "an answer lacks a value that a step needs"
     return f"{remaining[0].operation.id} would not be called" if remaining else ""
+
+
+def _repetition_fault(run: WorkflowRun, call: Call, answered: Answered) -> str:
+    """Give a run the answer that a call had; return why the next call is another one, or goes on otherwise."""
+    before = answered.step.call
+    if call.operation_id != before.operation_id:
+        return f"{call.operation_id} would be called in place of {before.operation_id}"
+    if name := _different_argument(call.arguments, answered):
+        return f"{before.operation_id} would be called with another {name}"
+    assert answered.step.result is not None
+    report = run.finish(call, exchange_of(call, answered.step.request, answered.step.result))
+    if reason := next(filter(None, (report.failure, *report.lost.values())), ""):
+        return f"{before.operation_id}: {reason}"
+    return ""
 
 
 def _different_argument(arguments: Mapping[str, Any], answered: Answered) -> str:
@@ -110,12 +116,11 @@ def _different_argument(arguments: Mapping[str, Any], answered: Answered) -> str
 def _is_same(first: Any, second: Any) -> bool:
     """Return whether two values are one on the wire; a description may have an id as a text and as a number."""
     if isinstance(first, Mapping) and isinstance(second, Mapping):
-        return first.keys() == second.keys() and all(_is_same(first[name], second[name]) for name in first)
+        return first.keys() == second.keys() and all(map(_is_same, first.values(), map(second.get, first)))
     if isinstance(first, list) and isinstance(second, list):
         return len(first) == len(second) and all(map(_is_same, first, second))
-    return bool(first == second) or (
-        isinstance(first, (str, int, float)) and isinstance(second, (str, int, float)) and str(first) == str(second)
-    )
+    are_plain = all(isinstance(value, (str, int, float)) for value in (first, second))
+    return bool(first == second) or (are_plain and str(first) == str(second))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,9 +151,6 @@ class _Recorder:
 
     def save(self, id: str, locations: Mapping[Spec, str]) -> SavedConversation:
         self.answered = list(self._answered_calls())
-        for number, answered in enumerate(self.answered):
-            earlier = self.answered[:number]
-            answered.page_of = next((other for other in earlier if is_further_page(answered, other)), None)
         kept = self._resolve_all() if self.answered else []
         if not kept:
             raise UsageError(
@@ -180,8 +182,11 @@ class _Recorder:
                         continue
                     before = replace(turn, rounds=turn.rounds[:index])
                     so_far = replace(self.conversation, turns=(*turns[:number], before))
-                    self.by_step[id(step)] = answered_call(step, so_far, round.steps[:position], number)
-                    yield self.by_step[id(step)]
+                    answered = answered_call(step, so_far, round.steps[:position], number)
+                    pages = (other for other in self.by_step.values() if is_further_page(answered, other))
+                    answered.page_of = next(pages, None)
+                    self.by_step[id(step)] = answered
+                    yield answered
 
     def _leave_out(self, step: Step, reason: str) -> None:
         if step.call.effect is not Effect.READ:
@@ -505,9 +510,46 @@ _REFERENCE = re.compile(r"\$steps\.(?P<step>[\w-]+)\.outputs(?P<path>[.#\[].+)")
 _MAX_ERRORS = 5
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanStep:
+    """A step of a model's plan, as it is written; `each` is None but for one that is repeated for entries of a list."""
+
+    id: str
+    tool: Tool
+    arguments: Mapping[str, Any]
+    each: Any = None
+
+
+def plan_steps(plan: Mapping[str, Any], tools: OperationTools) -> list[PlanStep]:
+    """Return the steps of a model's plan. UsageError with what is wrong in it."""
+    nodes = plan.get("steps")
+    if not isinstance(nodes, list) or not nodes:
+        raise UsageError(f"{PLAN_TOOL} needs steps", hint='[{"id": "a", "operation": "...", "arguments": {}}]')
+    return [
+        _plan_step(node if isinstance(node, Mapping) else {}, number, tools) for number, node in enumerate(nodes, 1)
+    ]
+
+
+def _plan_step(node: Mapping[str, Any], number: int, tools: OperationTools) -> PlanStep:
+    id, name, arguments = str(node.get("id") or f"step{number}"), node.get("operation"), node.get("arguments") or {}
+    if not isinstance(name, str):
+        raise UsageError(f"the step {id[:40]} needs an operation")
+    if not isinstance(arguments, Mapping):
+        raise UsageError(f"the arguments of {id[:40]} are not an object")
+    tool = tools.resolve(name)
+    if tools.is_workflow(tool):
+        raise UsageError(f"{name} is a workflow, and no step of a plan", hint="call it in an answer by itself")
+    return PlanStep(id=id, tool=tool, arguments=arguments, each=node.get("each") or None)
+
+
 def write_chain(arguments: Mapping[str, Any], tools: OperationTools, conversation: Conversation) -> ModelChain:
     """Return the chain of a model's plan. UsageError with what is wrong in it: nothing of it is sent then."""
-    steps = list(_drafts(arguments.get("steps"), tools))
+    return chain_of(plan_steps(arguments, tools), conversation)
+
+
+def chain_of(plan: Sequence[PlanStep], conversation: Conversation) -> ModelChain:
+    """Return the chain of the steps of a plan. UsageError with what is wrong in them."""
+    steps = _drafts(plan)
     for draft in steps:
         # Consent is to the steps of this plan alone, so no call of another has their ids.
         draft.id = f"{draft.id}-{uuid.uuid4().hex[:8]}"
@@ -533,7 +575,7 @@ def workflow_of_model_plan(
     drafts = (
         [StepDraft(tool=call.tool, arguments=dict(call.arguments)) for call in plan.calls]
         if written is None
-        else list(_drafts(written.get("steps"), OperationTools(specs)))
+        else _drafts(plan_steps(written, OperationTools(specs)))
     )
     return workflow_of_drafts(conversation, drafts, locations=locations)
 
@@ -542,32 +584,19 @@ def _without_nonce(text: str) -> str:
     return re.sub(r"-[0-9a-f]{8}\b", "", text)
 
 
-def _drafts(nodes: object, tools: OperationTools) -> Iterator[StepDraft]:
-    if not isinstance(nodes, list) or not nodes:
-        raise UsageError(f"{PLAN_TOOL} needs steps", hint='[{"id": "a", "operation": "...", "arguments": {}}]')
-    if len(nodes) > MAX_STEPS:
-        raise UsageError(f"{len(nodes)} steps; {MAX_STEPS} are the most of one plan")
+def _drafts(plan: Sequence[PlanStep]) -> list[StepDraft]:
+    if len(plan) > MAX_STEPS:
+        raise UsageError(f"{len(plan)} steps; {MAX_STEPS} are the most of one plan")
     drafts: dict[str, StepDraft] = {}
-    for number, node in enumerate(nodes, 1):
-        node = node if isinstance(node, Mapping) else {}
-        id, name = str(node.get("id") or f"step{number}"), node.get("operation")
-        if not re.fullmatch(r"\w{1,40}", id, re.A) or id in drafts:
+    for number, step in enumerate(plan, 1):
+        if not re.fullmatch(r"\w{1,40}", step.id, re.A) or step.id in drafts:
             raise UsageError(f"the step {number} needs its own id", hint="letters, digits and _")
-        if not isinstance(name, str):
-            raise UsageError(f"the step {id} needs an operation")
-        arguments = node.get("arguments") or {}
-        if not isinstance(arguments, Mapping):
-            raise UsageError(f"the arguments of {id} are not an object")
-        if node.get("each"):
-            message = f"the step {id} is repeated for each entry of a list, which no workflow can do"
+        if step.each is not None:
+            message = f"the step {step.id} is repeated for each entry of a list, which no workflow can do"
             raise UsageError(message, hint="ask without --plan: nothing is sent before you agree")
-        tool = tools.resolve(name)
-        if tools.is_workflow(tool):
-            raise UsageError(f"{name} is a workflow, and no step of a plan", hint="call it in an answer by itself")
-        draft = StepDraft(tool=tool, id=id)
-        draft.arguments = {str(key): _node(value, id, str(key), drafts) for key, value in arguments.items()}
-        drafts[id] = draft
-    yield from drafts.values()
+        arguments = {str(key): _node(value, step.id, str(key), drafts) for key, value in step.arguments.items()}
+        drafts[step.id] = StepDraft(tool=step.tool, id=step.id, arguments=arguments)
+    return list(drafts.values())
 
 
 def _node(value: Any, id: str, place: str, drafts: Mapping[str, StepDraft]) -> Any:
@@ -576,8 +605,11 @@ def _node(value: Any, id: str, place: str, drafts: Mapping[str, StepDraft]) -> A
         return {str(key): _node(item, id, f"{place}.{key}", drafts) for key, item in value.items()}
     if isinstance(value, list):
         return [_node(item, id, place, drafts) for item in value]
-    if not isinstance(value, str) or not reads_as_expression(value):
-        return value
+    return _reference(value, id, place, drafts) if isinstance(value, str) and reads_as_expression(value) else value
+
+
+def _reference(value: str, id: str, place: str, drafts: Mapping[str, StepDraft]) -> AnswerValue:
+    """Return the part of an earlier answer that a text refers to. UsageError where it refers to none."""
     found = _REFERENCE.fullmatch(value)
     if found is None:
         raise UsageError(
@@ -612,11 +644,7 @@ class ModelChain:
     def next_plan(self, conversation: Conversation) -> Plan | None:
         """Return the next calls with those that follow them, the answer at the end, or None after a failure."""
         run = self.planner.run
-        for round in conversation.current.rounds[self.planner.taken :]:
-            for step in round.steps:
-                self.steps.append(step)
-                self.planner.take(step)
-        self.planner.taken = len(conversation.current.rounds)
+        self.steps += self.planner.take_rounds(conversation)
         bound = run.next_calls()
         # Also where an answer lacks a value: the model asks for it, or finds it elsewhere.
         if run.state is RunState.FAILED or run.missing is not None:
@@ -632,16 +660,17 @@ class ModelChain:
         """Yield the calls after the next ones, as far as they are known."""
         run = self.planner.run
         begun = {report.path for report in run.reports} | {item.call.id for item in run.pending}
-        entries = outline(run.linked, run.workflow, {}).entries
-        made = {entry.path for entry in entries if entry.effect is not Effect.READ}
-        for entry in entries:
-            if entry.path not in begun and entry.bound is not None:
-                sources = [(name, source_text(text)) for name, text in entry.bound.pending]
-                yield FollowingCall(
-                    call=replace(entry.bound.call, account=None),
-                    pending=tuple((name, _without_nonce(source)) for name, source in sources),
-                    uses_reads=not {source.rpartition(" of ")[2] for _, source in sources} <= made,
-                )
+        tree = outline(run.linked, run.workflow, {})
+        made = {entry.path for entry in tree.changes}
+        for entry in tree.entries:
+            if (bound := entry.bound) is None or entry.path in begun:
+                continue
+            sources = {name: source_text(text) for name, text in bound.pending}
+            yield FollowingCall(
+                call=replace(bound.call, account=None),
+                pending=tuple((name, _without_nonce(source)) for name, source in sources.items()),
+                uses_reads=not made.issuperset(source.rpartition(" of ")[2] for source in sources.values()),
+            )
 
     def _answer(self, question: str) -> Plan:
         """Return the end of the turn: the outcome of each change, and the results of the last reads."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from nlapi.agent.operations.tools import PLAN_TOOL, OperationTools
+from nlapi.agent.operations.tools import OperationTools
 from nlapi.client.safe_text import json_line, single_line
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect
@@ -20,7 +20,7 @@ from nlapi.tools.arguments import plain_values
 from nlapi.tools.plan import Conversation, Plan, Step
 from nlapi.tools.tool import Call, Tool
 from nlapi.workflows.expressions import with_plain_values
-from nlapi.workflows.from_plan import ModelChain, write_chain
+from nlapi.workflows.from_plan import ModelChain, PlanStep, chain_of, plan_steps
 
 EACH = "each"
 
@@ -134,61 +134,60 @@ def write_plan(
     arguments: Mapping[str, Any], tools: OperationTools, conversation: Conversation
 ) -> ModelChain | LoopChain:
     """Return the chain of a model's plan, with or without loops. UsageError with what is wrong in it."""
-    nodes = arguments.get("steps")
-    if not isinstance(nodes, list) or not any(isinstance(node, Mapping) and node.get(EACH) for node in nodes):
-        return write_chain(arguments, tools, conversation)
-    first = next(number for number, node in enumerate(nodes) if isinstance(node, Mapping) and node.get(EACH))
-    while first and _is_change(nodes[first - 1], tools):
+    steps = plan_steps(arguments, tools)
+    first = next((number for number, step in enumerate(steps) if step.each is not None), None)
+    if first is None:
+        return chain_of(steps, conversation)
+    while first and _is_change(steps[first - 1]):
         first -= 1
-    reads = nodes[:first]
-    if any(_is_change(node, tools) for node in reads):
+    reads = steps[:first]
+    if any(map(_is_change, reads)):
         raise UsageError("a change stands before a read", hint="put the reads first: one question is about all changes")
-    chain = write_chain({"steps": reads}, tools, conversation) if reads else None
-    ids = [str(node.get("id") or f"step{number}") for number, node in enumerate(reads, 1) if isinstance(node, Mapping)]
-    loops = [_loop(node, tools, ids, conversation) for node in nodes[first:]]
+    chain = chain_of(reads, conversation) if reads else None
+    earlier = list(conversation.steps)
+    loops = [_loop(step, {read.id for read in reads}, len(earlier)) for step in steps[first:]]
     loop_chain = LoopChain(loops=loops, reads=chain, taken=len(conversation.current.rounds))
-    steps = list(conversation.steps)
     for loop in loops:
         if isinstance(loop.source, int) and loop.query is not None and loop.source not in loop_chain.lists:
             loop_chain.lists[loop.source] = read = WholeList()
-            read.add(steps[loop.source - 1])
+            read.add(earlier[loop.source - 1])
     return loop_chain
 
 
-def _is_change(node: object, tools: OperationTools) -> bool:
-    name = node.get("operation") if isinstance(node, Mapping) else None
-    return isinstance(name, str) and tools.resolve(name).operation.effect is not Effect.READ
+def _is_change(step: PlanStep) -> bool:
+    return step.tool.operation.effect is not Effect.READ
 
 
-def _loop(node: object, tools: OperationTools, ids: Sequence[str], conversation: Conversation) -> Loop:
-    if not isinstance(node, Mapping) or not isinstance(node.get("operation"), str):
-        raise UsageError(f"a step of {PLAN_TOOL} needs an operation")
-    tool, arguments, each = tools.resolve(node["operation"]), node.get("arguments") or {}, node.get(EACH)
-    if tools.is_workflow(tool):
-        raise UsageError(f"{node['operation']} is a workflow, and no step of a plan", hint="call it by itself")
-    if not isinstance(arguments, Mapping):
-        raise UsageError(f"the arguments of {node['operation']} are not an object")
-    references = _references(arguments)
-    if each is None:
+def _loop(step: PlanStep, reads: Collection[str], count: int) -> Loop:
+    """Return the loop of a step; `reads` are the ids of the reads before it, `count` is that of earlier answers."""
+    references = _references(step.arguments)
+    if step.each is None:
         if references:
             raise UsageError(f"{references[0][:80]!r} stands in a step without {EACH}")
-        return Loop(tool=tool, arguments=arguments)
+        return Loop(tool=step.tool, arguments=step.arguments)
     if stray := next((text for text in references if not _VALUE.fullmatch(text)), None):
         raise UsageError(f"{stray[:80]!r} cannot stand beside {EACH}", hint="a value of the row is $each.FIELD alone")
+    each = step.each
     if not isinstance(each, Mapping) or each.keys() - set(_MEMBERS):
         raise UsageError(f"{EACH} has {', '.join(_MEMBERS)}", hint=_HINT)
     _check_conditions(each)
-    source = str(each.get("in", ""))
-    result, output = _RESULT.fullmatch(source), _OUTPUT.fullmatch(source)
     limit = each.get("limit", 0)
-    if not isinstance(limit, int) or isinstance(limit, bool) or limit < ("limit" in each):
+    if type(limit) is not int or limit < ("limit" in each):
         raise UsageError("limit is not a number of entries from 1 on")
-    query = parse_query({"result": source, **{key: each[key] for key in ("where", "sort") if key in each}})
-    if output is not None and output[1] in ids:
-        return Loop(tool=tool, arguments=arguments, source=output[1], query=query, limit=limit)
-    if result is not None and 0 < int(result[1]) <= len(list(conversation.steps)):
-        return Loop(tool=tool, arguments=arguments, source=int(result[1]), query=query, limit=limit)
-    raise UsageError(f"{EACH} is in {source[:80]!r}, which is not a list that was read", hint=_HINT)
+    text = str(each.get("in", ""))
+    query = parse_query({"result": text, **{key: each[key] for key in ("where", "sort") if key in each}})
+    source = _source(text, reads, count)
+    return Loop(tool=step.tool, arguments=step.arguments, source=source, query=query, limit=limit)
+
+
+def _source(text: str, reads: Collection[str], count: int) -> str | int:
+    """Return the id of the read, or the number of the earlier answer, that a loop goes through."""
+    result, output = _RESULT.fullmatch(text), _OUTPUT.fullmatch(text)
+    if output is not None and output[1] in reads:
+        return output[1]
+    if result is not None and 0 < int(result[1]) <= count:
+        return int(result[1])
+    raise UsageError(f"{EACH} is in {text[:80]!r}, which is not a list that was read", hint=_HINT)
 
 
 def _check_conditions(each: Mapping[str, Any]) -> None:

@@ -149,6 +149,14 @@ class WorkflowStep:
             yield from ((f"replacements.{entry.target}", entry.value) for entry in self.body.replacements)
 
     @property
+    def arguments(self) -> dict[tuple[str, str], Any]:
+        """The values of its parameters, and of the fields of its payload, by location and name."""
+        payload = self.body.payload if self.body is not None else None
+        fields = payload if isinstance(payload, Mapping) else {}
+        parameters = {(entry.location, entry.name): entry.value for entry in self.parameters}
+        return parameters | {("body", str(name)): node for name, node in fields.items()}
+
+    @property
     def actions(self) -> tuple[StepAction, ...]:
         """What follows its success, then what follows its failure."""
         return (*self.on_success, *self.on_failure)
@@ -209,12 +217,15 @@ class WorkflowDocument:
 
     def workflow(self, id: str = "") -> ArazzoWorkflow:
         """Return the workflow with an id, the only one for ""; UsageError with the choices if none exists."""
-        named = [workflow for workflow in self.workflows if id in ("", workflow.id)]
-        if len(named) == 1:
-            return named[0]
+        only = self.workflows[0] if len(self.workflows) == 1 else None
+        if (named := self.find(id) if id else only) is not None:
+            return named
+        raise self._no_workflow(id)
+
+    def _no_workflow(self, id: str) -> UsageError:
         unread = f"workflows.{id}." if id else "workflows"
         if left_out := next((issue for issue in self.issues if f"{issue.where}.".startswith(unread)), None):
-            raise UsageError(f"the workflow cannot be read: {left_out}", hint="`nlapi workflow check` has each fault")
+            return UsageError(f"the workflow cannot be read: {left_out}", hint="`nlapi workflow check` has each fault")
         names = ", ".join(entry.id for entry in self.workflows) or "none"
         message = f"{self.location or self.title} has no workflow {id}" if id else "several workflows, and none named"
-        raise UsageError(message, hint=f"its workflows: {names}")
+        return UsageError(message, hint=f"its workflows: {names}")

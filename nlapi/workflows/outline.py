@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from nlapi.client.auth import secret_parts
 from nlapi.client.masking import MASK, MIN_SECRET_LENGTH, redact, secret_mask
 from nlapi.client.message import File
-from nlapi.client.safe_text import single_line
+from nlapi.client.safe_text import MAX_VALUE, count_noun, json_line, single_line
 from nlapi.errors import ArgumentError, Issue, Level, UsageError
 from nlapi.openapi.jsonpath import compile_jsonpath
 from nlapi.openapi.spec import Effect, Operation, Spec, gravest
@@ -243,16 +242,14 @@ class _Outliner:
         self, linked: LinkedDocument, workflow: ArazzoWorkflow, step: WorkflowStep, scope: Scope, path: str, depth: int
     ) -> None:
         target = linked.target(step)
-        operation, fault, bound = target.operation, syntax_fault(step), None
+        operation, fault, bound = target.operation, target.fault or syntax_fault(step), None
         if operation is not None:
             try:
                 defaults = self.defaults.get(operation.spec, {})
                 bound = bind(operation, step, scope, id=path + step.id, defaults=defaults, partial=True)
                 fault = fault or _argument_fault(bound)
             except BindError as error:
-                fault = f"{error}{f' ({error.hint})' if error.hint else ''}"
-        elif target.workflow is None:
-            fault = str(target.issues[0]) if target.issues else "it calls nothing"
+                fault = error.text
         self.entries.append(
             OutlineEntry(
                 path=path + step.id,
@@ -345,9 +342,6 @@ def action_text(action: StepAction) -> str:
     return f"end{condition}"
 
 
-# Characters of one value in a line.
-MAX_VALUE = 60
-
 EFFECT_MARKS = {Effect.READ: "", Effect.WRITE: "! changes something", Effect.DESTROY: "! takes something away"}
 
 
@@ -359,7 +353,7 @@ def tree_lines(tree: WorkflowOutline, *, width: int = MAX_VALUE) -> Iterator[str
     workflow = tree.workflow
     yield f"{single_line(workflow.id)}: {single_line(workflow.summary or workflow.description) or 'no summary'}"
     if tree.inputs:
-        inputs = [f"{single_line(name)}={_value(value, width)}" for name, value in tree.inputs.items()]
+        inputs = [f"{single_line(name)}={json_line(value, width)}" for name, value in tree.inputs.items()]
         yield f"    with {', '.join(inputs)}"
     for action in workflow.failure_actions:
         if action.kind is not StepActionKind.END:
@@ -372,14 +366,9 @@ def tree_lines(tree: WorkflowOutline, *, width: int = MAX_VALUE) -> Iterator[str
 def effect_counts(tree: WorkflowOutline) -> str:
     """Return how many calls of the tree read and how many change: `1 read and 2 changes`."""
     reads = sum(entry.effect is Effect.READ for entry in tree.entries)
-    counts = [count_text(reads, "read")] if reads else []
-    counts += [count_text(len(tree.changes), "change")] if tree.changes else []
+    counts = [count_noun(reads, "read")] if reads else []
+    counts += [count_noun(len(tree.changes), "change")] if tree.changes else []
     return " and ".join(counts) or "no calls"
-
-
-def count_text(number: int, noun: str) -> str:
-    """Return a number with its noun, in the plural but for 1."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _entry_lines(
@@ -407,7 +396,7 @@ def _entry_lines(
 def _values(entry: OutlineEntry, tree: WorkflowOutline, width: int) -> list[str]:
     if entry.bound is None:
         return []
-    known = [f"{name}={_value(value, width)}" for name, value in entry.bound.call.arguments.items()]
+    known = [f"{name}={json_line(value, width)}" for name, value in entry.bound.call.arguments.items()]
     pending = [
         f"{name} <- {single_line(source_text(text))}{_crossing(entry, tree, text)}"
         for name, text in entry.bound.pending
@@ -422,11 +411,6 @@ def _crossing(entry: OutlineEntry, tree: WorkflowOutline, expression: str) -> st
         return ""
     before, after = source.operation.spec, entry.operation.spec
     return f" (from {single_line(before.title)} to {single_line(after.title)})" if before is not after else ""
-
-
-def _value(value: object, width: int) -> str:
-    text = single_line(json.dumps(value, ensure_ascii=False, default=str))
-    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def unsendable(tree: WorkflowOutline, targets: Mapping[Spec, Target]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from typing import Any
 from nlapi.agent.records.log import MAX_BODY
 from nlapi.client.masking import MASK
 from nlapi.client.message import Request, Result, body_size
-from nlapi.client.safe_text import single_line
+from nlapi.client.safe_text import count_noun, single_line
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, StoredState
@@ -23,7 +23,7 @@ from nlapi.tools.tool import Call
 from nlapi.workflows.bind import StepExchange
 from nlapi.workflows.engine import MAX_DELAY, NOTHING_UNSTORED, RunState, Unstored, WorkflowRun, restore, snapshot
 from nlapi.workflows.model import WorkflowStep
-from nlapi.workflows.outline import OutlineEntry, WorkflowOutline, count_text
+from nlapi.workflows.outline import OutlineEntry, WorkflowOutline
 from nlapi.workflows.sources import LinkedDocument
 
 NAME = "workflow"
@@ -42,11 +42,7 @@ class WorkflowPlanner:
 
     async def next(self, conversation: Conversation) -> AsyncIterator[Plan]:
         """Yield the plan with the next calls, or the one that ends the turn."""
-        rounds = conversation.current.rounds
-        for round in rounds[self.taken :]:
-            for step in round.steps:
-                self.take(step)
-        self.taken = len(rounds)
+        self.take_rounds(conversation)
         known = conversation.known_values
         if self.run.delay and self.run.state is RunState.RUNNING:
             await asyncio.sleep(min(self.run.delay, MAX_DELAY))
@@ -69,6 +65,14 @@ class WorkflowPlanner:
             understood=f"step {self._position(calls[0].step)}: {names}",
             raw=StoredState(planner=NAME, data=state),
         )
+
+    def take_rounds(self, conversation: Conversation) -> list[Step]:
+        """Take the answers of the rounds that the run does not have yet, and return their steps."""
+        steps = [step for round in conversation.current.rounds[self.taken :] for step in round.steps]
+        for step in steps:
+            self.take(step)
+        self.taken = len(conversation.current.rounds)
+        return steps
 
     def _position(self, step: WorkflowStep) -> str:
         """Return the place of a step in its workflow: 2 of 5."""
@@ -117,10 +121,10 @@ def resume_planner(
     UsageError where the run cannot continue.
     """
     rounds = [round for turn in conversation.turns for round in turn.rounds]
-    last = next((round for round in reversed(rounds) if _state_of(round) is not None), None)
-    state = _state_of(last) if last is not None else None
-    if last is None or state is None:
+    stored = [(round, state) for round in rounds if (state := _state_of(round)) is not None]
+    if not stored:
         raise UsageError("the transcript has no run of a workflow")
+    last, state = stored[-1]
     steps = _answered(last)
     while True:
         planner = WorkflowPlanner(run=restore(state, linked, inputs), unstored=unstored)
@@ -160,10 +164,10 @@ def exchange_of(call: Call, request: Request | None, result: Result) -> StepExch
     values = locate_arguments(call.tool, call.arguments)
     whole = values.get(("body", ""))
     fields = {name: value for (location, name), value in values.items() if location == "body" and name}
-    data = result.data
+    data, sent = result.data, request or result
     return StepExchange(
-        method=request.method if request is not None else result.method,
-        url=request.url if request is not None else result.url,
+        method=sent.method,
+        url=sent.url,
         status=result.status,
         headers=result.headers,
         body=data if data is not None or not result.content else result.text,
@@ -178,7 +182,7 @@ def summary(run: WorkflowRun) -> str:
     sent = sum(1 for report in run.reports if report.call_id)
     if run.state is RunState.FAILED:
         return f"{run.workflow.id} stopped: {run.failure}"
-    return f"{run.workflow.id} is done{f' up to {run.until}' if run.until else ''}: {count_text(sent, 'call')}"
+    return f"{run.workflow.id} is done{f' up to {run.until}' if run.until else ''}: {count_noun(sent, 'call')}"
 
 
 def run_record(run: WorkflowRun, tree: WorkflowOutline | None = None) -> dict[str, Any]:
@@ -224,7 +228,7 @@ def failure_lines(run: WorkflowRun, tree: WorkflowOutline) -> Iterator[str]:
     if changes:
         yield f"changed before: {', '.join(map(single_line, dict.fromkeys(changes)))}"
     elif done:
-        yield f"nothing was changed before; {count_text(len(done), 'read')} answered"
+        yield f"nothing was changed before; {count_noun(len(done), 'read')} answered"
     for last in run.reports[-1:]:
         if last.path in paths and last.failure and 200 <= (last.status or 0) < 300:
             yield f"{single_line(last.path)} was answered with {last.status}: its change was carried out"

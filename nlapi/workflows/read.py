@@ -153,16 +153,19 @@ def _message(error: ValidationError) -> str:
             return str(message)
         case "type":
             kinds: Any = error.validator_value
-            kinds = [kinds] if isinstance(kinds, str) else kinds
-            return f"its type has to be {' or '.join('text' if kind == 'string' else kind for kind in kinds)}"
+            text = kinds if isinstance(kinds, str) else " or ".join(kinds)
+            return f"its type has to be {text.replace('string', 'text')}"
         case "enum":
             choices: Any = error.validator_value
             return f"{name}: {str(error.instance)[:60]!r} is not one of {', '.join(choices)}"
-        case "minItems" | "minLength":
-            return "it is empty"
-        case "uniqueItems":
-            return "an entry is there twice"
-    return error.message[:200]
+    return _MESSAGES.get(str(error.validator), error.message[:200])
+
+
+_MESSAGES = {
+    "minItems": "it is empty",
+    "minLength": "it is empty",
+    "uniqueItems": "an entry is there twice",
+}
 
 
 def _without(node: Any, left_out: frozenset[Path], path: Path) -> Any:

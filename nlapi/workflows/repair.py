@@ -10,7 +10,7 @@ from typing import Any
 from nlapi.english.words import name_key, name_words, singular_words
 from nlapi.openapi.spec import Operation, as_map, escape_step
 from nlapi.resources.id_sources import id_sources
-from nlapi.resources.nouns import ID_WORDS, is_id_argument, singular_noun, target_noun
+from nlapi.resources.nouns import ID_WORDS, singular_noun, target_noun
 from nlapi.resources.paths import Place, position, segments, shape
 from nlapi.resources.schemas import ref_of, schema_types
 from nlapi.tools.compile import compile_tool
@@ -37,7 +37,6 @@ from nlapi.workflows.value_schemas import (
     entry_of,
     find_argument_value,
     find_named,
-    has_same_words,
     suffix_field,
 )
 
@@ -267,23 +266,23 @@ class _Repairer:
 
     def _parameters(self) -> None:
         """Repair the parameters of a step, and leave out those that its operation does not have."""
-        node, operation, places, parameters = self.node, self.operation, set(self.tool.places.values()), []
+        node, parameters = self.node, []
         for parameter in list_of(node, "parameters"):
             if not isinstance(parameter, dict) or not {"name", "value"} <= parameter.keys():
                 parameters.append(parameter)
                 continue
             place = _place_of(parameter)
             label = f"{self.where}.parameters.{place[1]}"
-            if place not in places:
-                same = [entry for entry in places if entry[0] != "body" and name_key(entry[1]) == name_key(place[1])]
-                if len(same) != 1:
+            if place not in self.tool.places.values():
+                same = self._same_parameter(place)
+                if same is None:
                     entry = StepParameter(name=place[1], location=place[0], value=None)
-                    reason = f"{operation.id} has no such parameter"
-                    reason = "it follows from the call" if is_implied(operation, entry, []) else reason
+                    reason = f"{self.operation.id} has no such parameter"
+                    reason = "it follows from the call" if is_implied(self.operation, entry, []) else reason
                     self._note(RepairKind.OMIT, label, parameter["value"], None, reason)
                     continue
                 before = dict(parameter)
-                parameter["in"], parameter["name"] = place = same[0]
+                parameter["in"], parameter["name"] = place = same
                 self._note(RepairKind.FORM, label, before, dict(parameter), f"it is in the {place[0]}")
             self._fill_single_choice(parameter, place, label)
             if self._repair_value(parameter, "value", place, label, self._schema(place)):
@@ -292,6 +291,12 @@ class _Repairer:
             node["parameters"] = parameters
             if not parameters:
                 del node["parameters"]
+
+    def _same_parameter(self, place: Place) -> Place | None:
+        """Return the one parameter that has the name of a place, however it is written."""
+        places = set(self.tool.places.values())
+        same = [entry for entry in places if entry[0] != "body" and name_key(entry[1]) == name_key(place[1])]
+        return same[0] if len(same) == 1 else None
 
     def _payload(self) -> None:
         """Repair the payload of a step: its envelope, fields that the body does not have, and its values."""
@@ -318,12 +323,13 @@ class _Repairer:
         """Repair the fields of a payload: each stays, goes to the parameter that is meant, or is left out."""
         places = self.tool.places.values()
         is_flat = ("body", "") not in places
-        allows_more = not is_flat or self.tool.input_schema.get("additionalProperties") is not False
+        is_closed = is_flat and self.tool.input_schema.get("additionalProperties") is False
+        # A field that an open body allows is none that has the name of a parameter.
+        others = {name for location, name in places if location != "body" and is_flat}
         for name in list(payload):
             label, place = f"{where}.{name}", ("body", str(name))
             target = self._schema(place)
-            is_parameter = is_flat and any(entry[0] != "body" and entry[1] == name for entry in places)
-            if place not in places and (is_parameter or not allows_more or target is None):
+            if place not in places and (is_closed or name in others or target is None):
                 self._move(payload.pop(name), str(name), payload, label)
             elif isinstance(payload[name], dict) and target is not None:
                 self._nested(payload[name], target, label)
@@ -332,7 +338,8 @@ class _Repairer:
 
     def _move(self, value: Any, name: str, payload: dict[str, Any], where: str) -> None:
         """Give the value of a field that the body does not have to the parameter or the field that is meant."""
-        place = _free_place(name, value, self.tool, self.node)
+        self._reload()
+        place = self._free_place(name, value)
         value = self._argument(value, place, where) if place is not None else value
         target = self._schema(place) if place is not None else None
         if place is None or self._lost_reason(value) or self._unfit_reason(value, target):
@@ -342,6 +349,22 @@ class _Repairer:
         if place[0] == "body":
             payload[place[1]] = value
             return
+        self._set_parameter(place, value)
+
+    def _free_place(self, name: str, value: Any) -> Place | None:
+        """Return the place that the field of a payload is meant for, by its name or by the thing in the path.
+
+        None for none, or where the place has a value: but a value of an earlier step goes before a mere input.
+        """
+        matches = [place for place in self.tool.places.values() if _matches_field(name, place, self.operation)]
+        places = [place for place in matches if place[0] != "body"] or matches
+        if len(places) != 1:
+            return None
+        given = str(self.step.arguments.get(places[0], "$inputs.")) if _step_reference(value) is not None else ""
+        return places[0] if places[0] not in self.step.arguments or given.startswith("$inputs.") else None
+
+    def _set_parameter(self, place: Place, value: Any) -> None:
+        """Give a parameter a value in the place of one that it may have."""
         parameters = list_in(self.node, "parameters")
         before = [entry for entry in parameters if _place_of(as_map(entry)) == place]
         parameters[:] = [entry for entry in parameters if entry not in before]
@@ -387,12 +410,12 @@ class _Repairer:
 
     def _input_type(self, value: Any, target: ValueSchema | None) -> None:
         """Give an input the type that the operation takes, where the document says an object or a list of another."""
-        name = value.removeprefix("$inputs.") if isinstance(value, str) and value.startswith("$inputs.") else ""
+        name = str(value).removeprefix("$inputs.") if str(value).startswith("$inputs.") else ""
         properties = as_map(workflow_node(self.tree, self.workflow.id).get("inputs")).get("properties")
         if not isinstance(properties, dict) or not name or target is None or not target.types:
             return
         types = set(schema_types(as_map(properties.get(name))))
-        if not types or types & {*target.types, "string"} or ("integer" in types and "number" in target.types):
+        if not types or types & {*target.types, "string"}:
             return
         reason = f"{self.operation.id} takes {' or '.join(target.types)}"
         after = {"type": target.types[0] if len(target.types) == 1 else list(target.types)}
@@ -427,38 +450,21 @@ class _Repairer:
         base, entry = entry_of(value)
         if value.is_scalar:
             return ()
-        texts = (part for step in accessors for part in str(step).split("."))
-        names = tuple(text for text in texts if not text.isdecimal())
+        names = tuple(part for step in accessors for part in str(step).split(".") if not part.isdecimal())
         for candidate in (accessors, names):
-            if candidate and not entry.part(candidate).fault and entry.part(candidate).is_described:
+            if candidate and entry.part(candidate).is_described:
                 return (*base, *candidate)
         # `#/0/code` of a list of codes is the code itself.
         prefixes = (accessors[:end] for end in range(len(accessors) - 1, 0, -1))
         prefix = next((prefix for prefix in prefixes if value.part(prefix).is_scalar), None)
         if prefix is not None or not names:
             return prefix
-        found = find_named(value, str(names[-1]))
-        # `product.custom_fields[0].id` is not the product's own id.
-        if found is not None and len(names) > 1 and name_words(names[-1])[-1:][0] in ID_WORDS:
-            found = found if names[-2] in found else None
-        if found is not None or operation is None or len(names) != 1:
-            return found
-        noun = singular_noun(operation)
-        # The whole answer, its list or its item, is called by its schema's name, or by its noun.
-        if ref_of(value.schema).rpartition("/")[2] == names[0]:
-            return ()
-        if noun and singular_words(names[0])[-1:] == noun[-1:]:
-            return base[:-1] if base and base[-1] == 0 else base
-        if not noun or noun[-1] not in name_words(names[0])[:-1]:
-            return None
-        # `offering_id` of a list of offerings is the `id` of its first one.
-        suffix = suffix_field(entry, names[0])
-        return (*base, suffix) if suffix is not None else None
+        return _nearest_part(value, names) or _part_by_noun(value, names, operation)
 
     def _argument(self, node: Any, place: Place, where: str, target: ValueSchema | None = None) -> Any:
         """Return the repaired value of an argument. `target` is the schema of it, or of a field inside of it."""
         target = target or self._schema(place)
-        node = self._mended(node, where, target)
+        node = self._mended(node, where)
         value = self.schemas.of(node, self.workflow)
         if value.fault:
             return self._moved_output(node, place, where)
@@ -466,12 +472,11 @@ class _Repairer:
         if target is not None and target.types == ("array",):
             target = target.part((0,)) if not value.part((0,)).is_scalar else None
         source = self._source(node)
-        if target is None or source is None or not target.is_scalar or not value.is_described:
-            return node
-        if set(value.types) & {"string", "number", "integer", "boolean"}:
+        answering = self._called(source[0]) if source is not None else None
+        if target is None or source is None or answering is None or not target.is_scalar:
             return node
         step, name, accessors = source
-        found = find_argument_value(value, self._called(step), self.operation, place, hint=name)
+        found = find_argument_value(value, answering, self.operation, place, hint=name)
         if not found:
             return node
         after = f"$steps.{step.id}.outputs.{name}{pointer((*accessors, *found))}"
@@ -498,9 +503,8 @@ class _Repairer:
             self._note(RepairKind.FIND, where, node, after, f"{place[1]} wants it")
             return after
         answer = self.schemas.answer(answering)
-        whole = answer.part(accessors)
         # `details.chapters[0].number` fits an answer that is the details themselves.
-        is_whole = bool(accessors) and whole.is_described and not whole.fault
+        is_whole = bool(accessors) and answer.part(accessors).is_described
         wanted = () if is_whole else find_argument_value(answer, answering, self.operation, place, hint=name)
         outputs = step_node(self.tree, self.workflow.id, step.id)["outputs"]
         after = f"$response.body{pointer(wanted or ())}"
@@ -519,15 +523,15 @@ class _Repairer:
 
     def _argument_part(self, output: ValueSchema, source: Operation, place: Place, accessors: Accessors) -> Accessors:
         """Return the way to what an argument wants of an output, where the document's accessors lead nowhere."""
-        name = str(accessors[-1]) if accessors else ""
-        part = find_argument_value(output, source, self.operation, place, hint=name) if name else None
+        name = "".join(map(str, accessors[-1:]))
+        part = find_argument_value(output, source, self.operation, place, hint=name)
         # The `key` of an episode is not the `podcastKey` that the document wants of it.
         if not part:
             return ()
         is_named = name_key(str(part[-1])) in (name_key(place[1]), name_key(name))
         return part if is_named or set(name_words(name)) <= ID_WORDS else ()
 
-    def _mended(self, node: Any, where: str, target: ValueSchema | None = None) -> Any:
+    def _mended(self, node: Any, where: str) -> Any:
         """Return a value, which if it refers to a step's output has its accessors mended."""
         expression = _step_reference(node)
         step = self.workflow.step(expression.owner) if expression is not None else None
@@ -543,9 +547,6 @@ class _Repairer:
         if value.fault or (not part.fault and (not bend or EACH in accessors)):
             return node
         elsewhere = self._elsewhere(value, accessors) if part.fault else accessors
-        # The output may be the value itself: `outputs.user_id.id` of a text.
-        if elsewhere is None and value.is_scalar and (target is None or target.is_scalar):
-            elsewhere = ()
         if elsewhere is None:
             return node
         after = f"{base}{pointer(elsewhere)}"
@@ -553,13 +554,10 @@ class _Repairer:
         return after
 
     def _renamed(self, node: str, text: str, step: WorkflowStep, where: str) -> str:
-        """Return a reference to the output of a step that has nearly the name, or is its only one."""
+        """Return a reference to the only output of a step, by the name that it has."""
         name = text.partition("#")[0].partition(".")[0]
-        similar = [output for output in step.outputs if has_same_words(output, name)]
-        if len(similar) != 1 and len(step.outputs) == 1:
-            similar = list(step.outputs)
-        renamed = f"{similar[0]}{text[len(name) :]}" if len(similar) == 1 else ""
-        if not renamed or split_name(renamed, step.outputs) is None:
+        renamed = f"{next(iter(step.outputs), '')}{text[len(name) :]}"
+        if len(step.outputs) != 1 or split_name(renamed, step.outputs) is None:
             return node
         after = f"$steps.{step.id}.outputs.{renamed}"
         self._note(RepairKind.FIND, where, node, after, f"{step.id} has no output {name}")
@@ -595,44 +593,51 @@ class _Repairer:
 
     def _required_arguments(self) -> None:
         """Give the required arguments that the step lacks: of an earlier step, else by a new input."""
-        node, tool = self.node, self.tool
-        given = set(given_places(node, tool))
-        has_body = any(location == "body" for location, _ in given)
-        # What an optional body requires once it is sent.
-        needed = tool.body_rules.get("required", ()) if has_body and ("body", "") not in given else ()
-        by_place = {place: name for name, place in tool.places.items()}
-        names = [by_place[("body", name)] for name in needed if ("body", name) in by_place]
-        for name in (*tool.required, *names):
+        tool = self.tool
+        for name in self._lacking():
             place = tool.places[name]
-            if place in given or (place[0] == "body" and ("body", "") in given):
-                continue
             value = self._earlier_value(place)
             kind = RepairKind.ASK if value is None else RepairKind.HAND_ON
             value = value or self._new_input(name)
-            _add_argument(node, place, value)
+            _add_argument(self.node, place, value)
             reason = f"{tool.operation.id} requires {place[1] or 'a body'}"
             self._note(kind, f"{self.where}.{place[1] or 'payload'}", None, value, reason)
 
+    def _lacking(self) -> list[str]:
+        """Return the arguments that are required and that the step does not give."""
+        tool, step = self.tool, self.step
+        given, required = set(step.arguments), list(tool.required)
+        by_place = {place: name for name, place in tool.places.items()}
+        payload = step.body.payload if step.body is not None else None
+        if payload is not None and (not isinstance(payload, Mapping) or ("body", "") in by_place):
+            given |= {place for place in by_place if place[0] == "body"}
+        elif payload is not None:
+            # What an optional body requires once it is sent.
+            needed = (("body", name) for name in tool.body_rules.get("required", ()))
+            required += (by_place[place] for place in needed if place in by_place)
+        return [name for name in required if tool.places[name] not in given]
+
     def _earlier_value(self, place: Place) -> str | None:
         """Return the value that an earlier step has for a place: its argument of that name, or an id of its answer."""
-        operation, noun = self.operation, target_noun(self.operation, place)
         earlier = [
             (step, source)
             for step in reversed(self.workflow.steps[: self.workflow.steps.index(self.step)])
-            if (source := self._called(step)) is not None and source.spec is operation.spec
+            if (source := self._called(step)) is not None and source.spec is self.operation.spec
         ]
-        for step, source in earlier:
-            for entry in step.parameters:
-                is_same = entry.location == place[0] and name_key(entry.name) == name_key(place[1])
-                # `id` of a sentence is not that of its book.
-                if not is_same or target_noun(source, (entry.location, entry.name)) != noun:
-                    continue
-                if isinstance(entry.value, str) and not self._lost_reason(entry.value):
-                    return entry.value
-        if not is_id_argument(place, operation.parameter(*place) if place[0] != "body" else None):
-            return None
+        values = (entry.value for step, source in earlier for entry in self._same_parameters(step, source, place))
+        if given := next((value for value in values if not self._lost_reason(value)), None):
+            return str(given)
         ids = (self._answered_id(step, source, place) for step, source in earlier)
         return next(filter(None, ids), None)
+
+    def _same_parameters(self, step: WorkflowStep, source: Operation, place: Place) -> Iterator[StepParameter]:
+        """Yield the parameters of a step, which calls `source`, that are of one name and one thing with a place."""
+        noun = target_noun(self.operation, place)
+        for entry in step.parameters:
+            is_same = entry.location == place[0] and name_key(entry.name) == name_key(place[1])
+            # `id` of a sentence is not that of its book.
+            if is_same and isinstance(entry.value, str) and target_noun(source, (entry.location, entry.name)) == noun:
+                yield entry
 
     def _answered_id(self, step: WorkflowStep, source: Operation, place: Place) -> str | None:
         """Return the id that a step answered for a place, as an output of it that is added where it has none."""
@@ -668,28 +673,37 @@ class _Repairer:
         return f"$inputs.{name}"
 
 
-def _free_place(name: str, value: Any, tool: Tool, node: Mapping[str, Any]) -> Place | None:
-    """Return the place that the field of a payload is meant for, by its name or by the thing in the path.
-
-    None for none, or where the place has a value: but a value of an earlier step goes before a mere input.
-    """
-    values = dict.fromkeys(given_places(node, tool))
-    values |= {_place_of(entry): entry.get("value") for entry in list_of(node, "parameters") if isinstance(entry, dict)}
-    matches = [place for place in tool.places.values() if place[1] and _matches_field(name, place, tool.operation)]
-    places = [place for place in matches if place[0] != "body"] or matches
-    if len(places) != 1:
+def _nearest_part(value: ValueSchema, names: tuple[str, ...]) -> Accessors | None:
+    """Return the way to the nearest part of a value with the last of some names; None for none."""
+    found = find_named(value, names[-1])
+    # `product.custom_fields[0].id` is not the product's own id.
+    if found is not None and len(names) > 1 and name_words(names[-1])[-1] in ID_WORDS and names[-2] not in found:
         return None
-    is_replaceable = _step_reference(value) is not None and str(values.get(places[0])).startswith("$inputs.")
-    return places[0] if places[0] not in values or is_replaceable else None
+    return found
+
+
+def _part_by_noun(value: ValueSchema, names: tuple[str, ...], operation: Operation | None) -> Accessors | None:
+    """Return the way to the answer, list or item of an operation that a name is the noun of, or to its field."""
+    noun = singular_noun(operation) if operation is not None else ()
+    # The whole answer, its list or its item, is called by its schema's name, or by its noun.
+    if operation is not None and names == (ref_of(value.schema).rpartition("/")[2],):
+        return ()
+    if not noun or len(names) > 1:
+        return None
+    base, entry = entry_of(value)
+    if singular_words(names[0])[-1:] == noun[-1:]:
+        return base[:-1] if base[-1:] == (0,) else base
+    # `offering_id` of a list of offerings is the `id` of its first one.
+    suffix = suffix_field(entry, names[0]) if noun[-1] in name_words(names[0])[:-1] else None
+    return (*base, suffix) if suffix is not None else None
 
 
 def _matches_field(name: str, place: Place, operation: Operation) -> bool:
     """Return whether a name is that of a parameter: `document_id` is the `id` of /documents/{id}/send."""
-    words = name_words(name)
-    is_id = place[0] == "path" and set(name_words(place[1])) <= ID_WORDS and words[-1:] and words[-1] in ID_WORDS
-    return "".join(words) == name_key(place[1]) or (
-        bool(is_id) and singular_words("_".join(words[:-1]))[-1:] == target_noun(operation, place)[-1:] != ()
-    )
+    *words, last = name_words(name) or ("",)
+    is_id = place[0] == "path" and last in ID_WORDS
+    is_of_item = is_id and singular_words("_".join(words))[-1:] == target_noun(operation, place)[-1:] != ()
+    return is_of_item or name_key(name) == name_key(place[1])
 
 
 def _place_of(parameter: Mapping[str, Any]) -> Place:
@@ -734,23 +748,7 @@ def _answers_item_of(source: Operation, operation: Operation, place: Place) -> b
     # A creation is not a source of an id to look up: POST /orders answers the one of /orders/{id}.
     path, other = segments(operation.route), segments(source.route)
     index = position(path, place[1])
-    return place[0] == "path" and index > 0 and shape(path[:index]) == shape(other)
-
-
-def given_places(node: Mapping[str, Any], tool: Tool) -> Iterator[Place]:
-    """Yield the places of an operation that a step gives a value for."""
-    for parameter in list_of(node, "parameters"):
-        if isinstance(parameter, Mapping):
-            yield str(parameter.get("in", "")), str(parameter.get("name", ""))
-            reference = str(parameter.get("reference", ""))
-            if reference:
-                yield from (place for place in tool.places.values() if place[1] == reference.rpartition(".")[2])
-    body = node.get("requestBody")
-    if isinstance(body, Mapping) and "payload" in body:
-        payload = body["payload"]
-        yield from (("body", str(name)) for name in payload) if isinstance(payload, Mapping) else (("body", ""),)
-        if isinstance(payload, Mapping) and ("body", "") in tool.places.values():
-            yield ("body", "")
+    return index > 0 and shape(path[:index]) == shape(other)
 
 
 def _used_definitions(schema: Any, definitions: Mapping[str, Any]) -> dict[str, Any]:

@@ -47,6 +47,13 @@ class StepTarget:
     document: LinkedDocument | None = None
     issues: tuple[Issue, ...] = ()
 
+    @property
+    def fault(self) -> str:
+        """Why the step calls nothing; "" where it calls something."""
+        if self.operation is not None or self.workflow is not None:
+            return ""
+        return str(self.issues[0]) if self.issues else "it calls nothing"
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LinkedDocument:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from nlapi.english import lexicon
@@ -12,7 +13,7 @@ from nlapi.english.words import name_key, name_words, singular
 from nlapi.openapi.spec import Operation, Spec, as_map
 from nlapi.resources.answers import answer_schema
 from nlapi.resources.envelope import SchemaView, find_item, find_list
-from nlapi.resources.nouns import ID_WORDS, id_field, is_id_argument, singular_noun, target_noun
+from nlapi.resources.nouns import ID_WORDS, singular_noun, target_noun
 from nlapi.resources.paths import Place
 from nlapi.resources.schemas import SchemaReader, ref_of
 from nlapi.workflows.expressions import (
@@ -72,6 +73,11 @@ class ValueSchema:
         """Return the property whose name has these words; "" for none."""
         return next((key for key in self.properties if name_words(key) == words), "")
 
+    def named(self, name: str, *, want_scalar: bool = False) -> list[str]:
+        """Return the properties of a name, however it is written."""
+        keys = [key for key in self.properties if name_key(key) == name_key(name)]
+        return [key for key in keys if not want_scalar or self.part((key,)).is_scalar]
+
     def part(self, accessors: Accessors) -> ValueSchema:
         """Return the schema of the part that accessors lead to."""
         value = self
@@ -95,12 +101,14 @@ class ValueSchema:
             return ValueSchema(schema=additional, reader=self.reader)
         if additional is True or (not properties and (not types or "object" in types)):
             return ValueSchema(reader=self.reader)
-        if "array" in types and not properties:
-            return ValueSchema(fault=f"there is no {place}: it is a list")
-        if not properties:
-            return ValueSchema(fault=f"there is no {place}: it is {' or '.join(types)}")
-        names = ", ".join(list(properties)[:8])
-        return ValueSchema(fault=f"there is no {place} in the description; it has {names}")
+        return ValueSchema(fault=f"there is no {place}{self._instead}")
+
+    @property
+    def _instead(self) -> str:
+        """The clause on what there is in the place of a part that is not described."""
+        if self.properties:
+            return f" in the description; it has {', '.join(list(self.properties)[:8])}"
+        return f": it is {'a list' if 'array' in self.types else ' or '.join(self.types)}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -132,8 +140,7 @@ class ValueSchemas:
     def of(self, node: Any, workflow: ArazzoWorkflow, step: WorkflowStep | None = None, hops: int = 0) -> ValueSchema:
         """Return the schema of a value; `step` is the one whose answer `$response` is."""
         if isinstance(node, Selector):
-            context = self.of(node.context, workflow, step, hops)
-            return context if context.fault else ValueSchema()
+            return ValueSchema(fault=self.of(node.context, workflow, step, hops).fault)
         try:
             expression = parse_expression(node) if isinstance(node, str) else None
         except ExpressionError as error:
@@ -148,11 +155,14 @@ class ValueSchemas:
             case Expression(root=Root.STATUS_CODE):
                 return ValueSchema(schema={"type": "integer"}, reader=self._any_reader())
             case Expression(root=Root.RESPONSE, part=ExpressionPart.BODY) if step is not None:
-                operation = self.linked.target(step).operation
-                return ValueSchema() if operation is None else self.answer(operation).part(expression.accessors)
+                return self._answered(step).part(expression.accessors)
             case Expression(root=Root.RESPONSE | Root.URL | Root.METHOD, part=part) if part is not ExpressionPart.BODY:
                 return ValueSchema(schema={"type": "string"}, reader=self._any_reader())
         return ValueSchema()
+
+    def _answered(self, step: WorkflowStep) -> ValueSchema:
+        operation = self.linked.target(step).operation
+        return self.answer(operation) if operation is not None else ValueSchema()
 
     def _input(self, expression: Expression, workflow: ArazzoWorkflow) -> ValueSchema:
         found = split_name(expression.name, workflow.input_schemas)
@@ -187,47 +197,47 @@ _GENERAL_NOUNS = lexicon.words("workflows/words", "general_nouns")
 
 
 def find_argument_value(
-    value: ValueSchema, source: Operation | None, operation: Operation, place: Place, *, hint: str = ""
+    value: ValueSchema, source: Operation, operation: Operation, place: Place, *, hint: str = ""
 ) -> Accessors | None:
     """Return the accessors into a value that lead to what a place of an operation wants; None where nothing fits.
 
     `source` is the operation that answered the value, `hint` a name that the document has for it: an output's.
     """
-    if not value.is_described:
-        return None
     base, entry = entry_of(value)
-    names = [name for name in (place[1], hint) if name]
-    for name in names:
-        if (nested := _nested_id(entry, name)) is not None:
-            return (*base, *nested)
-    schema_words = {word for part in (value, entry) for word in name_words(ref_of(part.schema).rpartition("/")[2])}
-    is_other = source is not None and _is_of_another_kind(
-        {*singular_noun(source), *schema_words}, operation, place, names
-    )
-    if not is_other and (field := _id_of_entry(entry, source, operation, place, names)) is not None:
-        return (*base, *field)
-    for name in names:
-        # `id` of an item of another kind is not the id that is wanted, though it is called so.
-        if (found := find_named(value, name, want_scalar=True)) is not None and not (
-            is_other and name_words(name)[1:] == ()
-        ):
-            return found
+    names = list(filter(None, (place[1], hint)))
+    if nested := next(filter(None, map(partial(_nested_id, entry), names)), None):
+        return (*base, *nested)
+    noun = singular_noun(source)
+    is_other = _is_of_another_kind({*noun, *_schema_words(value, entry)}, operation, place, names)
+    if not is_other and (field := _id_of_item(entry, noun, names)):
+        return (*base, field)
+    # `id` of an item of another kind is not the id that is wanted, though it is called so.
+    said = [name for name in names if len(name_words(name)) > 1] if is_other else names
+    if found := _named_scalar(value, said):
+        return found
     if entry.is_scalar:
         return base
     return None if is_other else _plain_field(value, base, entry, place, names)
+
+
+def _schema_words(*values: ValueSchema) -> set[str]:
+    """Return the words of the names of schemas."""
+    return {word for value in values for word in name_words(ref_of(value.schema).rpartition("/")[2])}
+
+
+def _named_scalar(value: ValueSchema, names: Iterable[str]) -> Accessors | None:
+    """Return the way to the nearest plain value of the first of some names that one has."""
+    return next(filter(None, (find_named(value, name, want_scalar=True) for name in names)), None)
 
 
 def _plain_field(
     value: ValueSchema, base: Accessors, entry: ValueSchema, place: Place, names: list[str]
 ) -> Accessors | None:
     """Return the way to the field of an item that a name ends in, or to its id."""
-    for name in names:
-        if (suffix := suffix_field(entry, name)) is not None:
-            return (*base, suffix)
-    for name in names:
-        last = name_words(name)[-1:]
-        if last and last[0] in ID_WORDS and (found := find_named(value, last[0], want_scalar=True)) is not None:
-            return found
+    if suffix := next(filter(None, (suffix_field(entry, name) for name in names)), None):
+        return (*base, suffix)
+    if found := _named_scalar(value, (word for name in names for word in name_words(name)[-1:] if word in ID_WORDS)):
+        return found
     # A path names an item by its id, else by its name: `{version}` of Google's resource names.
     keys = ("id", "name") if place[0] == "path" else ()
     return next(((*base, key) for key in keys if entry.part((key,)).is_scalar), None)
@@ -252,8 +262,7 @@ def _is_of_another_kind(item: set[str], operation: Operation, place: Place, name
     A comment's id is not `media_id`, though both are ids.
     """
     named = [words[-2] for name in names if len(words := name_words(name)) > 1 and words[-1] in ID_WORDS]
-    target = target_noun(operation, place)[-1:] if not named else ()
-    kinds = {singular(word) for word in (*named, *target)}
+    kinds = set(map(singular, named or target_noun(operation, place)[-1:]))
     # A word that says nothing of the kind does not hide those that do: a `CommentEntry` is a comment.
     item, kinds = item - _GENERAL_NOUNS, kinds - _GENERAL_NOUNS
     if not item or not kinds:
@@ -261,26 +270,14 @@ def _is_of_another_kind(item: set[str], operation: Operation, place: Place, name
     return not any(kind.endswith(word) or word.endswith(kind) for kind in kinds for word in item)
 
 
-def _id_of_entry(
-    entry: ValueSchema, source: Operation | None, operation: Operation, place: Place, names: list[str]
-) -> Accessors | None:
-    """Return the way to the field of an item by which a place of an operation identifies it; None for none."""
-    noun = target_noun(operation, place)
-    item_noun = singular_noun(source) if source is not None else noun
-    for words in map(name_words, names):
-        # `time_period_gid` of a time period is its `gid`, whatever its description says of names.
-        if words[-1:] and words[-1] in ID_WORDS and words[-2:-1] == item_noun[-1:] != ():
-            same = entry.key_of(words[-1:])
-            if same and entry.part((same,)).is_scalar:
-                return (same,)
-    parameter = operation.parameter(*place) if place[0] != "body" else None
-    # `custom_field` of a custom field wants its id, though no word of it says so.
-    is_item = bool(item_noun) and name_words(place[1])[-len(item_noun) :] == item_noun
-    if entry.reader is None or not (is_item or is_id_argument(place, parameter)):
-        return None
-    field = id_field(entry.reader, entry.schema, place[1], noun or item_noun, item_noun, parameter)
-    accessors: Accessors = tuple(field.split(".")) if field and field != "uri" else ()
-    return accessors if accessors and entry.part(accessors).is_scalar else None
+def _id_of_item(entry: ValueSchema, noun: tuple[str, ...], names: list[str]) -> str:
+    """Return the field by which an item of a noun is identified, as one of some names says: "" for none.
+
+    `time_period_gid` of a time period is its `gid`, whatever its description says of names.
+    """
+    ids = (name_words(name)[-1:] for name in names if name_words(name)[-2:-1] == noun[-1:] != ())
+    fields = (entry.key_of(last) for last in ids if ID_WORDS.issuperset(last))
+    return next((field for field in fields if field and entry.part((field,)).is_scalar), "")
 
 
 def suffix_field(entry: ValueSchema, name: str) -> str | None:
@@ -300,35 +297,25 @@ def entry_of(value: ValueSchema) -> tuple[Accessors, ValueSchema]:
         return (), value
     view = SchemaView(value.schema, value.reader)
     envelope = find_list(view)
-    if envelope is not None and not envelope.is_map:
-        keys: Accessors = (*envelope.keys, 0)
-    elif "array" in value.types:
-        keys = (0,)
-    else:
-        keys = find_item(view)
-    entry = value.part(keys)
-    return ((), value) if entry.fault else (keys, entry)
+    is_list = envelope is not None and not envelope.is_map
+    keys: Accessors = (*envelope.keys, 0) if envelope is not None and is_list else find_item(view)
+    return keys, value.part(keys)
 
 
 def find_named(value: ValueSchema, name: str, *, want_scalar: bool = False) -> Accessors | None:
     """Return the accessors to the nearest property of a name, at any level; None for none, or for several as near."""
     queue: deque[tuple[Accessors, ValueSchema]] = deque([((), value)])
     matches: list[Accessors] = []
-    count = 0
-    while queue and count < MAX_PROPERTIES:
+    count, depth = 0, 2 * MAX_DEPTH
+    while queue and count < MAX_PROPERTIES and len(queue[0][0]) <= depth:
         accessors, part = queue.popleft()
-        if matches and len(accessors) >= len(matches[0]):
-            break
-        if len(accessors) > 2 * MAX_DEPTH:
-            continue
         if "array" in part.types:
             queue.append(((*accessors, 0), part.part((0,))))
-        for key in part.properties:
-            count += 1
-            inner, place = part.part((key,)), (*accessors, key)
-            if name_key(key) == name_key(name) and (not want_scalar or inner.is_scalar):
-                matches.append(place)
-            queue.append((place, inner))
+        queue += (((*accessors, key), part.part((key,))) for key in part.properties)
+        count += len(part.properties)
+        matches += ((*accessors, key) for key in part.named(name, want_scalar=want_scalar))
+        if matches:  # what is farther away is another one
+            depth = len(matches[0]) - 1
     return matches[0] if len(matches) == 1 else None
 
 

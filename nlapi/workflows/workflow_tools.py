@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
-from nlapi.client.safe_text import single_line
+from nlapi.client.safe_text import count_noun, shorten, single_line
 from nlapi.errors import ArgumentError, UsageError
 from nlapi.openapi.document import Document
 from nlapi.openapi.parse import parse_document
@@ -24,7 +24,7 @@ from nlapi.tools.texts.names import MAX_LENGTH, tool_names, unique_name
 from nlapi.tools.texts.plain_text import plain_text
 from nlapi.tools.tool import Call, Tool
 from nlapi.workflows.model import ArazzoWorkflow
-from nlapi.workflows.outline import WorkflowOutline, count_text, outline
+from nlapi.workflows.outline import WorkflowOutline, outline
 from nlapi.workflows.sources import LinkedDocument
 
 # Steps that the description of a tool names.
@@ -196,11 +196,11 @@ def _about(tree: WorkflowOutline) -> str:
     lines = (single_line(plain_text(text)).rstrip(".") for text in (workflow.summary, workflow.description))
     texts = dict.fromkeys(lines)
     about = ". ".join(text for text in texts if text) or single_line(workflow.id)
-    about = about if len(about) <= MAX_ABOUT else f"{about[: MAX_ABOUT - 1]}…"
+    about = shorten(about, MAX_ABOUT)
     names = [single_line(operation.id) for operation in calls[:MAX_STEPS]]
     names += [f"{len(calls) - MAX_STEPS} more"] if len(calls) > MAX_STEPS else []
     effect = "It only reads"
     if tree.effect is not Effect.READ:
-        effect = f"It {_EFFECT_TEXTS[tree.effect]}: {count_text(len(tree.changes), 'change')}"
+        effect = f"It {_EFFECT_TEXTS[tree.effect]}: {count_noun(len(tree.changes), 'change')}"
     outputs = f" Answers with {', '.join(map(single_line, workflow.outputs))}." if workflow.outputs else ""
-    return f"{about}. A workflow of {count_text(len(calls), 'call')}: {', '.join(names)}. {effect}.{outputs}"
+    return f"{about}. A workflow of {count_noun(len(calls), 'call')}: {', '.join(names)}. {effect}.{outputs}"

@@ -1,0 +1,2 @@
+  python=$(sh "$root/@environment@") || exit 127
+  exec "$python" -I -m nlapi "$@"
