@@ -13,7 +13,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.phrases import comment_lines, count_phrases, documentation, phrase_lines
@@ -34,6 +34,15 @@ _REPEATS = 0.75
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TextReport:
+    """The texts that a person reads, of the modules of a folder."""
+
+    words: int
+    foreign: dict[str, list[str]]
+    """the places of each foreign phrase"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LanguageReport:
     """Counts over the modules of a folder."""
 
@@ -47,10 +56,8 @@ class LanguageReport:
     comments: int
     repeating_comments: list[str]
     any_annotations: int
-    places: list[str] = field(default_factory=list)
-    text_words: int = 0
-    foreign_texts: dict[str, list[str]] = field(default_factory=dict)
-    """the place of each foreign phrase in a text that a person reads"""
+    places: list[str]
+    texts: TextReport
 
     @property
     def everyday_per_thousand(self) -> float:
@@ -72,8 +79,6 @@ def measure(folder: Path) -> LanguageReport:
     questions: list[str] = []
     repeating: list[str] = []
     places: list[str] = []
-    words = 0
-    foreign: dict[str, list[str]] = {name: [] for name in FOREIGN_PHRASES}
     for path in sorted(folder.rglob("*.py")):
         text = path.read_text(encoding="utf-8")
         tree = ast.parse(text)
@@ -97,11 +102,6 @@ def measure(folder: Path) -> LanguageReport:
                     clauses.append(place)
                 if first.endswith("?"):
                     questions.append(place)
-        for line, sentence in _sentences(nodes):
-            words += len(re.findall(r"[A-Za-z']+", sentence))
-            for name, pattern in FOREIGN_PHRASES.items():
-                found = pattern.findall(sentence)
-                foreign[name] += [f"{path}:{line}: {sentence.strip()[:100]!r}"] * len(found)
         any_annotations += sum(len(_ANY.findall(ast.unparse(annotation))) for annotation in _annotations(nodes))
         found_comments = comment_lines(text)
         comments += len(found_comments)
@@ -118,9 +118,22 @@ def measure(folder: Path) -> LanguageReport:
         repeating_comments=repeating,
         any_annotations=any_annotations,
         places=places,
-        text_words=words,
-        foreign_texts=foreign,
+        texts=measure_texts(folder),
     )
+
+
+def measure_texts(folder: Path) -> TextReport:
+    """Count the words and the foreign phrases of the texts of every module below `folder`."""
+    words = 0
+    foreign: dict[str, list[str]] = {name: [] for name in FOREIGN_PHRASES}
+    for path in sorted(folder.rglob("*.py")):
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        for line, sentence in _sentences(nodes):
+            words += len(re.findall(r"[A-Za-z']+", sentence))
+            for name, pattern in FOREIGN_PHRASES.items():
+                matches = pattern.findall(sentence)
+                foreign[name] += [f"{path}:{line}: {sentence.strip()[:100]!r}"] * len(matches)
+    return TextReport(words=words, foreign=foreign)
 
 
 def _sentences(nodes: Sequence[ast.AST]) -> Iterator[tuple[int, str]]:
@@ -189,7 +202,7 @@ def main() -> None:
     print(f"Any in signatures and fields: {report.any_annotations}")
     for line in phrase_lines():
         print(line)
-    counts = (f"{name!r} {1000 * len(where) / report.text_words:.2f}" for name, where in report.foreign_texts.items())
+    counts = (f"{name!r} {1000 * len(where) / report.texts.words:.2f}" for name, where in report.texts.foreign.items())
     print(f"texts that a person reads, of 1,000 words: {', '.join(counts)}")
     if options.list:
         for place in (
@@ -199,7 +212,7 @@ def main() -> None:
             *report.question_docstrings,
             *report.repeating_comments,
             *count_phrases(documentation()).places,
-            *(place for places in report.foreign_texts.values() for place in places),
+            *(place for places in report.texts.foreign.values() for place in places),
         ):
             print(place)
 

@@ -28,6 +28,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[None]:
     """Collect without the garbage collector, which would pass again and again what stays until the end."""
+    # As the command has it: most tests load descriptions and make plans, with much to pass and hardly any garbage.
+    gc.set_threshold(100_000)
     gc.disable()
     try:
         return (yield)

@@ -58,8 +58,13 @@ def is_right(plan: Plan, question: Mapping[str, Any]) -> bool:
     )
 
 
-def test_operators_are_understood_without_a_gateway() -> None:
-    planner = OfflinePlanner((nlapi.load("gateway"),), today=TODAY)
+@pytest.fixture(scope="module")
+def planner() -> OfflinePlanner:
+    """A planner of the gateway's API that knows no gateway."""
+    return OfflinePlanner((nlapi.load("gateway"),), today=TODAY)
+
+
+def test_operators_are_understood_without_a_gateway(planner: OfflinePlanner) -> None:
     for questions, least in (
         (QUESTIONS[:EXAMPLES], LEAST_WITHOUT_A_GATEWAY),
         (UNSEEN_QUESTIONS[:UNSEEN_EXAMPLES], LEAST_UNSEEN_WITHOUT_A_GATEWAY),
@@ -91,8 +96,8 @@ def test_no_wrong_change_is_made(outcomes: tuple[list[Outcome], int]) -> None:
 
 
 @table("sentence", ["ship ranker v2 to everyone", "ship ranker v8", "put writer v2 live"])
-def test_what_is_shipped_is_never_deleted(sentence: str) -> None:
-    plan = OfflinePlanner((nlapi.load("gateway"),), today=TODAY).plan(sentence)
+def test_what_is_shipped_is_never_deleted(planner: OfflinePlanner, sentence: str) -> None:
+    plan = planner.plan(sentence)
     assert not [
         call.operation_id for call in (*plan.calls, *plan.alternatives) if call.tool.operation.method == "DELETE"
     ]
