@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from nlapi.changes.sentences import Case
 from nlapi.english import lexicon
@@ -91,9 +92,21 @@ def _has_form_of(operation: Operation, other: Operation) -> bool:
 
 
 def _is_apart(case: Case, other: Operation) -> bool:
-    """Return whether the sentence says none of the nouns that an operation has and another has not."""
-    own = _nouns(case.operation) - _nouns(other)
-    return bool(own) and own.isdisjoint(case.stems)
+    """Return whether the sentence says none of the nouns that an operation has and another has not.
+
+    Two collections with the same nouns are apart too: merge_request/{id} and merge_requests/{id}.
+    """
+    own, others = _nouns(case.operation), _nouns(other)
+    if own == others:
+        return _collections(case.operation) != _collections(other)
+    return bool(own - others) and (own - others).isdisjoint(case.stems)
+
+
+def _collections(operation: Operation) -> list[str]:
+    """Return the segments of a path right before an id, without a version and the words for an id."""
+    parts = [part for part in operation.path.split("/") if part]
+    before = [first for first, second in pairwise(parts) if "{" in second and "{" not in first]
+    return [part for part in before if not VERSION.fullmatch(part) and stem(part) not in _ID_STEMS]
 
 
 def _nouns(operation: Operation) -> frozenset[str]:

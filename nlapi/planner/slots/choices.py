@@ -325,8 +325,8 @@ def flag_candidates(context: SlotContext, slot: Slot) -> Iterator[SlotCandidate]
     mention = mention_of_tokens(context.sentence, MentionKind.FLAG, first, min(last, first + len(words) + 3))
     stated = _stated_value(context, last) if spoken and len(spoken) == len(words) else None
     if stated is not None:
-        at, value = stated
-        denied, negative = not value, False
+        at, is_on = stated
+        denied, negative = not is_on, False
         mention = mention_of_tokens(context.sentence, MentionKind.FLAG, at, at + 1)
     for yes in (True, False):
         evidence = (
