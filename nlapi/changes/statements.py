@@ -71,7 +71,7 @@ def is_stated(case: Case, operation: Operation) -> bool:
 def check_statement(case: Case) -> Iterator[str]:
     """Yield another change that the sentence states, and that takes as many ids: of services, or of resources.
 
-    The one is meant whose own nouns are said.
+    The one is meant whose own nouns the sentence has.
     """
     if any(source.origin is Origin.SETTING for source in case.account.sources):
         return

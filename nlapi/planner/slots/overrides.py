@@ -137,7 +137,7 @@ def apply_overrides(
         return -sum(spoken.isdisjoint(stems_of(part)) for part in candidate.slot.path[:-1])
 
     names = [(entry.start, entry.end) for entry in offered if _is_live_name(context, entry)]
-    # Of `name` and `supportChat.name` the last one wins, which is the one with the least that nobody says.
+    # Of `name` and `supportChat.name` the last one wins, the one with the fewest parents that the sentence lacks.
     stated = {entry.mention: entry.slot for entry in sorted(offered, key=unsaid) if _is_set(context, entry)}
     offered = [entry for entry in offered if stated.get(entry.mention, entry.slot) is entry.slot]
     candidates = [
