@@ -1,0 +1,68 @@
+"""Changes in an operation's own words, operations that state the same, and values that are stated as such."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nlapi.changes.checks import reasons_against
+from nlapi.openapi.spec import Spec
+from nlapi.planner import OfflinePlanner
+from nlapi.tools.tool import Account
+from tests.describe import body, parameter, spec
+
+TEXT: dict[str, Any] = {"type": "string"}
+ANSWERS = {"200": {"description": "ok"}}
+
+
+def _node(id: str, summary: str, *parameters: Any, **more: Any) -> dict[str, Any]:
+    return {"operationId": id, "summary": summary, "parameters": list(parameters), "responses": ANSWERS, **more}
+
+
+def desk() -> Spec:
+    id, key = parameter("id", "path", TEXT), parameter("key", "path", TEXT, description="The API key to delete.")
+    brand = {"isActive": {"type": "boolean"}, "name": TEXT, "support": {"type": "object", "properties": {"name": TEXT}}}
+    sizes = {"{quantity}": {"type": "number"}, "!": TEXT}
+    brand_body = body({"type": "object", "properties": {**brand, "prices": {"type": "object", "properties": sizes}}})
+    template = body({"type": "object", "properties": {"name": TEXT}, "required": ["name"]})
+    return spec(
+        {
+            "/observer/{id}": {"delete": _node("deleteObserver", "Delete an event", id)},
+            "/services/{id}": {"delete": _node("unloadService", "Unload service", id)},
+            "/rooms/allocations/{id}": {"delete": _node("deleteRoomAllocation", "Delete Allocation", id)},
+            "/desks/allocations/{id}": {"delete": _node("deleteDeskAllocation", "Delete Allocation", id)},
+            "/apikeys/{key}": {"delete": _node("deleteApiKey", "Delete API key", key)},
+            "/templates": {"post": _node("createTemplate", "Create template", **template)},
+            "/brands/{id}": {
+                "put": _node("replaceBrand", "Update brand", id, **brand_body),
+                "patch": _node("updateBrand", "Update brand", id, **brand_body),
+            },
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("question", "operation", "arguments"),
+    [
+        ("delete the event 8f3a", "deleteObserver", {"id": "8f3a"}),
+        ("unload the service 8f3a", "unloadService", {"id": "8f3a"}),
+        ("delete allocation 8f3a of the desks", "deleteDeskAllocation", {"id": "8f3a"}),
+        ("delete api key 7ac9", "deleteApiKey", {"key": "7ac9"}),
+        ("add a new template named Q3 Review", "createTemplate", {"name": "Q3 Review"}),
+        ("set is active of brand 4021 to false", "updateBrand", {"id": "4021", "isActive": False}),
+        ("set is active of brand 4021 to true", "updateBrand", {"id": "4021", "isActive": True}),
+        ("change the name of brand 4021 to Nightly", "updateBrand", {"id": "4021", "name": "Nightly"}),
+    ],
+)
+def test_a_change_in_the_words_of_the_api_stands(question: str, operation: str, arguments: dict[str, Any]) -> None:
+    (call,) = OfflinePlanner([desk()]).plan(question).calls
+    assert (call.operation_id, dict(call.arguments)) == (operation, arguments)
+    assert reasons_against(call, call.account or Account(), question) == ()
+
+
+def test_of_two_operations_with_the_same_statement_none_stands() -> None:
+    question = "delete allocation 8f3a"
+    (call,) = OfflinePlanner([desk()]).plan(question).calls
+    (reason,) = reasons_against(call, call.account or Account(), question)
+    assert reason.endswith("Allocation does what the sentence says as well")
