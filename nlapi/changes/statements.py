@@ -52,7 +52,7 @@ def statements_of(operation: Operation) -> list[Statement]:
     return [statement for text in texts if (statement := _read_statement(text)) is not None]
 
 
-def said_statement(case: Case) -> Statement | None:
+def sentence_statement(case: Case) -> Statement | None:
     """Return what a sentence states before its first value; None where that has no object."""
     words: list[str] = []
     for word in case.command_words:
@@ -64,8 +64,8 @@ def said_statement(case: Case) -> Statement | None:
 
 def is_stated(case: Case, operation: Operation) -> bool:
     """Return whether a sentence has the verb of an operation and just its object, in the operation's own words."""
-    said = said_statement(case)
-    return said is not None and any(said.is_like(statement) for statement in statements_of(operation))
+    command = sentence_statement(case)
+    return command is not None and any(command.is_like(statement) for statement in statements_of(operation))
 
 
 def check_statement(case: Case) -> Iterator[str]:
@@ -73,14 +73,14 @@ def check_statement(case: Case) -> Iterator[str]:
 
     The one is meant whose own nouns the sentence has.
     """
-    if any(source.origin is Origin.SETTING for source in case.account.sources):
+    if any(entry.origin is Origin.SETTING and case.location(entry) == "path" for entry in case.account.sources):
         return
-    own = set(statements_of(case.operation))
+    statements = set(statements_of(case.operation))
     for other in case.operation.spec.operations:
         is_rival = other.effect is not Effect.READ and not other.deprecated and other.id != case.operation.id
         if not is_rival or not _has_form_of(other, case.operation):
             continue
-        if (not own.isdisjoint(statements_of(other)) or is_stated(case, other)) and _is_apart(case, other):
+        if (not statements.isdisjoint(statements_of(other)) or is_stated(case, other)) and _is_apart(case, other):
             yield f"{other.id} does what the sentence says as well"
             return
 
@@ -96,10 +96,10 @@ def _is_apart(case: Case, other: Operation) -> bool:
 
     Two collections with the same nouns are apart too: merge_request/{id} and merge_requests/{id}.
     """
-    own, others = _nouns(case.operation), _nouns(other)
-    if own == others:
+    nouns, other_nouns = _nouns(case.operation), _nouns(other)
+    if nouns == other_nouns:
         return _collections(case.operation) != _collections(other)
-    return bool(own - others) and (own - others).isdisjoint(case.stems)
+    return not nouns <= other_nouns and (nouns - other_nouns).isdisjoint(case.stems)
 
 
 def _collections(operation: Operation) -> list[str]:

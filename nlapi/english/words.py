@@ -34,7 +34,7 @@ def singular(word: str) -> str:
     """Return the singular of a word: campaigns -> campaign, categories -> category, boxes -> box."""
     if word in _IRREGULAR:
         return _IRREGULAR[word]
-    if len(word) < 3 or not word.endswith("s") or word.endswith(_NO_PLURAL_ENDS):
+    if len(word) < 3 or not word.endswith("s") or word.endswith(_NO_PLURAL_ENDS) or word in _UNCOUNTABLE:
         return word
     # `ties` and `pies` end in -ie in the singular.
     if word.endswith("ies") and len(word) > 4:

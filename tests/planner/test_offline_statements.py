@@ -21,7 +21,7 @@ def _node(id: str, summary: str, *parameters: Any, **more: Any) -> dict[str, Any
 
 
 def desk() -> Spec:
-    id, key = parameter("id", "path", TEXT), parameter("key", "path", TEXT, description="The API key to delete.")
+    id = parameter("id", "path", TEXT)
     brand = {"isActive": {"type": "boolean"}, "name": TEXT, "support": {"type": "object", "properties": {"name": TEXT}}}
     sizes = {"{quantity}": {"type": "number"}, "!": TEXT}
     brand_body = body({"type": "object", "properties": {**brand, "prices": {"type": "object", "properties": sizes}}})
@@ -32,7 +32,6 @@ def desk() -> Spec:
             "/services/{id}": {"delete": _node("unloadService", "Unload service", id)},
             "/rooms/allocations/{id}": {"delete": _node("deleteRoomAllocation", "Delete Allocation", id)},
             "/desks/allocations/{id}": {"delete": _node("deleteDeskAllocation", "Delete Allocation", id)},
-            "/apikeys/{key}": {"delete": _node("deleteApiKey", "Delete API key", key)},
             "/templates": {"post": _node("createTemplate", "Create template", **template)},
             "/brands/{id}": {
                 "put": _node("replaceBrand", "Update brand", id, **brand_body),
@@ -48,7 +47,6 @@ def desk() -> Spec:
         ("delete the event 8f3a", "deleteObserver", {"id": "8f3a"}),
         ("unload the service 8f3a", "unloadService", {"id": "8f3a"}),
         ("delete allocation 8f3a of the desks", "deleteDeskAllocation", {"id": "8f3a"}),
-        ("delete api key 7ac9", "deleteApiKey", {"key": "7ac9"}),
         ("add a new template named Q3 Review", "createTemplate", {"name": "Q3 Review"}),
         ("set is active of brand 4021 to false", "updateBrand", {"id": "4021", "isActive": False}),
         ("set is active of brand 4021 to true", "updateBrand", {"id": "4021", "isActive": True}),
@@ -66,3 +64,37 @@ def test_of_two_operations_with_the_same_statement_none_stands() -> None:
     (call,) = OfflinePlanner([desk()]).plan(question).calls
     (reason,) = reasons_against(call, call.account or Account(), question)
     assert reason.endswith("Allocation does what the sentence says as well")
+
+
+def device() -> Spec:
+    flags = {"alerts": {"type": "boolean"}, "muted": {"type": "boolean"}, "featured": {"type": "boolean"}}
+    status = {"type": "string", "enum": ["active", "inactive"]}
+    fields = body({"type": "object", "properties": {**flags, "status": status, "name": TEXT}})
+    id = parameter("id", "path", TEXT)
+    return spec({"/devices/{id}": {"patch": _node("updateDevice", "Update a device", id, **fields)}})
+
+
+@pytest.mark.parametrize(
+    ("question", "arguments"),
+    [
+        ("disable alerts on device d-5", {"alerts": False}),
+        ("turn off alerts on device d-5", {"alerts": False}),
+        ("enable alerts on device d-5", {"alerts": True}),
+        ("set alerts of device d-5 to off", {"alerts": False}),
+        ("set muted to true and alerts to false for device d-5", {"muted": True, "alerts": False}),
+        ("unmute device d-5", {"muted": False}),
+        ("set the status of device d-5 to inactive", {"status": "inactive"}),
+    ],
+)
+def test_a_flag_takes_its_own_value(question: str, arguments: dict[str, Any]) -> None:
+    (call,) = OfflinePlanner([device()]).plan(question).calls
+    assert dict(call.arguments) == {"id": "d-5", **arguments}
+    assert reasons_against(call, call.account or Account(), question) == ()
+
+
+@pytest.mark.parametrize(
+    "question", ["set the status of the featured device d-5 to inactive", "set alerts of the featured device d-5 to no"]
+)
+def test_what_an_item_is_called_by_is_no_flag_of_it(question: str) -> None:
+    (call,) = OfflinePlanner([device()]).plan(question).calls
+    assert "featured" not in call.arguments

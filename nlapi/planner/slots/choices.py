@@ -9,17 +9,18 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 
 from nlapi.english import lexicon
-from nlapi.english.intents import STOPWORDS, VERBS
+from nlapi.english.intents import ARTICLES, STOPWORDS, VERBS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import text as word_text
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.word_similarity import similarity
-from nlapi.english.words import singular, split_words, stem, stems_of
+from nlapi.english.words import split_words, stem, stems_of
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import stated_verbs
 from nlapi.planner.commands import command_verb, command_words, operation_verbs
 from nlapi.planner.slots.context import SlotContext
-from nlapi.planner.slots.slot import Slot, SlotCandidate
+from nlapi.planner.slots.name_mentions import noun_positions
+from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
 from nlapi.reading.gazetteer import COUNTRIES, CURRENCY_NAMES, LANGUAGES, SYNONYMS
 from nlapi.reading.text import MentionKind, Sentence, ValueMention
 from nlapi.resources.forms import schema_type
@@ -72,8 +73,9 @@ def choice_candidates(
         token = context.sentence.tokens[hit.first]
         if not hit.exact and token.lower in little_words:
             continue
-        # To close an issue sets its state, and no reason for it.
-        if token.stem == command_verb(context.sentence) and not _REASONS.isdisjoint(slot.words):
+        # To close an issue sets its state, and no reason for it; to disable its alerts sets these, and no state.
+        is_command = token.stem == command_verb(context.sentence)
+        if is_command and (not _REASONS.isdisjoint(slot.words) or _is_before_flag(context, hit.last)):
             continue
         if not (_names_rival_slot(context, slot, hit, str(value)) or _is_part_of_noun(context, hit)):
             matches.append((hit, value))
@@ -106,25 +108,20 @@ def _names_rival_slot(context: SlotContext, slot: Slot, hit: ChoiceMatch, value:
 
 def _is_in_longer_name(context: SlotContext, slot: Slot, first: int, last: int) -> bool:
     """Return whether tokens are a part of the whole name of another slot: the [report] format, [active] body."""
-    stems = tuple(context.sentence.stems)
     names = (rival.words for rival in context.slots if rival is not slot and len(rival.words) > last - first)
-    return any(
-        stems[at : at + len(name)] == name for name in names for at in range(max(0, last - len(name)), first + 1)
-    )
+    places = (place for name in names for place in noun_positions(context, name))
+    return any(start <= first and last <= end for start, end in places)
 
 
 def _is_part_of_noun(context: SlotContext, hit: ChoiceMatch) -> bool:
     """Return whether words are a part of a noun of the path (business, of /businessLines), or it with an id behind."""
-    codes = (mention for mention in context.sentence.mentions if mention.kind in _CODES)
-    ids = {mention.first for mention in codes}
-    stems = tuple(map(stem, map(singular, (token.lower for token in context.sentence.tokens))))
-    for part in context.operation.path.split("/"):
-        noun = tuple(map(stem, map(singular, split_words(part)))) if "{" not in part else ()
-        starts = range(max(0, hit.last - len(noun)), hit.first + 1)
-        is_part = len(noun) > hit.last - hit.first or hit.last in ids
-        if is_part and any(stems[start : start + len(noun)] == noun for start in starts if noun):
-            return True
-    return False
+    ids = {mention.first for mention in context.sentence.of_kind(*_CODES)}
+    parts = (part for part in context.operation.path.split("/") if "{" not in part)
+    places = (place for part in parts for place in noun_positions(context, tuple(map(stem, split_words(part)))))
+    return any(
+        start <= hit.first and hit.last <= end and (end - start > hit.last - hit.first or end in ids)
+        for start, end in places
+    )
 
 
 def _choice_candidate(
@@ -263,7 +260,8 @@ _NOT = word_set("planner/slots/words", "denials")
 _OPPOSING = word_set("planner/slots/words", "opposing")
 _CODES = (MentionKind.NUMBER, MentionKind.LITERAL)
 _BEFORE_VALUE = word_set("planner/slots/words", "before_flag_value")
-_ON_VALUES, _OFF_VALUES = (word_set("changes/words", name) for name in ("on_values", "off_values"))
+_AFTER_FIELD = word_set("planner/slots/words", "after_field")
+_ON_VALUES, _OFF_VALUES = (word_set("planner/slots/words", name) for name in ("flag_on", "flag_off"))
 _AUXILIARY = stem_set("planner/slots/words", "flag_auxiliaries")
 _BY_DEFAULT = lazy_pattern(r"\bby default,?\s[^.]*", re.IGNORECASE)
 # Least similarity of word vectors of a word for one in the name of a flag: children for kids.
@@ -318,7 +316,7 @@ def flag_candidates(context: SlotContext, slot: Slot) -> Iterator[SlotCandidate]
     else:
         return
     first, last = min(places), max(places) + 1
-    if _is_in_longer_name(context, slot, first, last):
+    if _is_in_longer_name(context, slot, first, last) or _describes_item(context, first, last):
         return
     denied = _is_denied(context, slot, first) if command is None else not command[1]
     negative = any(word in _NEGATIVE or word.startswith(("exclud", "disabl")) for word in slot.words[:1])
@@ -349,13 +347,37 @@ def flag_candidates(context: SlotContext, slot: Slot) -> Iterator[SlotCandidate]
 
 
 def _stated_value(context: SlotContext, end: int) -> tuple[int, bool] | None:
-    """Return the token of the value of a flag behind its name, and that value: set active of user 5 to [false]."""
+    """Return the token of the value of a flag whose name ends before `end`, and that value.
+
+    It is right behind the name, or behind `to` where the name is that of a field: set active [of] user 5 to [false].
+    The `on` of `disable alerts on device 5` is none.
+    """
     tokens = context.sentence.tokens
     for at in range(end, len(tokens)):
-        word, before = tokens[at].lower, tokens[at - 1].lower
-        if word in _ON_VALUES | _OFF_VALUES and (at == end or before in _BEFORE_VALUE):
+        word = tokens[at].lower
+        is_right_behind = at == end and word not in STOPWORDS
+        is_behind_to = tokens[at - 1].lower in _BEFORE_VALUE and tokens[end].lower in _AFTER_FIELD
+        if word in _ON_VALUES | _OFF_VALUES and (is_right_behind or is_behind_to):
             return at, word in _ON_VALUES
     return None
+
+
+def _is_before_flag(context: SlotContext, at: int) -> bool:
+    """Return whether the name of a flag begins at a token or behind an article there."""
+    tokens = context.sentence.tokens
+    while at < len(tokens) and tokens[at].lower in ARTICLES:
+        at += 1
+    names = (slot.words for slot in context.slots if slot.family is Family.BOOLEAN)
+    return any(start == at for name in names for start, _ in noun_positions(context, name))
+
+
+def _describes_item(context: SlotContext, first: int, last: int) -> bool:
+    """Return whether an update names its item by words before its noun: set the [featured] product 7 to ...; not its
+    command: mute device 5.
+    """
+    is_command = context.sentence.stems[first] == command_verb(context.sentence)
+    places = noun_positions(context, context.noun) if updates_item(context.operation) and not is_command else []
+    return any(start == last for start, _ in places)
 
 
 def _is_of_other_name(context: SlotContext, slot: Slot, spoken: Sequence[str]) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from nlapi.english import lexicon
 from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent
@@ -131,14 +131,10 @@ def apply_overrides(
 ) -> Iterator[SlotCandidate]:
     """Return the weighed candidates, with the clear ones of all that are `offered` at the probability SURE."""
     offered = list(offered)
-    spoken = context.sentence.stem_set
-
-    def unsaid(candidate: SlotCandidate) -> int:
-        return -sum(spoken.isdisjoint(stems_of(part)) for part in candidate.slot.path[:-1])
-
     names = [(entry.start, entry.end) for entry in offered if _is_live_name(context, entry)]
     # Of `name` and `supportChat.name` the last one wins, the one with the fewest parents that the sentence lacks.
-    stated = {entry.mention: entry.slot for entry in sorted(offered, key=unsaid) if _is_set(context, entry)}
+    fields = sorted(filter(partial(_is_set, context), offered), key=partial(_missing_parents, context), reverse=True)
+    stated = {entry.mention: entry.slot for entry in fields}
     offered = [entry for entry in offered if stated.get(entry.mention, entry.slot) is entry.slot]
     candidates = [
         entry
@@ -170,6 +166,11 @@ def apply_overrides(
             yield replace(candidate, probability=OVERRIDE_PROBABILITY)
         elif weighs:
             yield candidate
+
+
+def _missing_parents(context: SlotContext, candidate: SlotCandidate) -> int:
+    """Return the number of objects around a slot that the sentence does not name."""
+    return sum(context.sentence.stem_set.isdisjoint(stems_of(part)) for part in candidate.slot.path[:-1])
 
 
 def _is_start_of_title(context: SlotContext, candidate: SlotCandidate) -> bool:

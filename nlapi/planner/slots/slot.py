@@ -12,7 +12,7 @@ from nlapi.english import lexicon
 from nlapi.english.intents import STOPWORDS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
-from nlapi.english.words import name_words, singular, split_words, stem, stems_of
+from nlapi.english.words import name_words, split_words, stem, stems_of
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.spec import UPDATE_METHODS, Effect, Operation, Schema
@@ -429,18 +429,11 @@ def _glossary(description: str) -> Mapping[str, object]:
 
 def is_secret(slot: Slot, tool: Tool) -> bool:
     """Return whether a slot is a credential: by its description or the security schemes of the API."""
-    if len(slot.path) != 1 or _names_item(slot, tool.operation.path):
+    if len(slot.path) != 1:
         return False
     schemes = tool.operation.spec.security_schemes.values()
     keys = {(scheme.location, scheme.name) for scheme in schemes if scheme.kind == "apiKey"}
     return (slot.location, slot.name) in keys or is_unspoken(slot.name, slot.location, slot.schema, slot.description)
-
-
-def _names_item(slot: Slot, path: str) -> bool:
-    """Return whether a slot is for one of the items that a path is of, and so no credential: /apikeys/{key}."""
-    collection, _, last = path.rstrip("/").rpartition("/")
-    nouns = split_words(collection.rpartition("/")[2])
-    return last == f"{{{slot.name}}}" and bool(nouns) and singular(nouns[-1]).endswith(slot.name.lower())
 
 
 # The last 30 days are a choice or two dates, and not both.
