@@ -103,10 +103,10 @@ def _is_apart(case: Case, other: Operation) -> bool:
 
 
 def _collections(operation: Operation) -> list[str]:
-    """Return the segments of a path right before an id, without a version and the words for an id."""
-    parts = [part for part in operation.path.split("/") if part]
-    before = [first for first, second in pairwise(parts) if "{" in second and "{" not in first]
-    return [part for part in before if not VERSION.fullmatch(part) and stem(part) not in _ID_STEMS]
+    """Return the segments of a path before its ids, without a version and without words for an id (/by_name/{name})."""
+    parts = [part for part in operation.path.split("/") if part and not VERSION.fullmatch(part)]
+    named = [part for part in parts if "{" in part or not UNSPOKEN_WORDS.issuperset(split_words(part))]
+    return [first for first, second in pairwise(named) if "{" in second and "{" not in first]
 
 
 def _nouns(operation: Operation) -> frozenset[str]:

@@ -98,3 +98,26 @@ def test_a_flag_takes_its_own_value(question: str, arguments: dict[str, Any]) ->
 def test_what_an_item_is_called_by_is_no_flag_of_it(question: str) -> None:
     (call,) = OfflinePlanner([device()]).plan(question).calls
     assert "featured" not in call.arguments
+
+
+def ticket() -> Spec:
+    support = {"type": "object", "properties": {"name": TEXT}}
+    level, is_open = {"type": "integer"}, {"type": "boolean"}
+    fields = body({"type": "object", "properties": {"name": TEXT, "support": support, "level": level, "open": is_open}})
+    id = parameter("id", "path", TEXT)
+    return spec({"/tickets/{id}": {"patch": _node("updateTicket", "Update a ticket", id, **fields)}})
+
+
+@pytest.mark.parametrize(
+    ("question", "arguments"),
+    [
+        ("change the name of ticket t-5 to Nightly", {"name": "Nightly"}),
+        ("change the support name of ticket t-5 to Nightly", {"support": {"name": "Nightly"}}),
+        ("change the name of the support ticket t-5 to Nightly", {"name": "Nightly"}),
+        ("set the level of ticket t-5 to 3", {"level": 3}),
+        ("rename ticket t-5 to Q3 Review", {"name": "Q3 Review"}),
+    ],
+)
+def test_a_field_is_that_of_the_object_that_the_sentence_names(question: str, arguments: dict[str, Any]) -> None:
+    (call,) = OfflinePlanner([ticket()]).plan(question).calls
+    assert dict(call.arguments) == {"id": "t-5", **arguments}

@@ -441,15 +441,17 @@ def _is_denied(context: SlotContext, slot: Slot, first: int) -> bool:
 def _similar_words(context: SlotContext, words: Sequence[str]) -> Mapping[str, tuple[int, float]]:
     """Return the tokens that are like words (children for kids, half of child-friendly), and how alike they are.
 
-    The words of the operation are no value: an article is not `published` for being one.
+    The words of the operation are no value (an article is not `published` for being one), and neither is the command:
+    `set` is like `open`.
     """
     matches: dict[str, tuple[int, float]] = {}
+    ignored = context.operation_stems | {command_verb(context.sentence)}
     for word in words:
         if word in context.sentence.stem_set:
             continue
         best = _MIN_FLAG_SIMILARITY
         for at, token in enumerate(context.sentence.tokens):
-            if not token.word or token.lower in STOPWORDS or token.stem in context.operation_stems:
+            if not token.word or token.lower in STOPWORDS or token.stem in ignored:
                 continue
             halves = [stem(half) for half in token.lower.split("-")] if "-" in token.lower else [token.stem]
             near = max(similarity(word, half) for half in halves)

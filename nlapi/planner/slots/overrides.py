@@ -12,7 +12,7 @@ from nlapi.english import lexicon
 from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
-from nlapi.english.words import singular, stem, stems_of
+from nlapi.english.words import name_words, singular, stem
 from nlapi.openapi.spec import Effect
 from nlapi.planner.commands import command_verb
 from nlapi.planner.slots.choices import sets_commanded_flag
@@ -169,8 +169,12 @@ def apply_overrides(
 
 
 def _missing_parents(context: SlotContext, candidate: SlotCandidate) -> int:
-    """Return the number of objects around a slot that the sentence does not name."""
-    return sum(context.sentence.stem_set.isdisjoint(stems_of(part)) for part in candidate.slot.path[:-1])
+    """Return the number of objects around a slot that the sentence does not name; a word before the noun of the item is
+    no name: the [support] ticket.
+    """
+    items = {start for start, _ in noun_positions(context, context.noun)}
+    names = [noun_positions(context, tuple(map(stem, name_words(part)))) for part in candidate.slot.path[:-1]]
+    return sum(all(end in items for _, end in places) for places in names)
 
 
 def _is_start_of_title(context: SlotContext, candidate: SlotCandidate) -> bool:
