@@ -393,8 +393,6 @@ def _is_of_item(case: Case) -> bool:
 def _sayable_parts(case: Case, tail: list[list[str]]) -> list[list[str]]:
     """Return the parts of a path behind its last item that people say."""
     method = case.operation.method
-    if not case.deletes and _is_stated_alone(case):
-        return []
     if method == "POST" and tail and singular(tail[-1][-1]) != tail[-1][-1]:
         # The sentence says what is made, also by its verb (link the device: /permissions); of what, by the ids before.
         is_own = case.command in set(leading_verbs(case.operation)) - CREATE_VERBS - UPDATE_VERBS - DELETE_VERBS
@@ -403,12 +401,6 @@ def _sayable_parts(case: Case, tail: list[list[str]]) -> list[list[str]]:
     if method != "DELETE" and tail and len(tail[-1]) == 1 and (is_stated or _has_command_verb(case, tail[-1])):
         return []  # the lifecycle of /users/{id}/lifecycle/suspend is nothing that anybody says
     return tail
-
-
-def _is_stated_alone(case: Case) -> bool:
-    """Return whether the description states the verb for this change and for no other: to mirror is createShadow."""
-    changes = (entry for entry in case.operation.spec.operations if entry.effect is not Effect.READ)
-    return [entry for entry in changes if case.command in map(stem, stated_verbs(entry.extensions))] == [case.operation]
 
 
 def _is_unsaid(case: Case, words: Sequence[str], kinds: Sequence[Sequence[str]]) -> bool:
@@ -446,8 +438,6 @@ def _unsaid_kind(case: Case, kinds: list[list[str]]) -> list[str]:
     names = [words for source in target if (words := _nouns(split_words(source.argument), UNSPOKEN_WORDS))]
     if not case.deletes and (is_found or any(_is_mentioned(case, words) for words in names)):
         return []
-    if not case.deletes and _says_object(case):
-        return []  # an email group, which the paths have as a list
     nouns = [_nouns(words, UNSPOKEN_WORDS) or words for words in kinds]
     ends = _name_ends(case)
     return [] if any(_is_mentioned(case, words) or stem(singular(words[-1])) in ends for words in nouns) else kinds[-1]
@@ -527,13 +517,6 @@ def _different_object(case: Case, parts: Sequence[Sequence[str]]) -> str:
     joined = stem("".join(map(singular, nouns)))
     heads = stems_of(nouns[-1]) | {joined}
     return "" if not heads.isdisjoint(operation_stems) else nouns[-1]
-
-
-def _says_object(case: Case) -> bool:
-    """Return whether a sentence has each word by which the summary names what is changed."""
-    _, *others = split_words(OBJECT_END.split(case.operation.summary)[0]) or [""]
-    nouns = [word for word in others if word not in ARTICLES]
-    return bool(nouns) and all(_is_mentioned(case, [word]) for word in nouns)
 
 
 def _literal_parts(operation: Operation) -> tuple[list[list[str]], list[list[str]]]:
