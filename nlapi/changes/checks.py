@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 from nlapi.changes.account import check_left, overlaps_any
 from nlapi.changes.sentences import (
@@ -61,7 +61,7 @@ from nlapi.openapi.spec import READ_METHODS, SCALES, UPDATE_METHODS, Effect, Ope
 from nlapi.reading.clauses import commanded_length
 from nlapi.reading.names import is_code
 from nlapi.resources.command_verbs import leading_verbs, operation_verbs, path_end
-from nlapi.resources.nouns import VERSION
+from nlapi.resources.nouns import VERSION, target_noun
 from nlapi.resources.paths import EXTENSION
 from nlapi.tools.quantities.unit_evidence import read_unit
 from nlapi.tools.tool import TRUSTED_ORIGINS, Account, Call, Origin, ValueSource
@@ -712,8 +712,17 @@ def _limiting_word(case: Case, source: ValueSource) -> bool:
 def check_order(case: Case) -> Iterator[str]:
     """Yield numbers that go by their order, as latitude and longitude, and are in the other order in the sentence.
 
-    So is a time after its end: a model that swaps the two sends only values of the sentence.
+    So is a time after its end: a model that swaps the two sends only values of the sentence. Of two ids of one noun the
+    sentence does not tell which is which: source_user_id and target_user_id.
     """
+    ids = [entry for entry in case.account.sources if entry.origin is Origin.WORDS and case.location(entry) == "path"]
+    for source, second_source in combinations(ids, 2):
+        first, second = (
+            target_noun(case.operation, case.call.tool.places[entry.argument]) for entry in (source, second_source)
+        )
+        roles = stems_of(" ".join(first)) ^ stems_of(" ".join(second))
+        if first[-1:] == second[-1:] != () and roles.isdisjoint(case.stems):
+            yield f"{source.words!r} may be {second_source.argument}, and {second_source.words!r} {source.argument}"
     for source, second_source in _ends(case.account.sources):
         if _is_after(source.value, second_source.value):
             yield f"{source.argument}: {shorten(source.value)} is after {second_source.argument}"

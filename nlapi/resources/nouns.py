@@ -226,9 +226,9 @@ def _spelled_out(short: str, description: str) -> Words:
 
 
 def _is_command(segment: str) -> bool:
-    """Return whether a segment of several words begins with a verb in the imperative."""
+    """Return whether a segment of several words begins with a verb in the imperative; `deploy_keys` are items."""
     first, *others = name_words(segment) or ("",)
-    return bool(others) and singular(first) == first and is_verb(stem(first))
+    return others == list(singular_last(tuple(others))) != [] and singular(first) == first and is_verb(stem(first))
 
 
 def wider_nouns(noun: Words) -> Iterator[Words]:

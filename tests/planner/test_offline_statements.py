@@ -121,3 +121,15 @@ def ticket() -> Spec:
 def test_a_field_is_that_of_the_object_that_the_sentence_names(question: str, arguments: dict[str, Any]) -> None:
     (call,) = OfflinePlanner([ticket()]).plan(question).calls
     assert dict(call.arguments) == {"id": "t-5", **arguments}
+
+
+@pytest.mark.parametrize(
+    ("question", "doubts"),
+    [("unblock user 77ab of user 4021", 1), ("unblock the target user 77ab of the source user 4021", 0)],
+)
+def test_of_two_ids_of_one_noun_the_sentence_tells_which_is_which(question: str, doubts: int) -> None:
+    ids = (parameter("source_user_id", "path", TEXT), parameter("target_user_id", "path", TEXT))
+    path = "/users/{source_user_id}/blocking/{target_user_id}"
+    api = spec({path: {"delete": _node("unblock", "Unblock user", *ids)}})
+    (call,) = OfflinePlanner([api]).plan(question).calls
+    assert len(reasons_against(call, call.account or Account(), question, destroy=True)) == doubts
