@@ -29,6 +29,7 @@ from nlapi.changes.sentences import (
 from nlapi.changes.statements import ARTICLES, OBJECT_END, UNSPOKEN_WORDS, check_statement, is_stated
 from nlapi.changes.value_checks import (
     NAME_STEMS,
+    TEXT_STEMS,
     are_same_names,
     check_exact_name,
     check_meaning,
@@ -78,7 +79,6 @@ _ALSO_UPDATES = lexicon.stems("changes/words", "also_updates")
 _NEW = lexicon.words("changes/words", "new")
 # Verbs that bring an item into what stands behind `to`, and the arguments that are not such a state.
 _TO_VERBS = lexicon.stems("changes/words", "to_verbs")
-_TEXT_STEMS = NAME_STEMS | lexicon.stems("changes/words", "text_arguments")
 _LIGHT_VERBS = lexicon.stems("changes/words", "light_verbs")
 # Verbs for a message that are not synonyms elsewhere: writing a file sends nothing.
 _MESSAGE_VERBS = lexicon.stems("changes/words", "message_verbs")
@@ -192,7 +192,7 @@ def check_new_item(case: Case) -> Iterator[str]:
         source
         for source in case.account.sources
         if source.origin is Origin.WORDS
-        and is_code(source.words)
+        and (is_code(source.words) or source.words.isdigit())
         and any(map(str.isdigit, source.words))
         and case.location(source) != "path"
     )
@@ -202,9 +202,9 @@ def check_new_item(case: Case) -> Iterator[str]:
 
 
 def _names_made_before(case: Case, source: ValueSource) -> bool:
-    """Return whether the word before a value names the thing that the operation makes."""
+    """Return whether the word before a value names the thing that the operation makes, and no argument: [tag] 555."""
     before = [word for word in case.words[1:] if word.end <= source.start]
-    return bool(before) and _names_made(case, before[-1])
+    return bool(before) and _names_made(case, before[-1]) and stems_of(source.argument).isdisjoint(before[-1].stems)
 
 
 def check_update_value(case: Case) -> Iterator[str]:
@@ -336,7 +336,7 @@ def _sets_behind_to(case: Case) -> bool:
     behind = [source for source in body if _TO.search(case.text[: source.start])]
     # The name of an item, and its text, is not the person that it is assigned to.
     texts = stems_of(" ".join(source.argument.rpartition(".")[2] for source in behind))
-    return bool(behind) and _TEXT_STEMS.isdisjoint(texts)
+    return bool(behind) and TEXT_STEMS.isdisjoint(texts)
 
 
 def _is_switch(case: Case) -> bool:
@@ -382,8 +382,12 @@ def _is_of_item(case: Case) -> bool:
     targets = [entry for entry in _targets(case) if entry.words]
     # The last word of the command itself is not such an "of": get rid of.
     behind = case.command_words[case.command_length :]
-    before = [word.lower for word in behind if targets and word.end <= targets[0].start]
-    if not case.deletes or not case.operation.path.endswith("}") or before[-1:] != ["of"]:
+    before = [word for word in behind if targets and word.end <= targets[0].start]
+    nouns = stems_of(" ".join(word for words in _literal_parts(case.operation)[0] for word in map(singular, words)))
+    while before and nouns.issuperset(before[-1].stems):
+        before.pop()  # the tags of script tag 5
+    is_item = EXTENSION.sub("", case.operation.path).endswith("}")
+    if not case.deletes or not is_item or [word.lower for word in before[-1:]] != ["of"]:
         return False
     # The fallback of a model may have the model's name: /fallbacks/{model}.
     kinds = {singular(word) for words in _literal_parts(case.operation)[0] for word in words}

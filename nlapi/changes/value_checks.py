@@ -21,7 +21,10 @@ from nlapi.tools.tool import Origin, ValueSource
 _CALLED = lexicon.words("changes/words", "called")
 NAME_STEMS = lexicon.stems("changes/words", "name_stems")
 """Last words of the names of arguments that take the name of an item."""
-_DEFINITE = lexicon.words("reading/words", "definite")
+TEXT_STEMS = NAME_STEMS | lexicon.stems("changes/words", "text_arguments")
+"""Words in the names of arguments that take the name of an item, or a text about it."""
+_NAMED_STEMS = lexicon.stems("changes/words", "named_arguments")
+_DETERMINERS = lexicon.words("reading/words", "definite") | {"a", "an"}
 _ID_ENDS = lexicon.words("changes/words", "id_ends")
 
 _BETWEEN_LABEL_AND_VALUE = lexicon.words("changes/words", "between_label_and_value")
@@ -503,12 +506,18 @@ def _is_keyword(case: Case, source: ValueSource) -> bool:
 
 
 def _is_name_of_item(case: Case, source: ValueSource) -> bool:
-    """Return whether the name of an item is a value of an id, or of several: the card [named] Fix it as its labels."""
+    """Return whether the name of an item is in an argument that takes none: the card [named] Fix it as its labels.
+
+    An id takes none, nor do several values, nor a field that is neither a text nor the item itself (a pin, a latitude).
+    """
     if source.origin is not Origin.WORDS or not _is_called(case, source):
         return False
-    last = (split_words(source.argument) or ("",))[-1]
-    takes_several = case.location(source) != "path" and singular(last) != last
-    return last in _ID_ENDS or takes_several
+    words = split_words(source.argument.rpartition(".")[2]) or [""]
+    if case.location(source) == "body":
+        noun = stems_of(" ".join(singular_noun(case.operation)))
+        is_text = not (TEXT_STEMS | _NAMED_STEMS | noun).isdisjoint(stems_of(" ".join(words)))
+        return words[-1] in _ID_ENDS or singular(words[-1]) != words[-1] or not is_text
+    return words[-1] in _ID_ENDS or (case.location(source) != "path" and singular(words[-1]) != words[-1])
 
 
 def _is_command(case: Case, source: ValueSource) -> bool:
@@ -555,14 +564,15 @@ def _is_old_value(case: Case, source: ValueSource) -> bool:
 
 
 def _is_thing(case: Case, source: ValueSource) -> bool:
-    """Return whether a plain word behind `the` or `my` is a free text: reboot the [speaker] speaks of a thing."""
+    """Return whether a plain word behind `the`, `my` or `a` is a free text: reboot the [speaker] speaks of a thing."""
     is_word = source.words.isalpha() and source.words.islower() and source.value == source.words
     is_text = case.location(source) != "path" and not has_closed_values(case.call, source.argument)
     if not is_word or source.origin is not Origin.WORDS or not is_text:
         return False
     before = next((word for word in reversed(case.words) if word.end <= source.start), None)
-    is_definite = before is not None and before.lower in _DEFINITE
-    return is_definite and not _is_keyword(case, source) and _name_stems(source.argument).isdisjoint(case.stems)
+    is_noun = before is not None and before.lower in _DETERMINERS
+    is_named = not _name_stems(source.argument).isdisjoint(case.stems - {case.command})
+    return is_noun and not is_named and not _is_keyword(case, source)
 
 
 def _is_of_one_variant(case: Case, source: ValueSource) -> bool:

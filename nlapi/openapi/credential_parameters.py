@@ -64,7 +64,9 @@ _BEARER = lazy_pattern(r"bearer|oauth(?! ?1)|access.?token|jwt|6750", re.IGNOREC
 # sentence says is ever put there.
 _UNSPOKEN = frozenset(
     "token accesstoken apitoken authtoken authenticationtoken bearertoken sessiontoken apikey appkey authkey accesskey"
-    " secretkey clientsecret authorization xapikey xauthtoken".split()
+    " secretkey clientsecret authorization xapikey xauthtoken"
+    # the signature of a request to AWS (Signature Version 4)
+    " xamzalgorithm xamzcontentsha256 xamzcredential xamzdate xamzsecuritytoken xamzsignature xamzsignedheaders".split()
 )
 _UNSPOKEN_IF_DESCRIBED = frozenset("key token secret appid".split())
 _SECRET = lazy_pattern(r"\b(?:secret|token|key|credential|password|bearer)s?\b", re.IGNORECASE)

@@ -6,6 +6,7 @@ import json
 import unicodedata
 from functools import cache
 from importlib.resources import files
+from itertools import chain
 from pathlib import Path
 
 from nlapi.english.lexicon import by_phrase, table
@@ -32,11 +33,19 @@ LANGUAGES = _names("languages")  # ISO 639-1 by name
 CURRENCY_NAMES = _names("currencies")  # ISO 4217 by name
 STATES = by_phrase("reading/words", "states")  # the two letters of a state of the US by name
 
-SYNONYMS: dict[str, frozenset[str]] = {}  # stems that may be meant in the value of an enum, by stem
-for _text in table("reading/words", "synonyms").values():
-    _group = frozenset(map(stem, _text.split()))
-    for _word in _group:
-        SYNONYMS[_word] = SYNONYMS.get(_word, frozenset()) | _group
+
+def _synonyms(*names: str) -> dict[str, frozenset[str]]:
+    """Return the stems that may be meant in the value of an enum, by stem."""
+    synonyms: dict[str, frozenset[str]] = {}
+    for text in chain.from_iterable(table("reading/words", name).values() for name in names):
+        group = frozenset(map(stem, text.split()))
+        for word in group:
+            synonyms[word] = synonyms.get(word, frozenset()) | group
+    return synonyms
+
+
+COMMAND_SYNONYMS = _synonyms("synonyms")  # also of a verb, which makes an item so
+SYNONYMS = _synonyms("synonyms", "adjectives")
 
 
 FILE = Path(__file__).with_name("gazetteer.txt")

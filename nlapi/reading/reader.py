@@ -511,8 +511,11 @@ class _MentionFinder:
                 self._add(MentionKind.TITLE, self.tokens[first].start, self.tokens[end - 1].end, take=False)
 
     def _goes_on(self, first: int, at: int) -> bool:
+        """Return whether a title has a token too: not a little word, nor a day in small letters (next Monday)."""
         token = self.tokens[at]
-        return token.word and (at == first or token.lower not in _AFTER_NAME)
+        is_day = any(mention.kind is MentionKind.DATE and mention.first == at for mention in self.mentions)
+        is_end = token.lower in _AFTER_NAME or (is_day and token.text.islower() and token.text.isalpha())
+        return token.word and (at == first or not is_end)
 
     def _loose(self) -> None:
         """Add addresses, clauses and the whole, which overlap with the mentions of single words."""

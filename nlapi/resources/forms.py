@@ -108,7 +108,7 @@ _FORMATS = frozenset(("", "date", "date-time", "time", "timestamp", "unix-time",
 _TIME_NAMES = word_set("resources/words", "moment_names")
 # Those of them that name other things too, so that the description has to speak of a time.
 _VAGUE_NAMES = word_set("resources/words", "vague_moment_names")
-_SPEAKS_OF_TIME = lexicon.pattern("resources/words", "speaks_of_time", re.IGNORECASE)
+SPEAKS_OF_TIME = lexicon.pattern("resources/words", "speaks_of_time", re.IGNORECASE)
 # A text with a timestamp may be of any form, and a number is one since 1970.
 _UNIX = lazy_pattern(r"\bunix\b|\bepoch\b|\bposix\b|\bsince 1970\b|\btimestamp in (?:milli)?seconds\b", re.IGNORECASE)
 _COUNT = lazy_pattern(r"\b1\d{9,18}\b")
@@ -181,7 +181,7 @@ def _by_words(name: Sequence[str], format: str, description: str) -> MomentForm 
     if stated is not None:
         return stated
     # RFC 1123 has names of hosts as well, and RFC 822 addresses of mail.
-    is_of_time = _SPEAKS_OF_TIME.search(description) is not None or (name[-1:] and name[-1] in _TIME_NAMES)
+    is_of_time = SPEAKS_OF_TIME.search(description) is not None or (name[-1:] and name[-1] in _TIME_NAMES)
     if is_of_time and _RFC_1123.search(description):
         return MomentForm(layout="%a, %d %b %Y %H:%M:%S GMT", in_utc=True)
     if format == "time" or takes_clock(name, description):
@@ -191,7 +191,7 @@ def _by_words(name: Sequence[str], format: str, description: str) -> MomentForm 
         return CLOCK if format else replace(EITHER, clock_layout="%H:%M")
     is_named = name[-1:] and name[-1] in _TIME_NAMES and (len(name) > 1 or name[-1] not in ("at", "on"))
     is_standard = _RFC.search(description) is not None and _LENGTH.search(description) is None
-    if "date" in name or is_standard or (is_named and _SPEAKS_OF_TIME.search(description)):
+    if "date" in name or is_standard or (is_named and SPEAKS_OF_TIME.search(description)):
         return EITHER
     if is_named and name[-1] not in _VAGUE_NAMES:
         return EITHER
@@ -228,7 +228,7 @@ def _shows_epoch(schema: Schema, description: str) -> bool:
     """Return whether an example is a number since 1970, of a field whose description speaks of a time."""
     sizes = (1, 1_000, 1_000_000)
     shows = any(_is_count(example, size) for example in _examples(schema, description) for size in sizes)
-    return shows and _SPEAKS_OF_TIME.search(description) is not None
+    return shows and SPEAKS_OF_TIME.search(description) is not None
 
 
 def _is_count(example: object, per_second: int) -> bool:

@@ -9,19 +9,19 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 
 from nlapi.english import lexicon
-from nlapi.english.intents import ARTICLES, STOPWORDS, VERBS
+from nlapi.english.intents import ARTICLES, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import text as word_text
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.word_similarity import similarity
-from nlapi.english.words import split_words, stem, stems_of
+from nlapi.english.words import singular, split_words, stem, stems_of
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.openapi.spec import stated_verbs
+from nlapi.openapi.spec import Effect, stated_verbs
 from nlapi.planner.commands import command_verb, command_words, operation_verbs
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.name_mentions import noun_positions
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
-from nlapi.reading.gazetteer import COUNTRIES, CURRENCY_NAMES, LANGUAGES, SYNONYMS
+from nlapi.reading.gazetteer import COMMAND_SYNONYMS, COUNTRIES, CURRENCY_NAMES, LANGUAGES, SYNONYMS
 from nlapi.reading.text import MentionKind, Sentence, ValueMention
 from nlapi.resources.forms import schema_type
 from nlapi.tools.sending.state_reads import updates_item
@@ -73,11 +73,13 @@ def choice_candidates(
         token = context.sentence.tokens[hit.first]
         if not hit.exact and token.lower in little_words:
             continue
-        # To close an issue sets its state, and no reason for it; to disable its alerts sets these, and no state.
+        # To close an issue sets its state, and no reason for it; to disable its alerts sets these, and no state; and to
+        # show songs asks for no TV shows.
         is_command = token.stem == command_verb(context.sentence)
-        if is_command and (not _REASONS.isdisjoint(slot.words) or _is_before_flag(context, hit.last)):
+        is_read = VERBS.get(token.stem) is Intent.READ
+        if is_command and (is_read or not _REASONS.isdisjoint(slot.words) or _is_before_flag(context, hit.last)):
             continue
-        if not (_names_rival_slot(context, slot, hit, str(value)) or _is_part_of_noun(context, hit)):
+        if not (_names_rival_slot(context, slot, hit, str(value)) or _is_part_of_noun(context, hit, str(value))):
             matches.append((hit, value))
     matches = [pair for pair in matches if not any(_inside(pair[0], longer) for longer, _ in matches)]
     if slot.is_array and matches:
@@ -113,13 +115,18 @@ def _is_in_longer_name(context: SlotContext, slot: Slot, first: int, last: int) 
     return any(start <= first and last <= end for start, end in places)
 
 
-def _is_part_of_noun(context: SlotContext, hit: ChoiceMatch) -> bool:
-    """Return whether words are a part of a noun of the path (business, of /businessLines), or it with an id behind."""
+def _is_part_of_noun(context: SlotContext, hit: ChoiceMatch, value: str) -> bool:
+    """Return whether words are a part of a noun of the path (business, of /businessLines), or it with an id behind.
+
+    So is the whole noun that is another form of the choice: recommendations are not `recommended`.
+    """
+    tokens = context.sentence.tokens[hit.first : hit.last]
+    is_other_form = hit.likeness == 1.0 and singular(tokens[-1].lower) != singular(split_words(value)[-1])
     ids = {mention.first for mention in context.sentence.of_kind(*_CODES)}
     parts = (part for part in context.operation.path.split("/") if "{" not in part)
     places = (place for part in parts for place in noun_positions(context, tuple(map(stem, split_words(part)))))
     return any(
-        start <= hit.first and hit.last <= end and (end - start > hit.last - hit.first or end in ids)
+        start <= hit.first and hit.last <= end and (end - start > hit.last - hit.first or end in ids or is_other_form)
         for start, end in places
     )
 
@@ -229,12 +236,13 @@ def _is_noun_of_item(context: SlotContext, first: int, last: int) -> bool:
 
 def _similar(context: SlotContext, word: str) -> ChoiceMatch | None:
     """Return the token that is a synonym of a word, begins with it or misspells it."""
-    synonyms = SYNONYMS.get(word, ())
+    command = command_verb(context.sentence) if context.operation.effect is not Effect.READ else ""
     best: ChoiceMatch | None = None
     for at, spoken in enumerate(context.sentence.stems):
         if _is_noun_of_item(context, at, at + 1):
             continue
-        if spoken in synonyms:
+        synonyms = COMMAND_SYNONYMS if spoken == command else SYNONYMS
+        if spoken in synonyms.get(word, ()):
             return ChoiceMatch(first=at, last=at + 1, worth=1.25 if spoken in VERBS else 0.95, likeness=0.9)
         if len(word) >= 3 and len(spoken) >= 5 and spoken.startswith(word):
             return ChoiceMatch(first=at, last=at + 1, worth=0.7, likeness=0.8)
@@ -294,8 +302,10 @@ def flag_candidates(context: SlotContext, slot: Slot) -> Iterator[SlotCandidate]
     stems, weights = context.sentence.stems, context.name_weights[slot]
     verbs = operation_verbs(context.operation)
     spoken = [word for word in words if word in context.sentence.stem_set]
-    if len(spoken) < len(words) and (verbs.issuperset(spoken) or _is_of_other_name(context, slot, spoken)):
-        spoken = []  # the verb of the command alone says nothing of delete_threads
+    if len(spoken) < len(words) and (
+        context.operation_stems.issuperset(spoken) or _is_of_other_name(context, slot, spoken)
+    ):
+        spoken = []  # the words of the operation alone say nothing of delete_threads, or of dailyReportsOnly
     other_words = [word for word in words if word not in verbs]
     similar = _similar_words(context, other_words) if len(spoken) < len(words) else {}
     prose = [

@@ -195,11 +195,21 @@ def page_token(slot: Slot) -> bool:
 
 
 @lru_cache(maxsize=4096)
+def page_size_rank(slot: Slot) -> int:
+    """Return how surely a slot takes the largest number of items to list: 2 by its own name, 1, or 0 where it does not.
+
+    The `top` of dev.to is a number of days, and its `per_page` counts the articles.
+    """
+    if slot.family is not Family.NUMBER:
+        return 0
+    if not _SIZES.isdisjoint(slot.words):
+        return 2
+    return int(slot.words in (("first",), ("top",)) or _LISTED.match(slot.description) is not None)
+
+
 def page_size(slot: Slot) -> bool:
     """Return whether a slot takes the largest number of items to list."""
-    words = set(slot.words)
-    named = bool(words & _SIZES or slot.words == ("first",) or slot.words == ("top",))
-    return slot.family is Family.NUMBER and (named or _LISTED.match(slot.description) is not None)
+    return page_size_rank(slot) > 0
 
 
 def _paged(context: SlotContext, mention: ValueMention, slot: Slot) -> float:

@@ -11,7 +11,7 @@ from nlapi.english import lexicon
 from nlapi.english.intents import STOPWORDS, VERBS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
-from nlapi.english.words import name_key, singular, stem, stems_of
+from nlapi.english.words import name_key, singular, split_words, stem, stems_of
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation, Spec, as_map, read_hints, stated_verbs
 from nlapi.planner.commands import command_words
@@ -30,11 +30,13 @@ from nlapi.planner.slots.entities import (
 )
 from nlapi.planner.slots.features import (
     MONEYLIKE,
+    NAMELIKE,
     QUERYLIKE,
     is_counted_by_answer,
     is_item_count,
     page_number,
     page_size,
+    page_size_rank,
     page_token,
 )
 from nlapi.planner.slots.slot import Family, Slot
@@ -44,6 +46,7 @@ from nlapi.reading.numbers import find_ordinals, is_bound, is_compared, unit_of_
 from nlapi.reading.question_intent import is_yes_no_question
 from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, Token, ValueMention
 from nlapi.resources.answers import answer_words
+from nlapi.resources.forms import SPEAKS_OF_TIME
 from nlapi.resources.paging import OFFSET_NAMES
 from nlapi.resources.paths import segments
 from nlapi.tools.arguments import argument_schema
@@ -66,6 +69,8 @@ _SORTS = stem_set("planner/slots/words", "kind_names")
 # The largest length and number of a page.
 MAX_PAGE = 10_000
 _SIZES = stem_set("planner/slots/words", "limits") - stem_set("planner/slots/words", "bounds")
+_CREATION = lexicon.words("resources/words", "creation")
+_COUNTS = stem_set("planner/slots/words", "counts")
 _SKIPS = stem_set("planner/slots/words", "skips")
 _ORDERING = stem_set("planner/slots/words", "orderings")
 _BEFORE_MONTH = lexicon.words("planner/slots/words", "before_month")
@@ -87,9 +92,14 @@ def is_wrong_sort(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
     if page_token(slot) and (mention.kind is not MentionKind.DATE or slot.words[-1:] == _CURSOR):
         return not set(slot.words) & context.sentence.stem_set
     if mention.kind is MentionKind.DATE:
-        return (
-            takes_id(slot) and slot.family is not Family.DATE and (slot.family is Family.ID or slot.location == "path")
-        )
+        if takes_id(slot):
+            return slot.family is not Family.DATE
+        if context.operation.effect is not Effect.READ and name_key(slot.name) in _CREATION:
+            return True  # the API says itself when an item was made
+        # A day in words is no text that does not speak of days: the address of a client is not `tomorrow`.
+        is_word = slot.family is Family.TEXT and slot.form is None and not any(map(str.isdigit, mention.text))
+        is_of_time = SPEAKS_OF_TIME.search(f"{' '.join(split_words(slot.name))}. {slot.description}") is not None
+        return is_word and not is_of_time and context.sentence.stem_set.isdisjoint(slot.words[-1:])
     if mention.form == "money" and slot.family in (Family.TEXT, Family.ID) and slot.words[-1] not in MONEYLIKE:
         return stem("currency") not in slot.words
     if slot.family is Family.TEXT and (_is_order_field(context, slot, mention) or _is_no_order(slot, mention)):
@@ -196,8 +206,12 @@ def is_about_call(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
     ):
         return True  # create a silence
     if mention.kind in (MentionKind.PHRASE, MentionKind.NAME) and takes_id(slot):
+        if _describes_other(context, slot, mention):
+            return True
         words = {token.stem for token in context.sentence.tokens[mention.first : mention.last] if token.word}
         return words <= _NO_IDS or (mention.kind is MentionKind.NAME and words <= context.operation_stems)
+    if mention.form == "clause" and not NAMELIKE.isdisjoint(slot.words[-1:]):
+        return context.sentence.tokens[mention.first].lower in STOPWORDS  # a set [for each customer]
     if mention.kind is MentionKind.PHRASE and slot.location == "query" and context.operation.method != "GET":
         return all(
             word in context.operation_stems for word in context.sentence.stems[mention.first : mention.last]
@@ -209,8 +223,21 @@ def is_about_call(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
         return True
     if is_counted_by_answer(context, mention):
         return not slot.required
-    counted = mention.kind is MentionKind.NUMBER and not slot.required and is_item_count(context, mention)
-    return counted and not page_size(slot) and any(map(page_size, context.slots))
+    counted = mention.kind is MentionKind.NUMBER and is_item_count(context, mention)
+    if counted and context.operation.effect is not Effect.READ:
+        return _COUNTS.isdisjoint(slot.words)
+    return counted and not slot.required and page_size_rank(slot) < max(map(page_size_rank, context.slots))
+
+
+def _describes_other(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
+    """Return whether words describe an item, and are no id of it: the [oldest] order, one [with errors]."""
+    if mention.form in ("all", "clause"):
+        return QUERYLIKE.isdisjoint(slot.words)
+    tokens = [token for token in context.sentence.tokens[mention.first : mention.last] if token.word]
+    others = {token.lower for token in tokens if token.stem not in context.operation_stems}
+    # Behind its noun it is one: the artifact latest.
+    is_behind = mention.first > 1 and context.sentence.stems[mention.first - 1] in context.operation_stems
+    return bool(others) and others <= POSITION_WORDS and not is_behind
 
 
 def _has_verb(context: SlotContext, mention: ValueMention) -> bool:
@@ -240,10 +267,11 @@ def _is_order_field(context: SlotContext, slot: Slot, mention: ValueMention) -> 
 
 
 def _is_bound_or_too_small(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
-    """Return whether a number is a bound where an id is taken, or too small for the seconds since 1970."""
+    """Return whether a number is a bound or a share where an id is taken, or too small for the seconds since 1970."""
     if mention.kind is not MentionKind.NUMBER:
         return False
-    if takes_id(slot) and is_bound(context.sentence.text, mention.start, mention.end):
+    is_share = mention.form == "percent"
+    if takes_id(slot) and (is_share or is_bound(context.sentence.text, mention.start, mention.end)):
         return True
     moment = not _WHEN.isdisjoint(slot.words) and _UNIX.search(slot.description) is not None
     return moment and slot.family is Family.NUMBER and mention.value < _EARLIEST
