@@ -20,7 +20,7 @@ from nlapi.changes.sentences import (
 )
 from nlapi.client.credential_texts import mask_credential_texts
 from nlapi.english import lexicon
-from nlapi.english.command_verbs import TAKING_PARTICLES, is_taken_out, is_verb
+from nlapi.english.command_verbs import TAKING_PARTICLES, UPDATE_VERBS, is_taken_out, is_verb
 from nlapi.english.intents import STOPWORDS, VERBS, Intent
 from nlapi.english.word_similarity import SYNONYMS
 from nlapi.english.words import singular, split_words, stem, stems_of
@@ -100,11 +100,17 @@ def _use(case: Case, word: CommandWord, explained: frozenset[str], start: int, c
         return Use(word=word, kind=UseKind.SLOT, target=argument)
     if leads_value(case, word.mention):
         return Use(word=word, kind=UseKind.OPERATION, target=case.operation.id)
-    if word.start in command or word.lower in explained or _is_synonymous(word, explained):
+    if word.start in command or _sets_value(case, word) or word.lower in explained or _is_synonymous(word, explained):
         return Use(word=word, kind=UseKind.OPERATION, target=case.operation.id)
     if case.operation.effect is Effect.READ and _is_synonymous(word, answer_words(case.operation).all):
         return Use(word=word, kind=UseKind.ANSWER, target=case.operation.id)
     return Use(word=word, kind=UseKind.LEFT)
+
+
+def _sets_value(case: Case, word: CommandWord) -> bool:
+    """Return whether a verb only leads to a value of the change: device 5: [set] its name to Eve."""
+    behind = (source for source in case.account.sources if source.start >= word.end and case.location(source) == "body")
+    return not case.deletes and not UPDATE_VERBS.isdisjoint(word.stems) and next(behind, None) is not None
 
 
 def _holds(source: ValueSource, word: CommandWord) -> bool:

@@ -88,6 +88,7 @@ _ENABLE_STEM, _DISABLE_STEM, _CREATE_STEM = stem("enable"), stem("disable"), ste
 
 # Last words in the paths of updates that people do not say: /vlans/settings. To delete the settings is another
 # operation.
+_ID_NOUNS = lexicon.words("changes/words", "id_nouns")
 _UPDATE_WORDS = lexicon.words("changes/words", "update_words")
 _INDEFINITE = frozenset(("a", "an"))
 _LIMITING_WORDS = lexicon.words("changes/words", "limiting_words")
@@ -510,6 +511,8 @@ def _different_object(case: Case, parts: Sequence[Sequence[str]]) -> str:
             break
         if word.lower not in ARTICLES:
             nouns.append(word.lower)
+    while nouns and nouns[-1] in _ID_NOUNS:
+        nouns.pop()  # delete track number 5
     if not nouns:
         return ""
     words_of_path = [[singular(word) for word in words] for words in parts]

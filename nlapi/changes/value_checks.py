@@ -82,6 +82,15 @@ def _is_labelled_otherwise(case: Case, source: ValueSource) -> bool:
     return _names_another(case, source, label)
 
 
+def _is_behind_other_name(case: Case, source: ValueSource) -> bool:
+    """Return whether the whole name of another argument is right before a value: account number [5] as a `name`."""
+    if source.origin is not Origin.WORDS or case.location(source) != "body":
+        return False
+    names = {_name_stems(entry.argument) for entry in case.account.sources} - {_name_stems(source.argument)}
+    before = [word.text for word in case.words if word.end <= source.start]
+    return any(name == stems_of(" ".join(before[-len(name) :])) for name in names if len(name) > 1)
+
+
 def _is_called(case: Case, source: ValueSource) -> bool:
     """Return whether a value stands behind `called` or `named`."""
     previous = case.text[: max(0, source.start)].rstrip("\"'“‘ ").split()
@@ -545,11 +554,12 @@ def _is_of_unnamed_kind(case: Case, source: ValueSource) -> bool:
 
 
 def _is_default(case: Case, source: ValueSource) -> bool:
-    """Return whether a field of a body is a default, not null or a constant: another value may be wanted."""
+    """Return whether a field of a body, or the item, is a default, not null or a constant: another one may be meant."""
     schema = schema_of(case.call, source.argument)
     choices = schema.get("enum")
     is_constant = "const" in schema or (isinstance(choices, list) and len(choices) == 1)
-    return case.location(source) == "body" and not is_constant and source.value is not None
+    is_open = case.location(source) == "body" or source.argument in case.target_arguments
+    return is_open and not is_constant and source.value is not None
 
 
 def _is_old_value(case: Case, source: ValueSource) -> bool:
@@ -604,6 +614,7 @@ _DOUBTS = (
     _is_thing,
     _is_old_value,
     _is_of_one_variant,
+    _is_behind_other_name,
 )
 _DOUBTS_ABOUT_MODELS = (is_in_another_argument, is_attribute_of_item)
 

@@ -40,6 +40,8 @@ class MentionKind(StrEnum):
     FLAG = "flag"  # words that name a boolean
 
 
+CODED = "coded"
+"""The form of a NAME that begins with a code: Q3 Review."""
 ALTERNATIVE_FORMS = lexicon.words("reading/words", "alternative_forms")
 
 
@@ -210,7 +212,11 @@ class Sentence:
         return tuple(mention for mention in self.mentions if mention.form == "address")
 
     def in_title(self, mention: ValueMention, *, further: bool = False) -> bool:
-        """Return whether a mention is a part of the words behind called, named, titled; with `further` not the last."""
+        """Return whether a mention is a part of a title, or of a name that begins with a code: [Q3] Review; with
+        `further` not its end.
+
+        A title is the words behind called, named, titled.
+        """
         return any(
             title.start <= mention.start < title.end and (not further or mention.end < title.end)
             for title in self._titles
@@ -218,7 +224,8 @@ class Sentence:
 
     @cached_property
     def _titles(self) -> tuple[ValueMention, ...]:
-        return self.of_kind(MentionKind.TITLE)
+        names = (mention for mention in self.of_kind(MentionKind.NAME) if mention.form == CODED)
+        return (*self.of_kind(MentionKind.TITLE), *names)
 
     @cached_property
     def mention_features(self) -> dict[ValueMention, list[float]]:
