@@ -387,7 +387,7 @@ def _is_of_item(case: Case) -> bool:
     nouns = stems_of(" ".join(word for words in _literal_parts(case.operation)[0] for word in map(singular, words)))
     while before and nouns.issuperset(before[-1].stems):
         before.pop()  # the tags of script tag 5
-    is_item = EXTENSION.sub("", case.operation.path).endswith("}")
+    is_item = EXTENSION.sub("", case.operation.path.rstrip("/")).endswith("}")
     if not case.deletes or not is_item or [word.lower for word in before[-1:]] != ["of"]:
         return False
     # The fallback of a model may have the model's name: /fallbacks/{model}.
@@ -484,9 +484,14 @@ def check_number(case: Case) -> Iterator[str]:
 def _missing_qualifier(case: Case) -> str:
     """Return the qualifier of a deleted object that the sentence does not have: [draft] ad; "" without one.
 
-    It is in the id, the summary and the path. A state is in the id and the path alone: remove [deleted] nodes.
+    It is in the id, the summary and the path, and in the noun of the item, or the API has other items of that noun:
+    campaigns beside their drafts. A state is in the id and the path alone: remove [deleted] nodes.
     """
     operation = case.operation
+    collection = operation.path.rpartition("/{")[0]
+    noun = collection.rpartition("/")[2]
+    with_noun = (other.path for other in operation.spec.operations if noun in other.path.split("/"))
+    needed = None if any(not path.startswith(collection) for path in with_noun) else stems_of(noun)
     path = split_words(" ".join(part for part in operation.path.split("/") if "{" not in part))
     summary = stems_of(operation.summary)
     for word in split_words(operation.id)[1:]:
@@ -495,7 +500,7 @@ def _missing_qualifier(case: Case) -> str:
         is_in_path = word in path or stem(word) in map(stem, path)
         if (
             is_in_path
-            and (is_state or is_in_summary)
+            and (is_state or (is_in_summary and (needed is None or stem(word) in needed)))
             and stem(word) not in case.stems | _name_ends(case)
             and not is_root_of(case.command, stem(word))
         ):

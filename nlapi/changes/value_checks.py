@@ -548,7 +548,8 @@ def _is_of_unnamed_kind(case: Case, source: ValueSource) -> bool:
     if case.operation.method != "DELETE" and (name_parts[-1] != "id" or len(name_parts) < 2):
         return False
     words = {stem(word) for word in name_parts} - _ID_STEMS
-    path = stems_of(case.operation.path)
+    # What is deleted is named by the sentence itself: /deletesimulation?simulation=5.
+    path = stems_of(case.operation.path) if case.operation.method != "DELETE" else frozenset[str]()
     is_mentioned = words & (case.stems | path) or any(is_root_of(case.command, word) for word in words)
     return bool(words) and not is_mentioned
 
@@ -581,7 +582,7 @@ def _is_thing(case: Case, source: ValueSource) -> bool:
         return False
     before = next((word for word in reversed(case.words) if word.end <= source.start), None)
     is_noun = before is not None and before.lower in _DETERMINERS
-    is_named = not _name_stems(source.argument).isdisjoint(case.stems - {case.command})
+    is_named = not stems_of(split_words(source.argument)[-1]).isdisjoint(case.stems - {case.command})
     return is_noun and not is_named and not _is_keyword(case, source)
 
 

@@ -139,7 +139,9 @@ def apply_overrides(
     candidates = [
         entry
         for entry in weighed
-        if stated.get(entry.mention, entry.slot) is entry.slot and not _is_choice_in_name(context, entry, names)
+        if stated.get(entry.mention, entry.slot) is entry.slot
+        and not _is_choice_in_name(context, entry, names)
+        and not _is_start_of_title(context, entry)
     ]
     naming, renaming = naming_slot(context), _renaming_slot(context)
     subject = next((slot for slot in context.slots if is_subject(context.operation, slot)), None)
