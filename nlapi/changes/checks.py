@@ -484,14 +484,16 @@ def check_number(case: Case) -> Iterator[str]:
 def _missing_qualifier(case: Case) -> str:
     """Return the qualifier of a deleted object that the sentence does not have: [draft] ad; "" without one.
 
-    It is in the id, the summary and the path, and in the noun of the item, or the API has other items of that noun:
-    campaigns beside their drafts. A state is in the id and the path alone: remove [deleted] nodes.
+    It is in the id, the summary and the path, and is what the item is (an ad draft), or the API has other items of its
+    noun: campaigns beside their drafts. A state is in the id and the path alone: remove [deleted] nodes.
     """
     operation = case.operation
     collection = operation.path.rpartition("/{")[0]
     noun = collection.rpartition("/")[2]
     with_noun = (other.path for other in operation.spec.operations if noun in other.path.split("/"))
-    needed = None if any(not path.startswith(collection) for path in with_noun) else stems_of(noun)
+    object_words = split_words(OBJECT_END.split(operation.summary)[0])
+    is_only = all(path.startswith(collection) for path in with_noun)
+    needed = stems_of(" ".join((noun, *object_words[-1:]))) if is_only else stems_of(operation.path)
     path = split_words(" ".join(part for part in operation.path.split("/") if "{" not in part))
     summary = stems_of(operation.summary)
     for word in split_words(operation.id)[1:]:
@@ -500,7 +502,7 @@ def _missing_qualifier(case: Case) -> str:
         is_in_path = word in path or stem(word) in map(stem, path)
         if (
             is_in_path
-            and (is_state or (is_in_summary and (needed is None or stem(word) in needed)))
+            and (is_state or (is_in_summary and stem(word) in needed))
             and stem(word) not in case.stems | _name_ends(case)
             and not is_root_of(case.command, stem(word))
         ):
