@@ -15,6 +15,7 @@ from nlapi.plugin.markdown import inert_line
 from nlapi.plugin.samples import PLAIN_VALUE, SECRET_ARGUMENT
 from nlapi.plugin.subjects import Subject, definition, states, subjects
 from nlapi.resources.effect_arguments import VerbForm, parse_verb
+from nlapi.resources.schemas import SchemaReader
 from nlapi.resources.semantics import OperationKind, OperationSemantics, Semantics, semantics_of
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.compile import compile_tool
@@ -128,7 +129,7 @@ def _list_question(subject: Subject, operation: Operation) -> Question:
     for name in tool.places:
         schema = as_map(argument_schema(tool, name))
         schema = definition(tool, schema.get("items")) or schema
-        words = split_words(name)
+        words = split_words(name) or [""]
         for value in (value for value in as_list(schema.get("enum")) if isinstance(value, str)):
             verb = parse_verb(value.lower())
             if words[-1] in _STATES and verb is not None and verb.form is VerbForm.PAST:
@@ -172,7 +173,8 @@ def _item(subject: Subject, operation: Operation, key: str | None) -> str:
     if key is None:
         return ""
     parameter = operation.parameter("path", key)
-    if parameter is not None and parameter.schema.get("type") == "integer" and split_words(key)[-1:] == ["number"]:
+    types = SchemaReader(operation.spec).types(parameter.schema) if parameter is not None else ()
+    if types == ("integer",) and split_words(key)[-1:] == ["number"]:
         return f"{subject.noun} {NUMBER}"
     meaning = semantics_of(operation.spec).classify(operation)
     properties = meaning.resource.properties if meaning.resource is not None else {}

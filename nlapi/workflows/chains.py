@@ -11,6 +11,7 @@ from functools import cached_property
 from nlapi.english import lexicon
 from nlapi.english.intents import IMPERATIVES, VERBS, Intent
 from nlapi.english.words import name_key, name_words, singular, singular_words, stem
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.spec import Effect, Operation, Schema, Spec, is_form, is_json
 from nlapi.resources.collection_index import name_filter
@@ -53,7 +54,6 @@ _HUMAN_STATES = lexicon.words("workflows/words", "human_states")
 
 # Kinds of things that are over when people are done, whatever the names of their states.
 _HUMAN_NOUNS = lexicon.words("workflows/words", "human_nouns")
-
 
 # Ends of paths below an item whose work is done.
 RESULT_NOUNS = frozenset("result results output download content file report document data transcript".split())
@@ -185,10 +185,13 @@ class Chain:
         return tuple(step.operation for step in self.steps)
 
 
+# How a word begins that is spoken with a vowel: an upload and an urgent order, but a URL, a user, a unit and a euro.
+_VOWEL = lazy_pattern(r"(?i)[ai]|e(?!u)|o(?!ne\b)|u[lmnp](?!i)|ur[gb]|hour|honest")
+
+
 def with_article(noun: str) -> str:
     """Return a noun behind `a` or `an`."""
-    is_vowel = noun[:1].lower() in "aeiou" and not noun.lower().startswith(("uni", "use", "usa", "eu", "one"))
-    return f"an {noun}" if is_vowel or noun.lower().startswith(("hour", "honest")) else f"a {noun}"
+    return f"{'an' if _VOWEL.match(noun) else 'a'} {noun}"
 
 
 def first_field(names: Iterable[str], keys: Sequence[str]) -> str:
@@ -598,9 +601,11 @@ class ChainFinder:
         semantics, part = self.semantics.classify(listing), self.values.answers.list_part(listing)
         if semantics.resource is None or part is None or part.entry_keys:
             return None
-        name = name_filter([parameter.name for parameter in listing.parameters if parameter.location == "query"])
+        name = name_filter(self._text_filters(listing))
         keys = self.values.answer_keys(listing, semantics.resource.id_path)
-        choose_by = first_field(self.values.reader.properties(part.schema), NAME_FIELDS)
+        fields = self.values.reader.properties(part.schema)
+        # A filter that is a field of the items finds them by that field alone.
+        choose_by = first_field([name] if name in fields else fields, NAME_FIELDS)
         others = [place for place in self.values.required_places(listing) if place != ("query", name)]
         if not name or not keys or not choose_by or any(location != "path" for location, _ in others):
             return None
@@ -613,6 +618,13 @@ class ChainFinder:
             list_keys=part.keys,
             choose_by=choose_by,
         )
+
+    def _text_filters(self, listing: Operation) -> Iterator[str]:
+        """Yield the parameters of a list that take a text."""
+        for parameter in listing.parameters:
+            types = self.values.reader.types(parameter.schema) or ("string",)
+            if parameter.location == "query" and "string" in types:
+                yield parameter.name
 
     # --- reports
 

@@ -240,6 +240,8 @@ class _WorkflowCheck:
 
 def _limits(action: StepAction, where: str) -> Iterator[Issue]:
     """Yield where a retry is more than a run does."""
+    if action.kind is not StepActionKind.RETRY:
+        return
     if action.retry_limit > MAX_CALLS:
         limit = f"{action.retry_limit:,} attempts; a run ends after {MAX_CALLS:,} calls"
         yield Issue.warning(where, limit, rule="loop")

@@ -37,6 +37,7 @@ from nlapi.workflows.value_schemas import (
     entry_of,
     find_argument_value,
     find_named,
+    has_same_words,
     suffix_field,
 )
 
@@ -415,7 +416,7 @@ class _Repairer:
         if not isinstance(properties, dict) or not name or target is None or not target.types:
             return
         types = set(schema_types(as_map(properties.get(name))))
-        if not types or types & {*target.types, "string"}:
+        if not types or types & {*target.types, "string"} or ("integer" in types and "number" in target.types):
             return
         reason = f"{self.operation.id} takes {' or '.join(target.types)}"
         after = {"type": target.types[0] if len(target.types) == 1 else list(target.types)}
@@ -554,10 +555,12 @@ class _Repairer:
         return after
 
     def _renamed(self, node: str, text: str, step: WorkflowStep, where: str) -> str:
-        """Return a reference to the only output of a step, by the name that it has."""
+        """Return a reference to the output of a step that has nearly the name, or is its only one."""
         name = text.partition("#")[0].partition(".")[0]
-        renamed = f"{next(iter(step.outputs), '')}{text[len(name) :]}"
-        if len(step.outputs) != 1 or split_name(renamed, step.outputs) is None:
+        similar = [output for output in step.outputs if has_same_words(output, name)]
+        outputs = similar if len(similar) == 1 else list(step.outputs)
+        renamed = f"{outputs[0]}{text[len(name) :]}" if len(outputs) == 1 else ""
+        if not renamed or split_name(renamed, step.outputs) is None:
             return node
         after = f"$steps.{step.id}.outputs.{renamed}"
         self._note(RepairKind.FIND, where, node, after, f"{step.id} has no output {name}")
@@ -677,7 +680,8 @@ def _nearest_part(value: ValueSchema, names: tuple[str, ...]) -> Accessors | Non
     """Return the way to the nearest part of a value with the last of some names; None for none."""
     found = find_named(value, names[-1])
     # `product.custom_fields[0].id` is not the product's own id.
-    if found is not None and len(names) > 1 and name_words(names[-1])[-1] in ID_WORDS and names[-2] not in found:
+    is_id = bool(ID_WORDS.intersection(name_words(names[-1])[-1:]))
+    if found is not None and len(names) > 1 and is_id and names[-2] not in found:
         return None
     return found
 
@@ -701,7 +705,7 @@ def _part_by_noun(value: ValueSchema, names: tuple[str, ...], operation: Operati
 def _matches_field(name: str, place: Place, operation: Operation) -> bool:
     """Return whether a name is that of a parameter: `document_id` is the `id` of /documents/{id}/send."""
     *words, last = name_words(name) or ("",)
-    is_id = place[0] == "path" and last in ID_WORDS
+    is_id = place[0] == "path" and last in ID_WORDS and ID_WORDS.issuperset(name_words(place[1]))
     is_of_item = is_id and singular_words("_".join(words))[-1:] == target_noun(operation, place)[-1:] != ()
     return is_of_item or name_key(name) == name_key(place[1])
 
