@@ -33,6 +33,7 @@ from nlapi.workflows.expressions import (
     operands,
     parse_condition,
     parse_expression,
+    read_expression,
     required_status,
     split_name,
     unknown_expressions,
@@ -66,6 +67,9 @@ class _WorkflowCheck:
     def issues(self) -> Iterator[Issue]:
         where = f"workflows.{self.workflow.id}"
         yield from self._dependencies(where)
+        for parameter in self.workflow.parameters:
+            place = f"{where}.parameters.{parameter.name}"
+            yield from self._value(parameter.value, place, None, len(self.workflow.steps))
         for index, step in enumerate(self.workflow.steps):
             yield from self._step(step, index, f"{where}.steps.{step.id}")
         for action in (*self.workflow.success_actions, *self.workflow.failure_actions):
@@ -251,12 +255,15 @@ def _limits(action: StepAction, where: str) -> Iterator[Issue]:
 
 
 class _TypeScope(Scope):
-    """The scope of a check, in which no value is known; a value that there cannot be has an Issue of its own."""
+    """The scope of a check, in which no value is known; an input that there cannot be has an Issue of its own."""
 
     def value(self, node: Any) -> Any:
         try:
             return super().value(node)
         except UnresolvedError as error:
+            expression = read_expression(error.expression)
+            if expression is not None and expression.root is not Root.INPUTS:
+                raise
             raise NotGivenError(error.expression, error.reason) from None
 
 

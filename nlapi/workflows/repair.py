@@ -267,31 +267,31 @@ class _Repairer:
 
     def _parameters(self) -> None:
         """Repair the parameters of a step, and leave out those that its operation does not have."""
-        node, parameters = self.node, []
-        for parameter in list_of(node, "parameters"):
-            if not isinstance(parameter, dict) or not {"name", "value"} <= parameter.keys():
-                parameters.append(parameter)
-                continue
-            place = _place_of(parameter)
-            label = f"{self.where}.parameters.{place[1]}"
-            if place not in self.tool.places.values():
-                same = self._same_parameter(place)
-                if same is None:
-                    entry = StepParameter(name=place[1], location=place[0], value=None)
-                    reason = f"{self.operation.id} has no such parameter"
-                    reason = "it follows from the call" if is_implied(self.operation, entry, []) else reason
-                    self._note(RepairKind.OMIT, label, parameter["value"], None, reason)
-                    continue
-                before = dict(parameter)
-                parameter["in"], parameter["name"] = place = same
-                self._note(RepairKind.FORM, label, before, dict(parameter), f"it is in the {place[0]}")
-            self._fill_single_choice(parameter, place, label)
-            if self._repair_value(parameter, "value", place, label, self._schema(place)):
-                parameters.append(parameter)
-        if "parameters" in node:
-            node["parameters"] = parameters
-            if not parameters:
-                del node["parameters"]
+        for parameter in [*list_of(self.node, "parameters")]:
+            is_whole = isinstance(parameter, dict) and {"name", "value"} <= parameter.keys()
+            if is_whole and not self._parameter(parameter):
+                # At once: the document is read again for the next one.
+                self.node["parameters"] = [entry for entry in self.node["parameters"] if entry is not parameter]
+        if not list_of(self.node, "parameters"):
+            self.node.pop("parameters", None)
+
+    def _parameter(self, parameter: dict[str, Any]) -> bool:
+        """Repair a parameter; where it cannot be sent, return False."""
+        place = _place_of(parameter)
+        label = f"{self.where}.parameters.{place[1]}"
+        if place not in self.tool.places.values():
+            same = self._same_parameter(place)
+            if same is None:
+                entry = StepParameter(name=place[1], location=place[0], value=None)
+                reason = f"{self.operation.id} has no such parameter"
+                reason = "it follows from the call" if is_implied(self.operation, entry, []) else reason
+                self._note(RepairKind.OMIT, label, parameter["value"], None, reason)
+                return False
+            before = dict(parameter)
+            parameter["in"], parameter["name"] = place = same
+            self._note(RepairKind.FORM, label, before, dict(parameter), f"it is in the {place[0]}")
+        self._fill_single_choice(parameter, place, label)
+        return self._repair_value(parameter, "value", place, label, self._schema(place))
 
     def _same_parameter(self, place: Place) -> Place | None:
         """Return the one parameter that has the name of a place, however it is written."""
@@ -611,7 +611,8 @@ class _Repairer:
         tool, step = self.tool, self.step
         given, required = set(step.arguments), list(tool.required)
         by_place = {place: name for name, place in tool.places.items()}
-        payload = step.body.payload if step.body is not None else None
+        # An empty payload is left out without a word.
+        payload = step.body.payload if step.body is not None and "requestBody" in self.node else None
         if payload is not None and (not isinstance(payload, Mapping) or ("body", "") in by_place):
             given |= {place for place in by_place if place[0] == "body"}
         elif payload is not None:

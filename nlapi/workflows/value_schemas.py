@@ -13,7 +13,7 @@ from nlapi.english.words import name_key, name_words, singular
 from nlapi.openapi.spec import Operation, Spec, as_map
 from nlapi.resources.answers import answer_schema
 from nlapi.resources.envelope import SchemaView, find_item, find_list
-from nlapi.resources.nouns import ID_WORDS, singular_noun, target_noun
+from nlapi.resources.nouns import ID_WORDS, id_field, is_id_argument, singular_noun, target_noun
 from nlapi.resources.paths import Place
 from nlapi.resources.schemas import SchemaReader, ref_of
 from nlapi.workflows.expressions import (
@@ -209,8 +209,8 @@ def find_argument_value(
         return (*base, *nested)
     noun = singular_noun(source)
     is_other = _is_of_another_kind({*noun, *_schema_words(value, entry)}, operation, place, names)
-    if not is_other and (field := _id_of_item(entry, noun, names)):
-        return (*base, field)
+    if not is_other and (id := _id_of_item(entry, noun, operation, place, names)):
+        return (*base, *id)
     # `id` of an item of another kind is not the id that is wanted, though it is called so.
     said = [name for name in names if len(name_words(name)) > 1] if is_other else names
     if found := _named_scalar(value, said):
@@ -270,14 +270,24 @@ def _is_of_another_kind(item: set[str], operation: Operation, place: Place, name
     return not any(kind.endswith(word) or word.endswith(kind) for kind in kinds for word in item)
 
 
-def _id_of_item(entry: ValueSchema, noun: tuple[str, ...], names: list[str]) -> str:
-    """Return the field by which an item of a noun is identified, as one of some names says: "" for none.
-
-    `time_period_gid` of a time period is its `gid`, whatever its description says of names.
-    """
+def _id_of_item(
+    entry: ValueSchema, noun: tuple[str, ...], operation: Operation, place: Place, names: list[str]
+) -> Accessors:
+    """Return the way to the field of an item of a noun by which a place of an operation identifies it; () for none."""
+    # `time_period_gid` of a time period is its `gid`, whatever its description says of names.
     ids = (name_words(name)[-1:] for name in names if name_words(name)[-2:-1] == noun[-1:] != ())
     fields = (entry.key_of(last) for last in ids if ID_WORDS.issuperset(last))
-    return next((field for field in fields if field and entry.part((field,)).is_scalar), "")
+    if field := next((field for field in fields if field and entry.part((field,)).is_scalar), ""):
+        return (field,)
+    parameter = operation.parameter(*place) if place[0] != "body" else None
+    # `custom_field` of a custom field wants its id, though no word of it says so.
+    is_item = bool(noun) and name_words(place[1])[-len(noun) :] == noun
+    if entry.reader is None or not (is_item or is_id_argument(place, parameter)):
+        return ()
+    target = target_noun(operation, place) or noun
+    path = id_field(entry.reader, entry.schema, place[1], target, noun, parameter) or ""
+    accessors: Accessors = tuple(path.split("."))
+    return accessors if path != "uri" and entry.part(accessors).is_scalar else ()
 
 
 def suffix_field(entry: ValueSchema, name: str) -> str | None:

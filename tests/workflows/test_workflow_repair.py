@@ -254,12 +254,18 @@ def answering(schema: dict[str, Any]) -> dict[str, Any]:
 PAGES = spec(
     {
         "/pages": {
-            "get": {"operationId": "listPages", "parameters": [parameter("ratio", schema={"type": "number"})]},
+            "get": {
+                "operationId": "listPages",
+                "parameters": [parameter("ratio", schema={"type": "number"}), parameter("page_id")],
+            },
             "post": {
                 "operationId": "createPage",
                 **request_body({"type": "object", "properties": {"name": {"type": "string"}}}),
                 **answering({"type": "object", "properties": {"id": {"type": "string"}, "_": {"type": "string"}}}),
             },
+        },
+        "/page_order": {
+            "put": {"operationId": "orderPages", **request_body({"type": "array", "items": {"type": "string"}})}
         },
         "/pages/{slug}": {
             "put": {
@@ -315,3 +321,47 @@ def test_only_a_retry_has_attempts_and_waits() -> None:
     assert check(link_pages(document(flow({**NEW_PAGE, "onFailure": [failure]})))) == ()
     warnings = check(link_pages(document(flow({**NEW_PAGE, "onFailure": [{**failure, "type": "retry"}]}))))
     assert len(warnings) == 2
+
+
+def test_a_parameter_that_is_left_out_is_gone_before_the_next_is_repaired() -> None:
+    create = {**NEW_PAGE, "outputs": {"it": "$response.body#/nothing"}}
+    lost_ratio, moved = (
+        value("ratio", "$inputs.none", "query"),
+        value("page_id", "$steps.create.outputs.it", "query"),
+    )
+    lines = repairs_of(create, step("list", "listPages", parameters=[lost_ratio, moved]))
+    assert any("left out: $inputs.none" in line for line in lines)
+    assert any("$response.body#/nothing -> $response.body#/id" in line for line in lines)
+
+
+def test_an_empty_payload_for_a_list_is_asked_for() -> None:
+    lines = repairs_of(step("reorder", "orderPages", **body({})))
+    assert [line for line in lines if "orderPages requires a body" in line]
+
+
+@pytest.mark.parametrize("field", ["uuid", "guid", "_id", "page_uuid"])
+def test_an_item_is_handed_on_by_its_id_and_not_by_its_name(field: str) -> None:
+    page = {"type": "object", "properties": {"name": {"type": "string"}, field: {"type": "string"}}}
+    key = parameter("page_id", "path")
+    pages = spec(
+        {
+            "/pages": {"get": {"operationId": "listPages", **answering({"type": "array", "items": page})}},
+            "/pages/{page_id}": {"get": {"operationId": "getPage", "parameters": [key], **answering(page)}},
+        }
+    )
+    find = step("find", "listPages", outputs={"page": "$response.body"})
+    tree = document(flow(find, step("get", "getPage", parameters=[value("page_id", "$steps.find.outputs.page")])))
+    (taken,) = repair(link(parse_document(tree), loader=lambda _: pages))[1]
+    assert taken.after == f"$steps.find.outputs.page#/0/{field}"
+
+
+def test_what_all_steps_take_is_checked_like_the_arguments_of_one() -> None:
+    tree = document(flow(NEW_PAGE, parameters=[value("ratio", "$inputs.none", "query")]))
+    (issue,) = check(link_pages(tree))
+    assert "the workflow has no input none" in issue.message
+
+
+def test_an_argument_has_no_answer_yet() -> None:
+    look = step("look", "listPages", parameters=[value("ratio", "$statusCode", "query")])
+    (issue,) = check(link_pages(document(flow(look))))
+    assert "there is no answer yet" in issue.message
