@@ -70,11 +70,11 @@ def _prominence(area: Area) -> float:
 
 def area_questions(area: Area) -> list[Question]:
     """Return questions to an area: find, a change of state, create, report, remove; the first of each kind."""
-    found = subjects(area.operations, area.label)
+    matches = subjects(area.operations, area.label)
     semantics = semantics_of(area.operations[0].spec)
     kinds: dict[str, Question] = {}
     others: dict[Operation, Question] = {}
-    for subject in found[:MAX_SUBJECTS]:
+    for subject in matches[:MAX_SUBJECTS]:
         for kind, question in _subject_questions(subject, semantics):
             if kinds.setdefault(kind, question) is not question:
                 others.setdefault(question.operation, question)
@@ -133,8 +133,8 @@ def _list_question(subject: Subject, operation: Operation) -> Question:
         for value in (value for value in as_list(schema.get("enum")) if isinstance(value, str)):
             verb = parse_verb(value.lower())
             if words[-1] in _STATES and verb is not None and verb.form is VerbForm.PAST:
-                given = [value] if argument_schema(tool, name).get("type") == "array" else value
-                return _question(f"Which {subject.name} are {value.lower()}?", operation, {name: given})
+                argument = [value] if argument_schema(tool, name).get("type") == "array" else value
+                return _question(f"Which {subject.name} are {value.lower()}?", operation, {name: argument})
             if words[0] in ("sort", "order") and split_words(value)[:1] == ["created"]:
                 return _question(f"Show me the newest {subject.name}", operation, {name: value})
     return _question(f"List the {subject.name}", operation)

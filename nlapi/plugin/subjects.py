@@ -72,13 +72,13 @@ class Keywords:
             phrase: math.log(1 + weight) * min(self._telling(word, total) for word in phrase.split())
             for phrase, weight in self._phrases[area.slug].items()
         }
-        said = set(stems_of(known))
+        known_stems = set(stems_of(known))
         chosen = []
         for phrase in sorted(scores, key=lambda phrase: (-scores[phrase], phrase)):
             roots = {stem(word) for word in phrase.split()}
-            if scores[phrase] > 0 and not roots & said:
+            if scores[phrase] > 0 and not roots & known_stems:
                 chosen.append(phrase)
-                said |= roots
+                known_stems |= roots
         return chosen
 
     def _telling(self, word: str, total: int) -> float:
@@ -306,8 +306,8 @@ def _act(meaning: OperationSemantics, api_verb: str) -> str:
     if not api_verb or first in _BARE_VERBS:
         return "change"
     # `suspend suspended` and `mark notifications` of notifications say one thing twice.
-    said = {stem(api_verb), *map(stem, _key(meaning).split())}
-    is_said = not words or stem(words[-1]) in said
+    used_stems = {stem(api_verb), *map(stem, _key(meaning).split())}
+    is_said = not words or stem(words[-1]) in used_stems
     return api_verb if is_said else f"{api_verb} {' '.join(words[-2:])}".strip()
 
 

@@ -361,10 +361,10 @@ class ChainFinder:
         publication = self._publication_steps(first, steps[0].operation) if is_draft(first) else ()
         if publication:
             objects = [f"the {first.label}", *("it" for _ in publication[1:])]
-            doing = join_clauses([f"{step.verb} {text}" for step, text in zip(publication, objects, strict=True)])
+            commands = join_clauses([f"{step.verb} {text}" for step, text in zip(publication, objects, strict=True)])
             yield Chain(
                 kind=ChainKind.PUBLISH,
-                summary=f"Create {join_clauses([*earlier, last])}, and then {doing}",
+                summary=f"Create {join_clauses([*earlier, last])}, and then {commands}",
                 steps=(*steps, *publication),
                 weight=weight + len(publication),
             )
@@ -447,11 +447,11 @@ class ChainFinder:
         if not steps:
             return
         first = self._creation_step(resource, creation)
-        doing = join_clauses([f"{step.verb} it" for step in steps])
+        commands = join_clauses([f"{step.verb} it" for step in steps])
         separator = ", " if len(steps) > 1 else " and "
         yield Chain(
             kind=ChainKind.PUBLISH,
-            summary=f"{first.verb.title()} {with_article(first.noun)}{separator}{doing}",
+            summary=f"{first.verb.title()} {with_article(first.noun)}{separator}{commands}",
             steps=(first, *steps),
             weight=self.weight(resource) + 2 * (len(steps) - 1),
         )
@@ -574,7 +574,7 @@ class ChainFinder:
         finding = next(filter(None, map(self._search_step, operations.get(OperationKind.LIST, ()))), None)
         if finding is None:
             return
-        known = {segment.parameter for segment in segments(finding.operation.route)}
+        search_scopes = {segment.parameter for segment in segments(finding.operation.route)}
         name = "name" if "name" in name_words(finding.asked[0][1]) else " ".join(name_words(finding.choose_by))
         merges = [
             ("change", operation)
@@ -588,7 +588,7 @@ class ChainFinder:
                 continue
             # A search over all repositories finds an issue of another one: its number means something else here.
             scopes = {segment.parameter for segment in segments(operation.route)} - {name for _, name in step.values}
-            if scopes <= known:
+            if scopes <= search_scopes:
                 yield Chain(
                     kind=ChainKind.CHANGE,
                     summary=f"Find {with_article(resource.label)} by its {name} and {step.verb} it",

@@ -151,18 +151,18 @@ class _Recorder:
 
     def save(self, id: str, locations: Mapping[Spec, str]) -> SavedConversation:
         self.answered = list(self._answered_calls())
-        kept = self._resolve_all() if self.answered else []
-        if not kept:
+        steps = self._resolve_all() if self.answered else []
+        if not steps:
             raise UsageError(
                 "nothing was changed or answered in the conversation, so there is nothing to save",
                 hint="`nlapi log show` shows it",
             )
-        for answered in kept:
+        for answered in steps:
             answered.draft.results = tuple(self._results(answered))
-        turns = [self.conversation.turns[number] for number in sorted({answered.turn for answered in kept})]
-        built = _built(self.inputs, kept, locations, [turn.question for turn in turns], id)
+        turns = [self.conversation.turns[number] for number in sorted({answered.turn for answered in steps})]
+        built = _built(self.inputs, steps, locations, [turn.question for turn in turns], id)
         # What is saved is proved before it is written: a value in the wrong place would change something else.
-        if fault := rehearse(built, kept):
+        if fault := rehearse(built, steps):
             raise UsageError(
                 f"the conversation cannot be saved as a workflow: {fault}", hint="`nlapi log show` shows what was done"
             )
@@ -435,8 +435,8 @@ class _Planned:
 
     def _name(self, state: LookupState) -> InputValue:
         for answered in self.answered:
-            if (known := answered.names.get(state.name.casefold())) is not None:
-                return known
+            if (name := answered.names.get(state.name.casefold())) is not None:
+                return name
         noun = "_".join(state.kind.split())
         schema = {"type": "string", "description": f"The {state.kind or 'item'}, by its whole name."}
         return InputValue(name=noun or "item", noun=noun, schema=schema, said=state.name, example=state.name)
@@ -610,16 +610,16 @@ def _node(value: Any, id: str, place: str, drafts: Mapping[str, StepDraft]) -> A
 
 def _reference(value: str, id: str, place: str, drafts: Mapping[str, StepDraft]) -> AnswerValue:
     """Return the part of an earlier answer that a text refers to. UsageError where it refers to none."""
-    found = _REFERENCE.fullmatch(value)
-    if found is None:
+    match = _REFERENCE.fullmatch(value)
+    if match is None:
         raise UsageError(
             f"{id}: {place} is {value[:80]!r}, which is not a value of an answer", hint='write "$steps.a.outputs.id"'
         )
-    draft = drafts.get(found["step"])
+    draft = drafts.get(match["step"])
     if draft is None:
         hint = f"before it are {', '.join(drafts) or 'none'}"
-        raise UsageError(f"{id}: {place} needs the step {found['step']}, which is not before it", hint=hint)
-    keys = _keys(found["path"])
+        raise UsageError(f"{id}: {place} needs the step {match['step']}, which is not before it", hint=hint)
+    keys = _keys(match["path"])
     if not keys:
         raise UsageError(f"{id}: {place}: {value[:80]!r} names no field of the answer")
     return AnswerValue(step=draft, keys=keys, name="_".join(map(str, keys)) if _is_plain(keys) else "value")
@@ -661,7 +661,7 @@ class ModelChain:
         run = self.planner.run
         begun = {report.path for report in run.reports} | {item.call.id for item in run.pending}
         tree = outline(run.linked, run.workflow, {})
-        made = {entry.path for entry in tree.changes}
+        change_paths = {entry.path for entry in tree.changes}
         for entry in tree.entries:
             if (bound := entry.bound) is None or entry.path in begun:
                 continue
@@ -669,7 +669,7 @@ class ModelChain:
             yield FollowingCall(
                 call=replace(bound.call, account=None),
                 pending=tuple((name, _without_nonce(source)) for name, source in sources.items()),
-                uses_reads=not made.issuperset(source.rpartition(" of ")[2] for source in sources.values()),
+                uses_reads=not change_paths.issuperset(source.rpartition(" of ")[2] for source in sources.values()),
             )
 
     def _answer(self, question: str) -> Plan:

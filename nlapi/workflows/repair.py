@@ -361,8 +361,10 @@ class _Repairer:
         places = [place for place in matches if place[0] != "body"] or matches
         if len(places) != 1:
             return None
-        given = str(self.step.arguments.get(places[0], "$inputs.")) if _step_reference(value) is not None else ""
-        return places[0] if places[0] not in self.step.arguments or given.startswith("$inputs.") else None
+        present_value = (
+            str(self.step.arguments.get(places[0], "$inputs.")) if _step_reference(value) is not None else ""
+        )
+        return places[0] if places[0] not in self.step.arguments or present_value.startswith("$inputs.") else None
 
     def _set_parameter(self, place: Place, value: Any) -> None:
         """Give a parameter a value in the place of one that it may have."""
@@ -477,10 +479,10 @@ class _Repairer:
         if target is None or source is None or answering is None or not target.is_scalar:
             return node
         step, name, accessors = source
-        found = find_argument_value(value, answering, self.operation, place, hint=name)
-        if not found:
+        part = find_argument_value(value, answering, self.operation, place, hint=name)
+        if not part:
             return node
-        after = f"$steps.{step.id}.outputs.{name}{pointer((*accessors, *found))}"
+        after = f"$steps.{step.id}.outputs.{name}{pointer((*accessors, *part))}"
         self._note(RepairKind.TAKE, where, node, after, f"{place[1]} takes {' or '.join(target.types)}")
         return after
 
@@ -538,10 +540,10 @@ class _Repairer:
         step = self.workflow.step(expression.owner) if expression is not None else None
         if expression is None or step is None:
             return node
-        found = split_name(expression.name, step.outputs)
-        if found is None:
+        match = split_name(expression.name, step.outputs)
+        if match is None:
             return self._renamed(node, expression.name, step, where)
-        name, accessors, bend = found
+        name, accessors, bend = match
         base = f"$steps.{step.id}.outputs.{name}"
         value = self.schemas.of(base, self.workflow)
         part = value.part(accessors)
@@ -586,8 +588,8 @@ class _Repairer:
         """Return the step, the name and the accessors of the output that a value is; None for any other value."""
         expression = _step_reference(node)
         step = self.workflow.step(expression.owner) if expression is not None else None
-        found = split_name(expression.name, step.outputs) if expression is not None and step is not None else None
-        return (step, found[0], found[1]) if step is not None and found is not None else None
+        match = split_name(expression.name, step.outputs) if expression is not None and step is not None else None
+        return (step, match[0], match[1]) if step is not None and match is not None else None
 
     def _called(self, step: WorkflowStep) -> Operation | None:
         return self.linked.target(step).operation
@@ -609,17 +611,17 @@ class _Repairer:
     def _lacking(self) -> list[str]:
         """Return the arguments that are required and that the step does not give."""
         tool, step = self.tool, self.step
-        given, required = set(step.arguments), list(tool.required)
+        places, required = set(step.arguments), list(tool.required)
         by_place = {place: name for name, place in tool.places.items()}
         # An empty payload is left out without a word.
         payload = step.body.payload if step.body is not None and "requestBody" in self.node else None
         if payload is not None and (not isinstance(payload, Mapping) or ("body", "") in by_place):
-            given |= {place for place in by_place if place[0] == "body"}
+            places |= {place for place in by_place if place[0] == "body"}
         elif payload is not None:
             # What an optional body requires once it is sent.
             needed = (("body", name) for name in tool.body_rules.get("required", ()))
             required += (by_place[place] for place in needed if place in by_place)
-        return [name for name in required if tool.places[name] not in given]
+        return [name for name in required if tool.places[name] not in places]
 
     def _earlier_value(self, place: Place) -> str | None:
         """Return the value that an earlier step has for a place: its argument of that name, or an id of its answer."""
@@ -629,8 +631,8 @@ class _Repairer:
             if (source := self._called(step)) is not None and source.spec is self.operation.spec
         ]
         values = (entry.value for step, source in earlier for entry in self._same_parameters(step, source, place))
-        if given := next((value for value in values if not self._lost_reason(value)), None):
-            return str(given)
+        if argument := next((value for value in values if not self._lost_reason(value)), None):
+            return str(argument)
         ids = (self._answered_id(step, source, place) for step, source in earlier)
         return next(filter(None, ids), None)
 
@@ -647,10 +649,10 @@ class _Repairer:
         """Return the id that a step answered for a place, as an output of it that is added where it has none."""
         if not _answers_item_of(source, self.operation, place):
             return None
-        found = find_argument_value(self.schemas.answer(source), source, self.operation, place)
-        if found is None:
+        part = find_argument_value(self.schemas.answer(source), source, self.operation, place)
+        if part is None:
             return None
-        text = f"$response.body{pointer(found)}"
+        text = f"$response.body{pointer(part)}"
         name = next((name for name, node in step.outputs.items() if node == text), "")
         if not name:
             name = unique_name(place[1], step.outputs, "_")
@@ -679,12 +681,12 @@ class _Repairer:
 
 def _nearest_part(value: ValueSchema, names: tuple[str, ...]) -> Accessors | None:
     """Return the way to the nearest part of a value with the last of some names; None for none."""
-    found = find_named(value, names[-1])
+    part = find_named(value, names[-1])
     # `product.custom_fields[0].id` is not the product's own id.
     is_id = bool(ID_WORDS.intersection(name_words(names[-1])[-1:]))
-    if found is not None and len(names) > 1 and is_id and names[-2] not in found:
+    if part is not None and len(names) > 1 and is_id and names[-2] not in part:
         return None
-    return found
+    return part
 
 
 def _part_by_noun(value: ValueSchema, names: tuple[str, ...], operation: Operation | None) -> Accessors | None:

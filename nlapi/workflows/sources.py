@@ -102,8 +102,8 @@ class LinkedDocument:
         linked, id = (linked, rest) if linked is not None else (self, id)
         workflow = linked.workflows.get(id)
         if workflow is None:
-            known = ", ".join(entry.id for entry in linked.document.workflows)
-            return _failure(f"there is no workflow {id}", f"the document's workflows: {known}")
+            ids = ", ".join(entry.id for entry in linked.document.workflows)
+            return _failure(f"there is no workflow {id}", f"the document's workflows: {ids}")
         return StepTarget(workflow=workflow, document=linked)
 
     def _operation(self, id: str, step: WorkflowStep) -> StepTarget:
@@ -129,8 +129,10 @@ class LinkedDocument:
         if len(same) < 2:
             return StepTarget(operation=matches[0])
         # Some descriptions have one id for GET /customers and GET /customers/{id}: the step's path parameters decide.
-        given = {parameter.name for parameter in step.parameters if parameter.location == "path"}
-        fitting = [one for one in same if {field.name for field in one.parameters if field.location == "path"} == given]
+        path_names = {parameter.name for parameter in step.parameters if parameter.location == "path"}
+        fitting = [
+            one for one in same if {field.name for field in one.parameters if field.location == "path"} == path_names
+        ]
         if len(fitting) == 1:
             return StepTarget(operation=fitting[0])
         paths = ", ".join(f"{operation.method} {operation.path}" for operation in same)
@@ -138,20 +140,20 @@ class LinkedDocument:
 
     def _operation_at(self, text: str) -> StepTarget:
         """Return the operation that an operationPath names, in the standard's form or as it is written in practice."""
-        found = _OPERATION_PATH.fullmatch(text.strip()) if len(text) <= MAX_OPERATION_PATH else None
-        if found is None:
+        match = _OPERATION_PATH.fullmatch(text.strip()) if len(text) <= MAX_OPERATION_PATH else None
+        if match is None:
             form = "{$sourceDescriptions.NAME.url}#/paths/~1pets/get"
             return _failure(f"{text[:80]!r} is not an operationPath", f"its form: {form}")
-        name = found["name"] or (found["bare"] or "").strip()
+        name = match["name"] or (match["bare"] or "").strip()
         spec = self.specs.get(name)
-        if spec is None and len(self.specs) == 1 and not found["name"]:
+        if spec is None and len(self.specs) == 1 and not match["name"]:
             spec = next(iter(self.specs.values()))
         if spec is None:
             return _failure(f"there is no source {name!r}", f"its sources: {', '.join(self.specs)}")
-        path, method = unescape_step(found["path"]), found["method"].upper()
+        path, method = unescape_step(match["path"]), match["method"].upper()
         path = path if path.startswith("/") else f"/{path}"
         bend = Issue.warning("", f"operationPath {text!r} is not in the standard's form", rule="operation-path")
-        issues = () if found["name"] and text.startswith("{") else (bend,)
+        issues = () if match["name"] and text.startswith("{") else (bend,)
         for operation in spec.operations:
             if operation.method == method and operation.path == path:
                 return StepTarget(operation=operation, issues=issues)

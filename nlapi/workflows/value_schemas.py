@@ -165,24 +165,24 @@ class ValueSchemas:
         return self.answer(operation) if operation is not None else ValueSchema()
 
     def _input(self, expression: Expression, workflow: ArazzoWorkflow) -> ValueSchema:
-        found = split_name(expression.name, workflow.input_schemas)
-        if found is None:
+        match = split_name(expression.name, workflow.input_schemas)
+        if match is None:
             return ValueSchema(fault=f"the workflow has no input {first_name(expression.name)}")
-        schema = workflow.input_schemas[found[0]]
+        schema = workflow.input_schemas[match[0]]
         if not isinstance(schema, Mapping) or "$ref" in schema:
             return ValueSchema()
-        return ValueSchema(schema=schema, reader=self._any_reader()).part(found[1])
+        return ValueSchema(schema=schema, reader=self._any_reader()).part(match[1])
 
     def _step_output(self, expression: Expression, workflow: ArazzoWorkflow, hops: int) -> ValueSchema:
         step = workflow.step(expression.owner)
         if step is None:
             return ValueSchema(fault=f"the workflow has no step {expression.owner}")
-        found = split_name(expression.name, step.outputs)
-        if found is None:
-            known = ", ".join(step.outputs) or "none"
-            return ValueSchema(fault=f"{step.id} has no output {first_name(expression.name)}; its outputs: {known}")
-        output = self.of(step.outputs[found[0]], workflow, step, hops + 1)
-        return output if output.fault else output.part(found[1])
+        match = split_name(expression.name, step.outputs)
+        if match is None:
+            names = ", ".join(step.outputs) or "none"
+            return ValueSchema(fault=f"{step.id} has no output {first_name(expression.name)}; its outputs: {names}")
+        output = self.of(step.outputs[match[0]], workflow, step, hops + 1)
+        return output if output.fault else output.part(match[1])
 
     def _any_reader(self) -> SchemaReader | None:
         return next((self.reader(spec) for spec in self.linked.all_specs), None)
@@ -212,9 +212,9 @@ def find_argument_value(
     if not is_other and (id := _id_of_item(entry, noun, operation, place, names)):
         return (*base, *id)
     # `id` of an item of another kind is not the id that is wanted, though it is called so.
-    said = [name for name in names if len(name_words(name)) > 1] if is_other else names
-    if found := _named_scalar(value, said):
-        return found
+    specific_names = [name for name in names if len(name_words(name)) > 1] if is_other else names
+    if scalar := _named_scalar(value, specific_names):
+        return scalar
     if entry.is_scalar:
         return base
     return None if is_other else _plain_field(value, base, entry, place, names)
@@ -236,8 +236,8 @@ def _plain_field(
     """Return the way to the field of an item that a name ends in, or to its id."""
     if suffix := next(filter(None, (suffix_field(entry, name) for name in names)), None):
         return (*base, suffix)
-    if found := _named_scalar(value, (word for name in names for word in name_words(name)[-1:] if word in ID_WORDS)):
-        return found
+    if scalar := _named_scalar(value, (word for name in names for word in name_words(name)[-1:] if word in ID_WORDS)):
+        return scalar
     # A path names an item by its id, else by its name: `{version}` of Google's resource names.
     keys = ("id", "name") if place[0] == "path" else ()
     return next(((*base, key) for key in keys if entry.part((key,)).is_scalar), None)
