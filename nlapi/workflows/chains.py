@@ -413,6 +413,7 @@ class ChainFinder:
         return StepDraft(
             tool=compile_tool(creation),
             noun=item_label(resource),
+            answer_noun=field_name(item_label(resource)),
             verb="upload" if self.values.is_upload(creation) else "create",
             values=values,
             asked=self.values.name_places(creation),
@@ -476,16 +477,16 @@ class ChainFinder:
         if keys is None or len(others) > MAX_ACTION_INPUTS:
             return None
         semantics = self.semantics.classify(operation)
-        answered = semantics.created_resource
-        outputs = self.values.fact_outputs(operation) if verb in (*CHECK_VERBS, *PUBLISH_VERBS) else {}
-        outputs |= self.values.item_outputs(answered or resource, operation)
+        answered = semantics.created_resource or resource
+        facts = self.values.fact_outputs(operation) if verb in (*CHECK_VERBS, *PUBLISH_VERBS) else {}
         return StepDraft(
             tool=compile_tool(operation),
             noun=resource.label,
             verb=verb,
-            answer_noun=answered.label if answered is not None else "",
+            answer_noun=field_name(answered.label),
             values={place: source.answer(keys)},
-            outputs=outputs,
+            outputs=facts | self.values.item_outputs(answered, operation),
+            facts=tuple(facts.values()),
         )
 
     def _reading_step(self, resource: Resource, creation: StepDraft, verb: str) -> StepDraft | None:
@@ -601,6 +602,7 @@ class ChainFinder:
         return StepDraft(
             tool=compile_tool(listing),
             noun=noun,
+            answer_noun=field_name(noun),
             verb="find",
             values={place: value},
             outputs={str(keys[-1]): keys},

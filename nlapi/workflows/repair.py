@@ -418,7 +418,8 @@ class _Repairer:
         if not isinstance(properties, dict) or not name or target is None or not target.types:
             return
         types = set(schema_types(as_map(properties.get(name))))
-        if not types or types & {*target.types, "string"} or ("integer" in types and "number" in target.types):
+        # A whole number is a number.
+        if not types or types & {*target.types, "string", *(("integer",) if "number" in target.types else ())}:
             return
         reason = f"{self.operation.id} takes {' or '.join(target.types)}"
         after = {"type": target.types[0] if len(target.types) == 1 else list(target.types)}

@@ -14,11 +14,11 @@ from typing import Any
 
 from nlapi.english.words import name_words
 from nlapi.errors import NlapiError
-from nlapi.openapi.spec import Spec
+from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.nouns import ID_WORDS
 from nlapi.resources.paths import Place
 from nlapi.tools.texts.names import unique_name
-from nlapi.workflows.chains import Chain, ChainFinder, ChainKind, ValueFlow, is_fact, with_article
+from nlapi.workflows.chains import Chain, ChainFinder, ChainKind, ValueFlow, with_article
 from nlapi.workflows.draft import (
     InputValue,
     StepDraft,
@@ -75,16 +75,12 @@ def _is_within(chain: Chain, other: Chain) -> bool:
 def chain_draft(finder: ChainFinder, chain: Chain, taken: Collection[str], *, url: str = "") -> WorkflowDraft:
     """Return the draft of the workflow that a chain is, with an id that is not among the `taken` ones."""
     texts = [sentence(operation.summary or operation.description) for operation in chain.operations]
-    inputs, ids = _ChainInputs(values=finder.values), list[str]()
-    for step, text in zip(chain.steps, texts, strict=True):
-        statuses = [response.status for response in step.operation.responses if response.status.startswith("2")]
-        step.id = unique_name(_slug(f"{step.verb} {step.noun}"), ids)
-        ids.append(step.id)
+    inputs = _ChainInputs(values=finder.values)
+    for number, step in enumerate(chain.steps):
+        step.id = unique_name(_slug(f"{step.verb} {step.noun}"), [earlier.id for earlier in chain.steps[:number]])
         step.arguments = inputs.arguments(step)
-        step.description = text or f"{step.verb} {with_article(step.noun)}".capitalize()
-        step.status = int(statuses[0]) if len(statuses) == 1 and statuses[0].isdecimal() else None
-        step.answer_noun = field_name(step.answer_noun or step.noun)
-        step.facts = tuple(keys for name, keys in step.outputs.items() if is_fact(name))
+        step.description = texts[number] or f"{step.verb} {with_article(step.noun)}".capitalize()
+        step.status = _only_success(step.operation)
         is_last = step is chain.steps[-1]
         names = [name for name in step.outputs if is_last or set(name_words(name)) & ID_WORDS]
         step.results = tuple(step.answer(step.outputs[name]) for name in names)
@@ -95,6 +91,12 @@ def chain_draft(finder: ChainFinder, chain: Chain, taken: Collection[str], *, ur
         steps=chain.steps,
         locations={finder.spec: url} if url else {},
     )
+
+
+def _only_success(operation: Operation) -> int | None:
+    """Return the one status of success that an operation describes; None for another number of them."""
+    statuses = [response.status for response in operation.responses if response.status.startswith("2")]
+    return int(statuses[0]) if len(statuses) == 1 and statuses[0].isdecimal() else None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -274,10 +274,7 @@ def _id_of_item(
     entry: ValueSchema, noun: tuple[str, ...], operation: Operation, place: Place, names: list[str]
 ) -> Accessors:
     """Return the way to the field of an item of a noun by which a place of an operation identifies it; () for none."""
-    # `time_period_gid` of a time period is its `gid`, whatever its description says of names.
-    ids = (name_words(name)[-1:] for name in names if name_words(name)[-2:-1] == noun[-1:] != ())
-    fields = (entry.key_of(last) for last in ids if ID_WORDS.issuperset(last))
-    if field := next((field for field in fields if field and entry.part((field,)).is_scalar), ""):
+    if field := _named_id(entry, noun, names):
         return (field,)
     parameter = operation.parameter(*place) if place[0] != "body" else None
     # `custom_field` of a custom field wants its id, though no word of it says so.
@@ -288,6 +285,13 @@ def _id_of_item(
     path = id_field(entry.reader, entry.schema, place[1], target, noun, parameter) or ""
     accessors: Accessors = tuple(path.split("."))
     return accessors if path != "uri" and entry.part(accessors).is_scalar else ()
+
+
+def _named_id(entry: ValueSchema, noun: tuple[str, ...], names: list[str]) -> str:
+    """Return the field that a name has behind the noun: `gid` of a time period is its `time_period_gid`."""
+    ids = (name_words(name)[-1:] for name in names if name_words(name)[-2:-1] == noun[-1:] != ())
+    fields = (entry.key_of(last) for last in ids if ID_WORDS.issuperset(last))
+    return next((field for field in fields if field and entry.part((field,)).is_scalar), "")
 
 
 def suffix_field(entry: ValueSchema, name: str) -> str | None:
