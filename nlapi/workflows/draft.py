@@ -120,6 +120,8 @@ class StepDraft:
     choice: ItemChoice | None = None
     wait: StateWait | None = None
     facts: tuple[Keys, ...] = ()
+    each: Any = None
+    """the list of a model's plan for whose entries it is repeated, as it is written; None for a step of a workflow"""
 
     def answer(self, keys: Keys) -> AnswerValue:
         """Return the part of its answer at some keys; of a list, that of the chosen entry."""
