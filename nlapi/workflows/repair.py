@@ -509,11 +509,11 @@ class _Repairer:
         answer = self.schemas.answer(answering)
         # `details.chapters[0].number` fits an answer that is the details themselves.
         is_whole = bool(accessors) and answer.part(accessors).is_described
-        wanted = () if is_whole else find_argument_value(answer, answering, self.operation, place, hint=name)
+        target_part = () if is_whole else find_argument_value(answer, answering, self.operation, place, hint=name)
         outputs = step_node(self.tree, self.workflow.id, step.id)["outputs"]
-        after = f"$response.body{pointer(wanted or ())}"
+        after = f"$response.body{pointer(target_part or ())}"
         # Another argument of this step may have moved it already.
-        if (not wanted and not is_whole) or outputs[name] not in (before, after):
+        if (not target_part and not is_whole) or outputs[name] not in (before, after):
             return node
         reference = f"$steps.{step.id}.outputs.{name}{pointer(accessors if is_whole else ())}"
         if outputs[name] == before:

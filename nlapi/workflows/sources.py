@@ -190,7 +190,7 @@ def link(
     `sources` overrides where a source is, by its name: a path, a URL, or the name of a registered API. `opened` are the
     documents that are open already, by location; None for one that is being opened.
     """
-    known: dict[str, LinkedDocument | None] = {**(opened or {}), document.location: None}
+    by_location: dict[str, LinkedDocument | None] = {**(opened or {}), document.location: None}
     specs: dict[str, Spec] = {}
     documents: dict[str, LinkedDocument] = {}
     issues: list[Issue] = []
@@ -210,7 +210,7 @@ def link(
                 if source.kind is SourceKind.OPENAPI:
                     specs[source.name] = loader(location)
                 elif source.kind is SourceKind.ARAZZO:
-                    documents[source.name] = _link_nested(location, loader, known)
+                    documents[source.name] = _link_nested(location, loader, by_location)
         except NlapiError as error:
             hint = f"--source {source.name}=PATH says where it is"
             # Without the hint, which quotes how the file begins: the document may name one that is not a description.
@@ -261,15 +261,15 @@ def _ask_nested(workflow: ArazzoWorkflow, linked: LinkedDocument, asking: dict[s
     return asking[workflow.id]
 
 
-def _link_nested(location: str, loader: Loader, known: dict[str, LinkedDocument | None]) -> LinkedDocument:
+def _link_nested(location: str, loader: Loader, by_location: dict[str, LinkedDocument | None]) -> LinkedDocument:
     """Return the document at a location, opened once. UsageError where it refers to one that is being opened."""
-    if location not in known:
-        if len(known) > MAX_DOCUMENTS:
+    if location not in by_location:
+        if len(by_location) > MAX_DOCUMENTS:
             raise UsageError(f"the documents refer to more than {MAX_DOCUMENTS} others")
-        known[location] = None
+        by_location[location] = None
         document = read_document(location)
-        known[location] = link(document, loader=loader, opened=known)
-    linked = known[location]
+        by_location[location] = link(document, loader=loader, opened=by_location)
+    linked = by_location[location]
     if linked is None:
         raise UsageError(f"documents refer to each other in circles: {location}")
     return linked
