@@ -532,13 +532,8 @@ def _plan_step(node: Mapping[str, Any], number: int, tools: OperationTools) -> S
     return StepDraft(id=id, tool=tool, arguments=dict(arguments), each=node.get("each") or None)
 
 
-def write_chain(arguments: Mapping[str, Any], tools: OperationTools, conversation: Conversation) -> ModelChain:
-    """Return the chain of a model's plan. UsageError with what is wrong in it: nothing of it is sent then."""
-    return chain_of(plan_steps(arguments, tools), conversation)
-
-
 def chain_of(steps: Sequence[StepDraft], conversation: Conversation) -> ModelChain:
-    """Return the chain of the steps of a plan. UsageError with what is wrong in them."""
+    """Return the chain of the steps of a plan. UsageError with what is wrong in them: nothing is sent then."""
     _link_steps(steps)
     for draft in steps:
         # Consent is to the steps of this plan alone, so no call of another has their ids.
