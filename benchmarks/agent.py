@@ -36,7 +36,7 @@ from nlapi.agent.policy import Policy
 from nlapi.sandbox import running
 from nlapi.tools.plan import ask
 from nlapi.tools.sending.run import Target
-from nlapi.workflows.from_plan import write_chain
+from nlapi.workflows.loops import write_plan
 from tests.messages_server import MessagesServer, results, say, use
 from tests.prompt_cache import PromptCache
 from tests.servers import Echo, Reply
@@ -212,7 +212,7 @@ def named(text: str, ids: dict[str, str]) -> set[str]:
 
 def first_request(spec: nlapi.Spec, question: str) -> dict[str, Any]:
     with MessagesServer([say("Fine.")], key=KEY) as server:
-        planner = ModelPlanner([spec], endpoint(server.url), chains=write_chain)
+        planner = ModelPlanner([spec], endpoint(server.url), chains=write_plan)
         asyncio.run(drain(planner.next(ask(question))))
     return server.requests[0]
 
@@ -237,7 +237,7 @@ def chain() -> Iterator[Figure]:
     ]
     question = "create the campaign Autumn with an ad set Feed One and the image ad Red Shoes in it"
     with running(spec) as sandbox, MessagesServer([use("plan", {"steps": steps})], key=KEY) as server:
-        planner = ModelPlanner([spec], endpoint(server.url), chains=write_chain)
+        planner = ModelPlanner([spec], endpoint(server.url), chains=write_plan)
         targets = {spec: Target(spec=spec, base_url=sandbox.url, credentials={"oauth2": "any"})}
         held = converse(planner, ask(question), targets, policy=Policy(interactive=True), consent=agree)
         changes = asyncio.run(count_changes(held))

@@ -15,6 +15,7 @@ from nlapi.plugin.markdown import inert_line
 from nlapi.plugin.samples import PLAIN_VALUE, SECRET_ARGUMENT
 from nlapi.plugin.subjects import Subject, definition, states, subjects
 from nlapi.resources.effect_arguments import VerbForm, parse_verb
+from nlapi.resources.schemas import SchemaReader
 from nlapi.resources.semantics import OperationKind, OperationSemantics, Semantics, semantics_of
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.compile import compile_tool
@@ -69,11 +70,11 @@ def _prominence(area: Area) -> float:
 
 def area_questions(area: Area) -> list[Question]:
     """Return questions to an area: find, a change of state, create, report, remove; the first of each kind."""
-    found = subjects(area.operations, area.label)
+    matches = subjects(area.operations, area.label)
     semantics = semantics_of(area.operations[0].spec)
     kinds: dict[str, Question] = {}
     others: dict[Operation, Question] = {}
-    for subject in found[:MAX_SUBJECTS]:
+    for subject in matches[:MAX_SUBJECTS]:
         for kind, question in _subject_questions(subject, semantics):
             if kinds.setdefault(kind, question) is not question:
                 others.setdefault(question.operation, question)
@@ -128,12 +129,12 @@ def _list_question(subject: Subject, operation: Operation) -> Question:
     for name in tool.places:
         schema = as_map(argument_schema(tool, name))
         schema = definition(tool, schema.get("items")) or schema
-        words = split_words(name)
+        words = split_words(name) or [""]
         for value in (value for value in as_list(schema.get("enum")) if isinstance(value, str)):
             verb = parse_verb(value.lower())
             if words[-1] in _STATES and verb is not None and verb.form is VerbForm.PAST:
-                given = [value] if argument_schema(tool, name).get("type") == "array" else value
-                return _question(f"Which {subject.name} are {value.lower()}?", operation, {name: given})
+                argument = [value] if argument_schema(tool, name).get("type") == "array" else value
+                return _question(f"Which {subject.name} are {value.lower()}?", operation, {name: argument})
             if words[0] in ("sort", "order") and split_words(value)[:1] == ["created"]:
                 return _question(f"Show me the newest {subject.name}", operation, {name: value})
     return _question(f"List the {subject.name}", operation)
@@ -172,7 +173,8 @@ def _item(subject: Subject, operation: Operation, key: str | None) -> str:
     if key is None:
         return ""
     parameter = operation.parameter("path", key)
-    if parameter is not None and parameter.schema.get("type") == "integer" and split_words(key)[-1:] == ["number"]:
+    types = SchemaReader(operation.spec).types(parameter.schema) if parameter is not None else ()
+    if types == ("integer",) and split_words(key)[-1:] == ["number"]:
         return f"{subject.noun} {NUMBER}"
     meaning = semantics_of(operation.spec).classify(operation)
     properties = meaning.resource.properties if meaning.resource is not None else {}

@@ -87,12 +87,14 @@ class RecipeBook:
 
 def build_recipes(description: Spec, own_files: Mapping[str, bytes], trial: Trial) -> RecipeBook:
     """Return the recipes of a plugin with this description, and what is wrong with those of people."""
-    own, issues = _own_recipes(description, {path: own_files[path] for path in filter(is_workflow_file, own_files)})
-    taken = [recipe.id for recipe in own]
+    recipes_of_user, issues = _own_recipes(
+        description, {path: own_files[path] for path in filter(is_workflow_file, own_files)}
+    )
+    taken = [recipe.id for recipe in recipes_of_user]
     files: dict[str, str] = {}
     recipes: list[Recipe] = []
     finder = ChainFinder(description)
-    for chain in recipe_chains(finder, max(0, MAX_RECIPES - len(own))):
+    for chain in recipe_chains(finder, max(0, MAX_RECIPES - len(recipes_of_user))):
         draft = chain_draft(finder, chain, taken, url=_DESCRIPTION)
         tree = document_tree([draft], f"{description.title}: {chain.summary}")
         linked = link(parse_document(tree), loader=lambda _: description)
@@ -101,7 +103,7 @@ def build_recipes(description: Spec, own_files: Mapping[str, bytes], trial: Tria
             taken.append(draft.id)
             files[f"{FOLDER}{draft.id}{SUFFIX}"] = render(tree, DocumentFormat.JSON)
             recipes.append(Recipe(tree=steps))
-    return RecipeBook(recipes=(*own, *recipes), files=files, issues=tuple(issues))
+    return RecipeBook(recipes=(*recipes_of_user, *recipes), files=files, issues=tuple(issues))
 
 
 def _own_recipes(spec: Spec, files: Mapping[str, bytes]) -> tuple[list[Recipe], list[Issue]]:
@@ -114,10 +116,10 @@ def _own_recipes(spec: Spec, files: Mapping[str, bytes]) -> tuple[list[Recipe], 
         except NlapiError as error:
             issues.append(Issue.error(path, error.message, error.hint, rule="workflow"))
             continue
-        found = check(linked)
-        issues += (replace(issue, where=f"{path}: {issue.where}", rule="workflow") for issue in found)
+        findings = check(linked)
+        issues += (replace(issue, where=f"{path}: {issue.where}", rule="workflow") for issue in findings)
         for workflow in linked.document.workflows:
-            is_faulty = any(_is_fault_of(issue, workflow.id) for issue in found)
+            is_faulty = any(_is_fault_of(issue, workflow.id) for issue in findings)
             if workflow.id in [recipe.id for recipe in recipes]:
                 message = f"another document has a workflow {workflow.id} too"
                 issues.append(Issue.error(path, message, "give it another workflowId", rule="workflow"))

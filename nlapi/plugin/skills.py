@@ -237,8 +237,8 @@ def usual_verbs(subject: Subject) -> list[str]:
     """Return what one does most with a thing: create, find, change, report and remove it, then set its state."""
     usual = [verb for verb in subject.verbs if verb in _USUAL]
     verbs = [*usual, *(verb for verb, *_ in states(subject)), *person_verbs(subject), *subject.verbs]
-    told = list(dict.fromkeys(inert_line(verb, 40) for verb in verbs))
-    return [verb for verb in told if " " not in verb or verb.startswith("turn ")][:MAX_VERBS]
+    commands = list(dict.fromkeys(inert_line(verb, 40) for verb in verbs))
+    return [verb for verb in commands if " " not in verb or verb.startswith("turn ")][:MAX_VERBS]
 
 
 def _telling_about(area: Area, label: str) -> str:
@@ -485,15 +485,17 @@ MAX_RULES = 60
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:-]*")
 
 
-def read_rules(command: str, tools: str, operations: Sequence[Operation], own: Sequence[Operation], text: str) -> str:
+def read_rules(
+    command: str, tools: str, operations: Sequence[Operation], members: Sequence[Operation], text: str
+) -> str:
     """Return the rules of Claude Code for the reads of a skill, as its `allowed-tools`.
 
-    They are those among its `own` operations, and those among all `operations` that its text names. A rule is for the
+    They are those among its `members`, and those among all `operations` that its text names. A rule is for the
     whole word of one: `Bash(nlapi-shop listOrders:*)`. One that an argument makes a change has none, and none one with
     which the word of a change begins, or a word of the command, as some clients take a rule for a beginning. `tools` is
     the prefix of the names of the MCP server's tools, which asks about changes itself.
     """
-    named = {*_WORD.findall(text), *map(callable_id, own)}
+    named = {*_WORD.findall(text), *map(callable_id, members)}
     changing = operations[0].spec.derive(_changing_words) if operations else frozenset()
     ids = [callable_id(operation) for operation in operations]
     others = sorted((*changing.intersection(ids), *COMMAND_WORDS))
@@ -702,9 +704,9 @@ class Outline:
     def operations(self) -> list[Operation]:
         return [operation for area in self.areas for operation in area.operations]
 
-    def allowed(self, own: Sequence[Operation], text: str) -> str:
+    def allowed(self, members: Sequence[Operation], text: str) -> str:
         """Return the permission rules of a skill with these operations and this text."""
-        return read_rules(self.values["command"], self.values["tools"], self.operations, own, text)
+        return read_rules(self.values["command"], self.values["tools"], self.operations, members, text)
 
     @property
     def has_area_skills(self) -> bool:

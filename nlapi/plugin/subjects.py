@@ -65,20 +65,20 @@ class Keywords:
             for root in {stem(word) for phrase in weights for word in phrase.split()}
         )
 
-    def of(self, area: Area, known: str) -> list[str]:
-        """Return the phrases of an area that few others have, most telling first, each with a word not in `known`."""
+    def of(self, area: Area, used_text: str) -> list[str]:
+        """Return the phrases of an area that few others have, most telling first, each with a new word."""
         total = len(self._phrases)
         scores = {
             phrase: math.log(1 + weight) * min(self._telling(word, total) for word in phrase.split())
             for phrase, weight in self._phrases[area.slug].items()
         }
-        said = set(stems_of(known))
+        known_stems = set(stems_of(used_text))
         chosen = []
         for phrase in sorted(scores, key=lambda phrase: (-scores[phrase], phrase)):
             roots = {stem(word) for word in phrase.split()}
-            if scores[phrase] > 0 and not roots & said:
+            if scores[phrase] > 0 and not roots & known_stems:
                 chosen.append(phrase)
-                said |= roots
+                known_stems |= roots
         return chosen
 
     def _telling(self, word: str, total: int) -> float:
@@ -213,8 +213,8 @@ class Subject:
     def weight(self) -> float:
         """How much of an area it is: what can be created and changed goes before what can only be read."""
         depth = min(operation.path.count("/") for _, operation in self.operations)
-        kept = [operation for _, operation in self.operations if not operation.deprecated]
-        return len({verb for verb in self.verbs if verb != "find"}) + math.log(1 + len(kept)) - 0.5 * depth
+        current = [operation for _, operation in self.operations if not operation.deprecated]
+        return len({verb for verb in self.verbs if verb != "find"}) + math.log(1 + len(current)) - 0.5 * depth
 
 
 class _SubjectIndex:
@@ -306,8 +306,8 @@ def _act(meaning: OperationSemantics, api_verb: str) -> str:
     if not api_verb or first in _BARE_VERBS:
         return "change"
     # `suspend suspended` and `mark notifications` of notifications say one thing twice.
-    said = {stem(api_verb), *map(stem, _key(meaning).split())}
-    is_said = not words or stem(words[-1]) in said
+    used_stems = {stem(api_verb), *map(stem, _key(meaning).split())}
+    is_said = not words or stem(words[-1]) in used_stems
     return api_verb if is_said else f"{api_verb} {' '.join(words[-2:])}".strip()
 
 

@@ -245,7 +245,7 @@ def finish_work(state: SandboxState, resource: Resource, operation: Operation, r
     wait = None if row.sampled else state.spec.derive(ValueFlow).state_wait(resource, operation)
     if wait is None:
         return
-    name = wait.keys[-1]
+    name = str(wait.keys[-1])
     current: Any = row.data.get(name)
     if isinstance(current, str) and current not in (wait.done, *wait.failures):
         state.store.change(row, {**row.data, name: wait.done})

@@ -258,34 +258,34 @@ def _fit(answered: Answered, keys: Keys, place: Place, argument: str, operation:
     is_bare = ID_WORDS.issuperset(name_words(name))
     # The `id` in `company.id` is that of a company, whatever the operation is about.
     parent = argument.split(".")[-2:-1] if is_bare else []
-    wanted = list(wider_nouns(singular_words(parent[0]) if parent else target_noun(operation, place)))
+    target_nouns = list(wider_nouns(singular_words(parent[0]) if parent else target_noun(operation, place)))
     # The `id` of an object is that of what holds it: of a customer in `{"customer": {"id": 5}}`.
     is_held = len(field_keys) > 1 and name_key(field_keys[-2]) not in _ENVELOPE_NAMES
     holders = set(filter(None, [singular_words(field_keys[-2])] if is_held else []))
     nouns = {singular_noun(answered.operation), noun_of(answered.operation)}
-    if _is_own_id(answered, keys, name, operation, wanted) and not (nouns | holders).isdisjoint(wanted):
+    if _is_own_id(answered, keys, name, operation, target_nouns) and not (nouns | holders).isdisjoint(target_nouns):
         return Fit.OWN_ID
     # Two things that are called `id` are the same only where they are of one kind.
     if name_key(last) == name_key(name) and not is_bare:
         return Fit.SAME_NAME
     if ID_WORDS.issuperset(name_words(last)):
-        is_related = not (holders or nouns).isdisjoint(wanted)
+        is_related = not (holders or nouns).isdisjoint(target_nouns)
     elif is_id_argument(place) or is_id_argument(("body", last)):
-        is_related = noun_in_name(last) in wanted
+        is_related = noun_in_name(last) in target_nouns
     else:
         is_related = has_same_words(name, last)
     return Fit.RELATED_NAME if is_related else _fit_of_value(answered, keys, operation, place)
 
 
 def _is_own_id(
-    answered: Answered, keys: Keys, name: str, operation: Operation, wanted: Sequence[tuple[str, ...]]
+    answered: Answered, keys: Keys, name: str, operation: Operation, target_nouns: Sequence[tuple[str, ...]]
 ) -> bool:
     """Return whether a place is the id of the item that it stands in, for one of the nouns that are wanted."""
     container = node_at(answered.data, keys[:-1])
-    if not wanted or not isinstance(container, Mapping) or answered.operation.spec is not operation.spec:
+    if not target_nouns or not isinstance(container, Mapping) or answered.operation.spec is not operation.spec:
         return False
     entry = unwrap_entry(container)
-    return id_path(entry if isinstance(entry, Mapping) else container, name, wanted[0]) == keys[-1]
+    return id_path(entry if isinstance(entry, Mapping) else container, name, target_nouns[0]) == keys[-1]
 
 
 def _fit_of_value(answered: Answered, keys: Keys, operation: Operation, place: Place) -> Fit:
@@ -361,9 +361,9 @@ def _named_fields(entry: Any, depth: int = _NAME_DEPTH) -> list[tuple[Keys, str]
 
 def _name_input(answered: Answered, call: Call, argument: str, source: ValueSource, text: str) -> InputValue:
     """Return the input that chooses an entry; the same one for the same words."""
-    known = answered.names.get(text.casefold())
-    if known is not None:
-        return known
+    existing = answered.names.get(text.casefold())
+    if existing is not None:
+        return existing
     noun = target_noun(call.tool.operation, _place(argument, call)) or singular_noun(answered.operation)
     title = " ".join(noun) or "item"
     value = InputValue(

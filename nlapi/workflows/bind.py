@@ -199,13 +199,13 @@ class Scope:
 
     def _input(self, expression: Expression) -> Any:
         declared = {*self.workflow.input_schemas, *self.inputs}
-        found = split_name(expression.name, declared)
-        if found is None:
+        match = split_name(expression.name, declared)
+        if match is None:
             name = first_name(expression.name)
             raise UnresolvedError(expression.text, f"the workflow {self.workflow.id} has no input {name}")
-        if found[0] not in self.inputs:
-            if found[0] in self.workflow.required_inputs:
-                raise NotGivenError(expression.text, f"the input {found[0]} was not given")
+        if match[0] not in self.inputs:
+            if match[0] in self.workflow.required_inputs:
+                raise NotGivenError(expression.text, f"the input {match[0]} was not given")
             return ABSENT
         return self._named(expression, self.inputs, "input")
 
@@ -215,13 +215,13 @@ class Scope:
             raise UnresolvedError(expression.text, f"the workflow has no step {expression.owner}")
         if step.id not in self.steps:
             raise UnresolvedError(expression.text, f"the step {step.id} has not run")
-        found = split_name(expression.name, step.outputs)
-        if found is None:
-            known = ", ".join(step.outputs) or "none"
+        match = split_name(expression.name, step.outputs)
+        if match is None:
+            names = ", ".join(step.outputs) or "none"
             raise UnresolvedError(
-                expression.text, f"{step.id} has no output {first_name(expression.name)}; its outputs: {known}"
+                expression.text, f"{step.id} has no output {first_name(expression.name)}; its outputs: {names}"
             )
-        if reason := self.lost.get((step.id, found[0])):
+        if reason := self.lost.get((step.id, match[0])):
             raise UnresolvedError(expression.text, reason)
         return self._named(expression, self.steps[step.id], "output")
 
@@ -232,10 +232,10 @@ class Scope:
         return self._named(expression, fields[expression.part], expression.part.value.removesuffix("s"))
 
     def _named(self, expression: Expression, values: Mapping[str, Any], kind: str) -> Any:
-        found = split_name(expression.name, values)
-        if found is None:
+        match = split_name(expression.name, values)
+        if match is None:
             raise UnresolvedError(expression.text, f"there is no {kind} {first_name(expression.name)}")
-        name, accessors, bend = found
+        name, accessors, bend = match
         if self.strict and bend:
             raise UnresolvedError(expression.text, bend)
         if values[name] is ANY_INPUT and accessors:
@@ -389,8 +389,8 @@ def bind(
     the user is yet to give is left out, and `pending` has it.
     """
     binding = _Binding(tool=compile_tool(operation), scope=scope, step=step.id, given=given, is_partial=partial)
-    own = {(parameter.name, parameter.location) for parameter in step.parameters}
-    inherited = [entry for entry in scope.workflow.parameters if (entry.name, entry.location) not in own]
+    step_places = {(parameter.name, parameter.location) for parameter in step.parameters}
+    inherited = [entry for entry in scope.workflow.parameters if (entry.name, entry.location) not in step_places]
     for parameter in (*inherited, *step.parameters):
         binding.add_parameter(parameter, is_inherited=parameter in inherited)
     if step.body is not None:
@@ -494,9 +494,9 @@ class _Binding:
         if name is None:
             # A parameter of the whole workflow need not fit each of its operations.
             if not (is_inherited or value is ABSENT or is_implied(operation, parameter, self.notes)):
-                known = ", ".join(entry for location, entry in self.tool.places.values() if location != "body")
+                names = ", ".join(entry for location, entry in self.tool.places.values() if location != "body")
                 message = f"{operation.id} has no {parameter.location} parameter {parameter.name}"
-                raise BindError(place, message, f"it has {known or 'none'}")
+                raise BindError(place, message, f"it has {names or 'none'}")
             return
         if self.levels.get(name) is is_inherited:
             raise BindError(place, f"{name} is given twice", "it takes one value")

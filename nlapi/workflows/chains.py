@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cached_property
+from types import MappingProxyType
+from typing import Any
 
 from nlapi.english import lexicon
 from nlapi.english.intents import IMPERATIVES, VERBS, Intent
 from nlapi.english.words import name_key, name_words, singular, singular_words, stem
+from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.credential_parameters import is_unspoken
 from nlapi.openapi.spec import Effect, Operation, Schema, Spec, is_form, is_json
 from nlapi.resources.collection_index import name_filter
@@ -19,6 +22,18 @@ from nlapi.resources.id_sources import id_sources
 from nlapi.resources.nouns import is_id_argument, noun_in_name, target_noun
 from nlapi.resources.paths import Path, Place, segments
 from nlapi.resources.semantics import OperationKind, semantics_of
+from nlapi.tools.compile import compile_tool
+from nlapi.tools.quantities.units import unit_of
+from nlapi.workflows.draft import (
+    AnswerValue,
+    InputValue,
+    ItemChoice,
+    Keys,
+    StateWait,
+    StepDraft,
+    field_name,
+    input_schema,
+)
 
 # Kinds of things that nobody has made at the beginning of a task: they are there already, and are asked for.
 _EXISTING_NOUNS = lexicon.words("workflows/words", "existing_nouns")
@@ -53,7 +68,6 @@ _HUMAN_STATES = lexicon.words("workflows/words", "human_states")
 
 # Kinds of things that are over when people are done, whatever the names of their states.
 _HUMAN_NOUNS = lexicon.words("workflows/words", "human_nouns")
-
 
 # Ends of paths below an item whose work is done.
 RESULT_NOUNS = frozenset("result results output download content file report document data transcript".split())
@@ -113,10 +127,6 @@ def spoken_state(state: str) -> str:
     return "successful" if words in ("success", "succeeded") else words
 
 
-Keys = tuple[str, ...]
-"""Names of properties and indexes that lead into an answer."""
-
-
 class ChainKind(IntEnum):
     """The kind of a chain, the most useful first."""
 
@@ -129,54 +139,12 @@ class ChainKind(IntEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StateWait:
-    """The wait for a state of an item: `keys` lead to it in the answer, `failures` end the wait."""
-
-    keys: Keys
-    done: str
-    failures: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChainStep:
-    """An operation of a chain; `values` are its places with what earlier steps gave: the number of the step, and keys.
-
-    `answer_noun` is the noun of its answer, where that is another. `asked` are optional places that the user is
-    asked for as well, `optional` those that are taken where they are given. With `choose_by`, the answer has a list at
-    `list_keys`, of which the one entry is taken whose field has the very text that is asked for. `constants` are places
-    with a value that makes the operation what it is here: the action `PUBLISH`.
-    """
-
-    operation: Operation
-    noun: str
-    verb: str
-    answer_noun: str = ""
-    values: Mapping[Place, tuple[int, Keys]] = field(default_factory=dict)
-    constants: Mapping[Place, str] = field(default_factory=dict)
-    asked: tuple[Place, ...] = ()
-    optional: tuple[Place, ...] = ()
-    outputs: Mapping[str, Keys] = field(default_factory=dict)
-    list_keys: Keys = ()
-    choose_by: str = ""
-    wait: StateWait | None = None
-
-    @property
-    def is_creation(self) -> bool:
-        return self.verb in ("create", "upload")
-
-    @property
-    def is_change(self) -> bool:
-        """Whether all fields of the body are one input."""
-        return self.verb == "change"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
     """Steps that belong together, and the sentence of a person who wants them."""
 
     kind: ChainKind
     summary: str
-    steps: tuple[ChainStep, ...]
+    steps: tuple[StepDraft, ...]
     weight: float = 0.0
     """how central the resources are in the API: the number of operations on them"""
 
@@ -185,10 +153,13 @@ class Chain:
         return tuple(step.operation for step in self.steps)
 
 
+# How a word begins that is spoken with a vowel: an upload and an urgent order, but a URL, a user, a unit and a euro.
+_VOWEL = lazy_pattern(r"(?i)[ai]|e(?!u)|o(?!ne\b)|u[lmnp](?!i)|ur[gb]|hour|honest")
+
+
 def with_article(noun: str) -> str:
     """Return a noun behind `a` or `an`."""
-    is_vowel = noun[:1].lower() in "aeiou" and not noun.lower().startswith(("uni", "use", "usa", "eu", "one"))
-    return f"an {noun}" if is_vowel or noun.lower().startswith(("hour", "honest")) else f"a {noun}"
+    return f"{'an' if _VOWEL.match(noun) else 'a'} {noun}"
 
 
 def first_field(names: Iterable[str], keys: Sequence[str]) -> str:
@@ -249,9 +220,9 @@ class ChainFinder:
     def read_backs(self) -> Iterator[Chain]:
         """Yield the chains that make an item and show it, which is the least that one can do with it."""
         for resource, creation in self._creatable():
-            step = self._reading_step(resource, creation, "get")
+            start = self._creation_step(resource, creation)
+            step = self._reading_step(resource, start, "get")
             if step is not None and step.operation.effect is Effect.READ:
-                start = self._creation_step(resource, creation)
                 yield Chain(
                     kind=ChainKind.READ_BACK,
                     summary=f"{start.verb.title()} {with_article(resource.label)} and show it as it is stored",
@@ -343,9 +314,8 @@ class ChainFinder:
 
     def _creations(self, resource: Resource, creation: Operation) -> Iterator[Chain]:
         """Yield the chain that creates an item and, before it, its parents; drafts are published in the end."""
-        steps: list[ChainStep] = []
-        resources: list[Resource] = []
-        if not self._add_creation(resource, creation, steps, resources, ()) or len(steps) < 2:
+        steps, resources = self._created(resource, creation)
+        if len(steps) < 2:
             return
         *earlier, last = (with_article(item_label(entry)) for entry in resources)
         is_one = len(earlier) == 1 and any(location == "path" for location, _ in steps[-1].values)
@@ -355,13 +325,16 @@ class ChainFinder:
             summary = f"Create {join_clauses(earlier)} {ending}"
             yield Chain(kind=ChainKind.CREATE, summary=summary, steps=tuple(steps), weight=weight)
         first = resources[0]
-        publication = self._publication_steps(first, steps[0].operation) if is_draft(first) else ()
-        if publication:
+        if not is_draft(first):
+            return
+        # Other drafts of the same steps, as the last one has fewer results where something follows.
+        steps, _ = self._created(resource, creation)
+        if publication := self._publication_steps(first, steps[0]):
             objects = [f"the {first.label}", *("it" for _ in publication[1:])]
-            doing = join_clauses([f"{step.verb} {text}" for step, text in zip(publication, objects, strict=True)])
+            commands = join_clauses([f"{step.verb} {text}" for step, text in zip(publication, objects, strict=True)])
             yield Chain(
                 kind=ChainKind.PUBLISH,
-                summary=f"Create {join_clauses([*earlier, last])}, and then {doing}",
+                summary=f"Create {join_clauses([*earlier, last])}, and then {commands}",
                 steps=(*steps, *publication),
                 weight=weight + len(publication),
             )
@@ -371,7 +344,7 @@ class ChainFinder:
         count = self._counts_below[resource]
         return count >= _SCOPE_OPERATIONS and count >= _SCOPE_SHARE * len(self.operations)
 
-    def _is_whole(self, steps: Sequence[ChainStep]) -> bool:
+    def _is_whole(self, steps: Sequence[StepDraft]) -> bool:
         """Return whether the last thing is a part of the others, which one makes with them, each by its name."""
         *earlier, last = steps
         noun = last.noun.split()[-1]
@@ -381,23 +354,29 @@ class ChainFinder:
         named = steps if is_below else earlier
         return not is_again and noun not in _LATER_NOUNS and all(map(self._is_given_name, named))
 
-    def _is_given_name(self, step: ChainStep) -> bool:
+    def _is_given_name(self, step: StepDraft) -> bool:
         """Return whether a person gives the new thing a name."""
         places = (*self.values.required_places(step.operation), *self.values.name_places(step.operation))
         return any(
             location == "body" and set(name_words(name)) & {"name", "title", "subject"} for location, name in places
         )
 
+    def _created(self, resource: Resource, creation: Operation) -> tuple[list[StepDraft], list[Resource]]:
+        """Return the steps that create an item and its requirements, and of what; none where there are too many."""
+        steps: list[StepDraft] = []
+        resources: list[Resource] = []
+        return (steps, resources) if self._add_creation(resource, creation, steps, resources, ()) else ([], [])
+
     def _add_creation(
         self,
         resource: Resource,
         creation: Operation,
-        steps: list[ChainStep],
+        steps: list[StepDraft],
         resources: list[Resource],
         visited: tuple[Resource, ...],
     ) -> bool:
         """Add the steps that create an item and its requirements; False where a chain would be too long."""
-        values: dict[Place, tuple[int, Keys]] = {}
+        values: dict[Place, AnswerValue] = {}
         for place, target in self._links(resource, creation).items():
             parent = self._creation(target)
             if target in visited or parent is None or not may_create(target):
@@ -409,10 +388,10 @@ class ChainFinder:
                 target, parent, steps, resources, (*visited, resource)
             ):
                 return False
-            values[place] = resources.index(target), keys
+            values[place] = steps[resources.index(target)].answer(keys)
         if len(steps) >= MAX_CREATIONS or (values and not self._is_sensible(creation, values)):
             return False
-        steps.append(replace(self._creation_step(resource, creation), values=values))
+        steps.append(self._creation_step(resource, creation, values))
         resources.append(resource)
         return True
 
@@ -428,11 +407,15 @@ class ChainFinder:
         is_of_ids = any(place in values for place in body) and asked.isdisjoint(body)
         return not is_below_new and (not is_of_ids or all(place in values for place in body))
 
-    def _creation_step(self, resource: Resource, creation: Operation) -> ChainStep:
-        return ChainStep(
-            operation=creation,
+    def _creation_step(
+        self, resource: Resource, creation: Operation, values: Mapping[Place, AnswerValue] = MappingProxyType({})
+    ) -> StepDraft:
+        return StepDraft(
+            tool=compile_tool(creation),
             noun=item_label(resource),
+            answer_noun=field_name(item_label(resource)),
             verb="upload" if self.values.is_upload(creation) else "create",
+            values=values,
             asked=self.values.name_places(creation),
             outputs=self.values.item_outputs(resource, creation),
         )
@@ -440,20 +423,20 @@ class ChainFinder:
     # --- draft -> validate -> publish
 
     def _publications(self, resource: Resource, creation: Operation) -> Iterator[Chain]:
-        steps = self._publication_steps(resource, creation)
+        first = self._creation_step(resource, creation)
+        steps = self._publication_steps(resource, first)
         if not steps:
             return
-        first = self._creation_step(resource, creation)
-        doing = join_clauses([f"{step.verb} it" for step in steps])
+        commands = join_clauses([f"{step.verb} it" for step in steps])
         separator = ", " if len(steps) > 1 else " and "
         yield Chain(
             kind=ChainKind.PUBLISH,
-            summary=f"{first.verb.title()} {with_article(first.noun)}{separator}{doing}",
+            summary=f"{first.verb.title()} {with_article(first.noun)}{separator}{commands}",
             steps=(first, *steps),
             weight=self.weight(resource) + 2 * (len(steps) - 1),
         )
 
-    def _publication_steps(self, resource: Resource, creation: Operation) -> tuple[ChainStep, ...]:
+    def _publication_steps(self, resource: Resource, creation: StepDraft) -> tuple[StepDraft, ...]:
         """Return the steps that check a new item, if the API can, and put it to use; () where nothing does."""
         below = self.below_items.get(resource, ())
         acts: list[tuple[str, Operation, Mapping[Place, str]]] = []
@@ -462,12 +445,13 @@ class ChainFinder:
             acts = [(verb, operation, {}) for verb, operation in (*checks, publications[0])]
         for operation in self.by_resource[resource].get(OperationKind.ACT, ()):
             acts = acts or self._actions_in_body(operation)
-        steps: list[ChainStep] = []
+        steps: list[StepDraft] = []
         for verb, operation, constants in acts:
             step = self._item_step(resource, creation, operation, verb)
             if step is None:
                 return ()
-            steps.append(replace(step, constants=constants))
+            step.values = {**step.values, **constants}
+            steps.append(step)
         return tuple(steps)
 
     def _actions_in_body(self, operation: Operation) -> list[tuple[str, Operation, Mapping[Place, str]]]:
@@ -481,31 +465,31 @@ class ChainFinder:
                 return [(entry, operation, {("body", name): by_verb[entry]}) for entry in (check, verb) if entry]
         return []
 
-    def _item_step(self, resource: Resource, source: Operation, operation: Operation, verb: str) -> ChainStep | None:
-        """Return the step of an operation on the item that the first step answers with.
+    def _item_step(self, resource: Resource, source: StepDraft, operation: Operation, verb: str) -> StepDraft | None:
+        """Return the step of an operation on the item that an earlier step answers with.
 
         None where its id cannot be passed on.
         """
         path = segments(operation.route)
         place = ("path", next((segment.parameter for segment in reversed(path) if segment.parameter), None) or "")
-        keys = self.values.id_keys(source, operation, place)
+        keys = self.values.id_keys(source.operation, operation, place)
         others = [entry for entry in self.values.required_places(operation) if entry != place]
         if keys is None or len(others) > MAX_ACTION_INPUTS:
             return None
         semantics = self.semantics.classify(operation)
-        answered = semantics.created_resource
-        outputs = self.values.fact_outputs(operation) if verb in (*CHECK_VERBS, *PUBLISH_VERBS) else {}
-        outputs |= self.values.item_outputs(answered or resource, operation)
-        return ChainStep(
-            operation=operation,
+        answered = semantics.created_resource or resource
+        facts = self.values.fact_outputs(operation) if verb in (*CHECK_VERBS, *PUBLISH_VERBS) else {}
+        return StepDraft(
+            tool=compile_tool(operation),
             noun=resource.label,
             verb=verb,
-            answer_noun=answered.label if answered is not None else "",
-            values={place: (0, keys)},
-            outputs=outputs,
+            answer_noun=field_name(answered.label),
+            values={place: source.answer(keys)},
+            outputs=facts | self.values.item_outputs(answered, operation),
+            facts=tuple(facts.values()),
         )
 
-    def _reading_step(self, resource: Resource, creation: Operation, verb: str) -> ChainStep | None:
+    def _reading_step(self, resource: Resource, creation: StepDraft, verb: str) -> StepDraft | None:
         """Return the step that reads a new item; None without one."""
         read = next(iter(self.by_resource[resource].get(OperationKind.READ, ())), None)
         return self._item_step(resource, creation, read, verb) if read is not None else None
@@ -514,27 +498,29 @@ class ChainFinder:
 
     def _waits(self, resource: Resource, creation: Operation) -> Iterator[Chain]:
         """Yield the chain that starts work, waits until it is done, and uses what came of it."""
-        polling = self._reading_step(resource, creation, "wait for")
+        start = self._creation_step(resource, creation)
+        polling = self._reading_step(resource, start, "wait for")
         wait = self.values.state_wait(resource, polling.operation) if polling is not None else None
         if polling is None or wait is None:
             return
-        begun = [self._creation_step(resource, creation)]
-        opening = f"{begun[0].verb.title()} {with_article(resource.label)}"
-        upload = self._upload_step(resource, creation) if begun[0].verb == "create" else None
+        polling.wait = wait
+        begun = [start]
+        opening = f"{start.verb.title()} {with_article(resource.label)}"
+        upload = self._upload_step(resource, start) if start.verb == "create" else None
         if upload is not None:
             begun.append(upload)
             opening += ", upload its file"
-        use, ending = next(self._uses(resource, creation), (None, ""))
+        use, ending = next(self._uses(resource, start), (None, ""))
         joint = "," if use is not None else ", and" if upload is not None else " and"
-        weight = self.weight(resource) + (begun[0].verb == "upload")
+        weight = self.weight(resource) + (start.verb == "upload")
         yield Chain(
             kind=ChainKind.WAIT,
             summary=f"{opening}{joint} wait until it is {spoken_state(wait.done)}{ending}",
-            steps=(*begun, replace(polling, wait=wait), *([use] if use is not None else [])),
+            steps=(*begun, polling, *([use] if use is not None else [])),
             weight=weight + (3 if use is not None else len(begun) - 1),
         )
 
-    def _upload_step(self, resource: Resource, creation: Operation) -> ChainStep | None:
+    def _upload_step(self, resource: Resource, creation: StepDraft) -> StepDraft | None:
         """Return the step that uploads the file of an item which was created without it; None where nothing does."""
         for text, operation in self.below_items.get(resource, ()):
             if name_words(text) == ("upload",) and operation.body is not None and self.values.is_upload(operation):
@@ -542,26 +528,29 @@ class ChainFinder:
                 names = self.values.reader.flat(operation.body.schema).get("required") or ()
                 # The path has the id of the item, and the body its file.
                 if step is not None and names:
-                    return replace(step, asked=tuple(("body", name) for name in names))
+                    step.asked = tuple(("body", name) for name in names)
+                    return step
         return None
 
-    def _uses(self, resource: Resource, creation: Operation) -> Iterator[tuple[ChainStep, str]]:
+    def _uses(self, resource: Resource, creation: StepDraft) -> Iterator[tuple[StepDraft, str]]:
         """Yield the steps that use an item: a read of its result, or the creation of what takes its id."""
         for text, operation in self.below_items.get(resource, ()):
             is_result = operation.effect is Effect.READ and bool(RESULT_NOUNS & set(name_words(text)))
             step = self._item_step(resource, creation, operation, "get") if is_result else None
             if step is not None:
-                noun = " ".join(name_words(text))
-                yield replace(step, noun=noun, outputs={}), f" and get its {noun}"
+                step.noun, step.outputs = " ".join(name_words(text)), {}
+                yield step, f" and get its {step.noun}"
         for other, target in self._creatable():
             links = self._links(other, target)
             place = next(
                 (place for place, linked in links.items() if linked is resource and other is not resource), None
             )
-            keys = self.values.id_keys(creation, target, place) if place is not None else None
+            keys = self.values.id_keys(creation.operation, target, place) if place is not None else None
             if place is not None and keys is not None and len(self.values.required_places(target)) <= MAX_STEP_INPUTS:
-                step = replace(self._creation_step(other, target), values={place: (0, keys)})
-                yield step, f" and use it in a new {other.label}"
+                yield (
+                    self._creation_step(other, target, {place: creation.answer(keys)}),
+                    f" and use it in a new {other.label}",
+                )
 
     # --- find -> change
 
@@ -571,8 +560,9 @@ class ChainFinder:
         finding = next(filter(None, map(self._search_step, operations.get(OperationKind.LIST, ()))), None)
         if finding is None:
             return
-        known = {segment.parameter for segment in segments(finding.operation.route)}
-        name = "name" if "name" in name_words(finding.asked[0][1]) else " ".join(name_words(finding.choose_by))
+        search_scopes = {segment.parameter for segment in segments(finding.operation.route)}
+        ((_, name_filter), name_input), *_ = finding.values.items()
+        name = "name" if "name" in name_words(name_filter) else " ".join(name_words(name_input.name))
         merges = [
             ("change", operation)
             for operation in operations.get(OperationKind.MERGE, ())[:1]
@@ -580,39 +570,51 @@ class ChainFinder:
         ]
         acts = [entry for entry in self.below_items.get(resource, ()) if is_act(*entry)]
         for text, operation in (*merges, *acts[:2]):
-            step = self._item_step(resource, finding.operation, operation, " ".join(name_words(text)))
+            start = replace(finding)
+            step = self._item_step(resource, start, operation, " ".join(name_words(text)))
             if step is None or self.values.is_upload(operation):
                 continue
             # A search over all repositories finds an issue of another one: its number means something else here.
             scopes = {segment.parameter for segment in segments(operation.route)} - {name for _, name in step.values}
-            if scopes <= known:
+            if scopes <= search_scopes:
                 yield Chain(
                     kind=ChainKind.CHANGE,
                     summary=f"Find {with_article(resource.label)} by its {name} and {step.verb} it",
-                    steps=(finding, step),
+                    steps=(start, step),
                     weight=self.weight(resource) + (text != "change"),
                 )
 
-    def _search_step(self, listing: Operation) -> ChainStep | None:
+    def _search_step(self, listing: Operation) -> StepDraft | None:
         """Return the step that lists items by a filter and takes the one with the very name; None where none can."""
         semantics, part = self.semantics.classify(listing), self.values.answers.list_part(listing)
         if semantics.resource is None or part is None or part.entry_keys:
             return None
-        name = name_filter([parameter.name for parameter in listing.parameters if parameter.location == "query"])
+        name = name_filter(self._text_filters(listing))
         keys = self.values.answer_keys(listing, semantics.resource.id_path)
-        choose_by = first_field(self.values.reader.properties(part.schema), NAME_FIELDS)
+        fields = self.values.reader.properties(part.schema)
+        # A filter that is a field of the items finds them by that field alone.
+        choose_by = first_field([name] if name in fields else fields, NAME_FIELDS)
         others = [place for place in self.values.required_places(listing) if place != ("query", name)]
         if not name or not keys or not choose_by or any(location != "path" for location, _ in others):
             return None
-        return ChainStep(
-            operation=listing,
-            noun=semantics.resource.label,
+        noun, place = semantics.resource.label, ("query", name)
+        value = InputValue(name=choose_by, noun=field_name(noun), schema=self.values.input_schema(listing, place))
+        return StepDraft(
+            tool=compile_tool(listing),
+            noun=noun,
+            answer_noun=field_name(noun),
             verb="find",
-            asked=(("query", name),),
-            outputs={keys[-1]: keys},
-            list_keys=part.keys,
-            choose_by=choose_by,
+            values={place: value},
+            outputs={str(keys[-1]): keys},
+            choice=ItemChoice(keys=part.keys, field=(choose_by,), name=value),
         )
+
+    def _text_filters(self, listing: Operation) -> Iterator[str]:
+        """Yield the parameters of a list that take a text."""
+        for parameter in listing.parameters:
+            types = self.values.reader.types(parameter.schema) or ("string",)
+            if parameter.location == "query" and "string" in types:
+                yield parameter.name
 
     # --- reports
 
@@ -632,7 +634,8 @@ class ChainFinder:
                 continue
             noun = " ".join(singular_words(text))
             noun = noun if words & {"report"} else f"{noun} report"
-            step = ChainStep(operation=operation, noun=noun, verb="get", asked=(starts[0], ends[0], *choices[:3]))
+            tool, asked = compile_tool(operation), (starts[0], ends[0], *choices[:3])
+            step = StepDraft(tool=tool, noun=noun, verb="get", asked=asked)
             yield Chain(
                 kind=ChainKind.REPORT,
                 summary=f"Get {with_article(noun)} for a period",
@@ -688,6 +691,15 @@ class ValueFlow:
             parameter = operation.parameter(location, name)
             return self.reader.flat(parameter.schema) if parameter is not None else {}
         return self.reader.flat(self.body_properties(operation).get(name, {}))
+
+    def input_schema(self, operation: Operation, place: Place) -> dict[str, Any]:
+        """Return the schema of the input for a place of an operation."""
+        schema, parameter = self.place_schema(operation, place), operation.parameter(*place)
+        unit = unit_of(schema, parameter.extensions if parameter is not None else {})
+        text = parameter.description if parameter is not None else ""
+        result = input_schema(self.reader, schema, text, unit=unit)
+        # An input with this format is kept in no transcript.
+        return {**result, "format": "password"} if self.is_secret(operation, place) else result
 
     def body_properties(self, operation: Operation) -> Mapping[str, Schema]:
         """Return the fields of the body of an operation."""

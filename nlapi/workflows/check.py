@@ -33,6 +33,7 @@ from nlapi.workflows.expressions import (
     operands,
     parse_condition,
     parse_expression,
+    read_expression,
     required_status,
     split_name,
     unknown_expressions,
@@ -66,6 +67,9 @@ class _WorkflowCheck:
     def issues(self) -> Iterator[Issue]:
         where = f"workflows.{self.workflow.id}"
         yield from self._dependencies(where)
+        for parameter in self.workflow.parameters:
+            place = f"{where}.parameters.{parameter.name}"
+            yield from self._value(parameter.value, place, None, len(self.workflow.steps))
         for index, step in enumerate(self.workflow.steps):
             yield from self._step(step, index, f"{where}.steps.{step.id}")
         for action in (*self.workflow.success_actions, *self.workflow.failure_actions):
@@ -126,9 +130,9 @@ class _WorkflowCheck:
         tool = bound.call.tool
         sources = bound.call.account.sources if bound.call.account is not None else ()
         constants = {source.argument for source in sources if source.origin is Origin.WORKFLOW} & tool.places.keys()
-        known = {name: value for name, value in bound.call.arguments.items() if name in constants}
+        constant_values = {name: value for name, value in bound.call.arguments.items() if name in constants}
         try:
-            check_arguments(tool, to_wire_units(tool, known), partial=True)
+            check_arguments(tool, to_wire_units(tool, constant_values), partial=True)
         except ArgumentError as error:
             yield Issue.error(where, error.message, error.hint, rule="argument")
         yield from self._whole_answers(step, operation, where)
@@ -136,12 +140,12 @@ class _WorkflowCheck:
     def _missing(self, step: WorkflowStep, bound: StepCall, where: str) -> Iterator[Issue]:
         """Yield the required arguments that nothing gives."""
         tool = bound.call.tool
-        given = {*bound.call.arguments, *(name for name, _ in bound.pending)}
+        arguments = {*bound.call.arguments, *(name for name, _ in bound.pending)}
         if step.body is not None and not isinstance(step.body.payload, Mapping):
             # A payload that is handed on whole may have any field.
-            given |= {name for name, place in tool.places.items() if place[0] == "body"}
+            arguments |= {name for name, place in tool.places.items() if place[0] == "body"}
         for name in tool.required:
-            if name not in given:
+            if name not in arguments:
                 message = f"{tool.operation.id} requires {name}, and nothing gives it"
                 yield Issue.error(where, message, "`nlapi workflow repair` makes it an input", rule="required")
 
@@ -207,8 +211,8 @@ class _WorkflowCheck:
         """Yield the deviations of an expression from the standard, those in the name of a step's output too."""
         yield from expression.bends
         source = self.workflow.step(expression.owner) if expression.root is Root.STEPS else None
-        found = split_name(expression.name, source.outputs) if source is not None else None
-        yield from filter(None, found[2:] if found is not None else ())
+        match = split_name(expression.name, source.outputs) if source is not None else None
+        yield from filter(None, match[2:] if match is not None else ())
 
     def _criterion(self, criterion: Criterion, where: str, operation: Operation | None) -> Iterator[Issue]:
         if fault := criterion_fault(criterion):
@@ -221,8 +225,8 @@ class _WorkflowCheck:
                 yield Issue.warning(where, f"{expression.text}: {bend}", rule=BEND)
         status = required_status(criterion)
         if operation is not None and status is not None and not describes_status(operation, status):
-            known = ", ".join(sorted(response.status.upper() for response in operation.responses))
-            yield Issue.warning(where, f"{operation.id} does not describe {status}; it has {known}", rule=BEND)
+            statuses = ", ".join(sorted(response.status.upper() for response in operation.responses))
+            yield Issue.warning(where, f"{operation.id} does not describe {status}; it has {statuses}", rule=BEND)
 
     def _action(self, action: StepAction, where: str, index: int = 0, *, is_success: bool = False) -> Iterator[Issue]:
         if action.step_id and self.workflow.step(action.step_id) is None:
@@ -240,6 +244,8 @@ class _WorkflowCheck:
 
 def _limits(action: StepAction, where: str) -> Iterator[Issue]:
     """Yield where a retry is more than a run does."""
+    if action.kind is not StepActionKind.RETRY:
+        return
     if action.retry_limit > MAX_CALLS:
         limit = f"{action.retry_limit:,} attempts; a run ends after {MAX_CALLS:,} calls"
         yield Issue.warning(where, limit, rule="loop")
@@ -249,12 +255,15 @@ def _limits(action: StepAction, where: str) -> Iterator[Issue]:
 
 
 class _TypeScope(Scope):
-    """The scope of a check, in which no value is known; a value that there cannot be has an Issue of its own."""
+    """The scope of a check, in which no value is known; an input that there cannot be has an Issue of its own."""
 
     def value(self, node: Any) -> Any:
         try:
             return super().value(node)
         except UnresolvedError as error:
+            expression = read_expression(error.expression)
+            if expression is not None and expression.root is not Root.INPUTS:
+                raise
             raise NotGivenError(error.expression, error.reason) from None
 
 

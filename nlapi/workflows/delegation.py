@@ -174,13 +174,13 @@ class WorkflowDelegate:
 
     def _known_values(self, conversation: Conversation) -> Mapping[str, Any]:
         """Return the values that the user set by name, and the replies to what this turn asked for."""
-        known = conversation.known_values
+        values = conversation.known_values
         turn, asked = self._asked
-        if not isinstance(known, KnownValues):
-            return known
+        if not isinstance(values, KnownValues):
+            return values
         # A reply to another question is not said here: a workflow is not run with it.
-        names = known.remembered.keys() & asked if turn == len(conversation.turns) else ()
-        return {**{name: known.remembered[name] for name in names}, **known.fixed}
+        names = values.remembered.keys() & asked if turn == len(conversation.turns) else ()
+        return {**{name: values.remembered[name] for name in names}, **values.fixed}
 
     async def _propose(
         self,
@@ -312,14 +312,14 @@ def _repetition_reason(
     entry: WorkflowTool, inputs: Mapping[str, Any], secret: frozenset[str], conversation: Conversation
 ) -> str:
     """Return the reason that a workflow ran with the same inputs earlier in the conversation; "" where it did not."""
-    known = {name: value for name, value in with_defaults(entry.workflow, inputs).items() if name not in secret}
+    current = {name: value for name, value in with_defaults(entry.workflow, inputs).items() if name not in secret}
     for round in (round for turn in conversation.turns for round in turn.rounds):
         raw = round.plan.raw
         if not isinstance(raw, StoredState) or not _run_id(round.plan) or raw.data.get("workflow") != entry.workflow.id:
             continue
         inputs_before = (raw.data.get("frames") or [{}])[0].get("inputs", {})
         stored = {name: value for name, value in inputs_before.items() if name not in secret}
-        if stored == known and any(step.outcome is not Outcome.REFUSED for step in round.steps):
+        if stored == current and any(step.outcome is not Outcome.REFUSED for step in round.steps):
             return "it ran before in this conversation, with the same inputs"
     return ""
 

@@ -6,12 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nlapi.client.safe_text import shorten
 from nlapi.english.words import split_words
 from nlapi.errors import Issue, Level
 from nlapi.openapi.spec import Effect, Operation, Schema, Spec, escape_step
+from nlapi.resources.paths import Place
 from nlapi.resources.schemas import SchemaReader
 from nlapi.tools.arguments import plain_values
 from nlapi.tools.quantities.units import unit_of
@@ -27,9 +28,6 @@ from nlapi.workflows.expressions import (
 )
 from nlapi.workflows.read import parse_document
 from nlapi.workflows.sources import LinkedDocument
-
-if TYPE_CHECKING:
-    from nlapi.workflows.chains import StateWait
 
 EXTENSION = "x-nlapi"
 
@@ -80,6 +78,15 @@ class AnswerValue:
     choice: ItemChoice | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateWait:
+    """The wait for a state of an item: `keys` lead to it in the answer, `failures` end the wait."""
+
+    keys: Keys
+    done: str
+    failures: tuple[str, ...] = ()
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class StepDraft:
     """A call; the leaves of `arguments` are constants, InputValues and AnswerValues, and that of "" is the whole body.
@@ -87,21 +94,41 @@ class StepDraft:
     `status` is that of its answer, None where it has not been made. The answer of a step `is_answer` is an output of
     the workflow, as are its `results`. It is called again until the state of `wait`; the fields at `facts` have to be
     true in its answer.
+
+    Of a step that a description suggests, `values` are the places whose arguments are decided, `asked` are optional
+    places that the user is asked for, and `optional` those that are taken where they are given. `outputs` are the parts
+    of its answer that are worth a name, and `choice` is the entry of its list that they are of.
     """
 
     tool: Tool
     id: str = ""
     """the id of the step, "" for that of the operation"""
+    verb: str = ""
+    noun: str = ""
+    answer_noun: str = ""
+    """the thing that the results are of, which stands before their names"""
     arguments: dict[str, Any] = field(default_factory=dict)
+    values: Mapping[Place, Any] = field(default_factory=dict)
+    asked: tuple[Place, ...] = ()
+    optional: tuple[Place, ...] = ()
     status: int | None = None
     content_type: str = ""
     description: str = ""
     is_answer: bool = False
     results: tuple[AnswerValue, ...] = ()
-    noun: str = ""
-    """the thing that the results are of, which stands before their names"""
+    outputs: Mapping[str, Keys] = field(default_factory=dict)
+    choice: ItemChoice | None = None
     wait: StateWait | None = None
     facts: tuple[Keys, ...] = ()
+    each: Any = None
+    """the list of a model's plan for whose entries it is repeated, as it is written; None for a step of a workflow"""
+
+    def answer(self, keys: Keys) -> AnswerValue:
+        """Return the part of its answer at some keys; of a list, that of the chosen entry."""
+        name = field_name(str(keys[-1]))
+        # Behind the list stands the number of an entry, which the choice is in the place of.
+        inner = keys if self.choice is None else keys[len(self.choice.keys) + 1 :]
+        return AnswerValue(step=self, keys=inner, name=name, choice=self.choice)
 
     @property
     def operation(self) -> Operation:
@@ -243,7 +270,7 @@ class _Builder:
         for step in self.draft.steps:
             results = [self._output_name(result) for result in step.results]
             for name in (*results, *(["answer"] if step.is_answer else [])):
-                plain = f"{step.noun}_{name}" if step.noun else name
+                plain = f"{step.answer_noun}_{name}" if step.answer_noun else name
                 unique = plain if plain not in names else f"{self.step_ids[step]}_{name}"
                 names.add(unique)
                 yield unique, f"$steps.{self.step_ids[step]}.outputs.{name}"

@@ -285,9 +285,11 @@ class WorkflowRun:
 
     def _bound(self, operation: Operation, step: WorkflowStep, frame: Frame) -> StepCall:
         prefix = f"{frame.path}{step.id}."
-        given = {label.removeprefix(prefix): value for label, value in self.given.items() if label.startswith(prefix)}
+        step_values = {
+            label.removeprefix(prefix): value for label, value in self.given.items() if label.startswith(prefix)
+        }
         defaults = self.defaults.get(operation.spec, {})
-        return bind(operation, step, frame.scope, id=self._call_id(frame, step), defaults=defaults, given=given)
+        return bind(operation, step, frame.scope, id=self._call_id(frame, step), defaults=defaults, given=step_values)
 
     def _call_id(self, frame: Frame, step: WorkflowStep) -> str:
         """Return the id of a step's call: its path, with the number of the attempt from the second on."""
@@ -515,9 +517,9 @@ def snapshot(run: WorkflowRun, unstored: Unstored = NOTHING_UNSTORED) -> dict[st
         ],
         "frames": [_encode_frame(frame, places) for frame in run.frames],
     }
-    found: list[tuple[list[str | int], str]] = []
-    state = _without_unstored(state, unstored, (), found)
-    state["unstored"] = [[list(place), name] for place, name in found]
+    omitted: list[tuple[list[str | int], str]] = []
+    state = _without_unstored(state, unstored, (), omitted)
+    state["unstored"] = [[list(place), name] for place, name in omitted]
     return state if len(json.dumps(state, default=str)) <= MAX_STATE else {"too_large": True, "run": run.id}
 
 
@@ -567,16 +569,16 @@ def _documents(linked: LinkedDocument, place: tuple[str, ...] = ()) -> Iterator[
 
 
 def _without_unstored(
-    node: Any, unstored: Unstored, place: tuple[str | int, ...], found: list[tuple[list[str | int], str]]
+    node: Any, unstored: Unstored, place: tuple[str | int, ...], omitted: list[tuple[list[str | int], str]]
 ) -> Any:
-    """Return a value with null where it is, or has, what no transcript has; `found` gets each place with its input."""
+    """Return a value with null where it is, or has, what no transcript has; `omitted` gets these places."""
     if (name := unstored.name_of(node)) is not None:
-        found.append((list(place), name))
+        omitted.append((list(place), name))
         return None
     if isinstance(node, Mapping):
-        return {key: _without_unstored(item, unstored, (*place, key), found) for key, item in node.items()}
+        return {key: _without_unstored(item, unstored, (*place, key), omitted) for key, item in node.items()}
     if isinstance(node, (list, tuple)):
-        return [_without_unstored(item, unstored, (*place, index), found) for index, item in enumerate(node)]
+        return [_without_unstored(item, unstored, (*place, index), omitted) for index, item in enumerate(node)]
     return node
 
 

@@ -179,9 +179,9 @@ def parse_accessors(text: str) -> tuple[Accessors | None, str]:
         return tuple(map(unescape_step, text[1:].removeprefix("/").split("/"))), bend
     accessors: list[str | int] = []
     position = 0
-    while (found := _ACCESSOR.match(text, position)) is not None:
-        accessors.append(_accessor(found))
-        position = found.end()
+    while (match := _ACCESSOR.match(text, position)) is not None:
+        accessors.append(_accessor(match))
+        position = match.end()
     # `.data[0]#/id` mixes both forms.
     if not accessors or text[position:][:1] not in ("", "#"):
         return None, ""
@@ -189,11 +189,11 @@ def parse_accessors(text: str) -> tuple[Accessors | None, str]:
     return (*accessors, *(rest or ())), "`.name` and `[0]` stand where the standard has `#/name/0`"
 
 
-def _accessor(found: re.Match[str]) -> str | int:
+def _accessor(match: re.Match[str]) -> str | int:
     """Return the accessor that `.name`, `['name']`, `[0]` or `[*]` is."""
-    if found["index"] is None:
-        return found["key"] or found["text"] or ""
-    return EACH if found["index"] == "*" else int(found["index"])
+    if match["index"] is None:
+        return match["key"] or match["text"] or ""
+    return EACH if match["index"] == "*" else int(match["index"])
 
 
 def split_name(name: str, declared: Iterable[str]) -> tuple[str, Accessors, str] | None:
@@ -255,14 +255,14 @@ def pointer(accessors: Accessors) -> str:
 
 def embedded_expressions(text: str) -> Iterator[tuple[int, int, str]]:
     """Yield start, end and text of each `{$...}` in a text."""
-    for found in EMBEDDED.finditer(text):
-        yield found.start(), found.end(), found[1]
+    for match in EMBEDDED.finditer(text):
+        yield match.start(), match.end(), match[1]
 
 
 def unknown_expressions(value: Any) -> Iterator[str]:
     """Yield the texts in a value that look like an expression and begin with no name of the grammar: `$input.name`."""
     for text in _texts(value):
-        yield from (found[1] for found in _LOOKALIKE.finditer(text) if found[2] not in _ROOTS)
+        yield from (match[1] for match in _LOOKALIKE.finditer(text) if match[2] not in _ROOTS)
 
 
 def expressions_in(value: Any) -> Iterator[str]:
@@ -384,11 +384,11 @@ class _Parser:
         tokens, position = [], 0
         text = self.text.rstrip()
         while position < len(text):
-            found = _TOKEN.match(text, position)
-            if found is None or found.lastgroup is None:
+            match = _TOKEN.match(text, position)
+            if match is None or match.lastgroup is None:
                 raise ConditionError(f"{self.text!r} cannot be read from {text[position:][:20]!r} on")
-            tokens.append((found.lastgroup, found[found.lastgroup]))
-            position = found.end()
+            tokens.append((match.lastgroup, match[match.lastgroup]))
+            position = match.end()
         return tokens
 
     def parse(self) -> Condition:

@@ -34,7 +34,7 @@ from nlapi.resources.identity import id_path, name_path
 from nlapi.resources.nouns import singular_noun
 from nlapi.tools.plan import Conversation, FollowingCall, Outcome, Plan, Round, Step
 from nlapi.tools.repetition.ledger import key_argument
-from nlapi.tools.tool import Call, Missing, Tool
+from nlapi.tools.tool import Call, Missing
 from nlapi.workflows.answer_values import (
     Answered,
     InputRegister,
@@ -151,18 +151,18 @@ class _Recorder:
 
     def save(self, id: str, locations: Mapping[Spec, str]) -> SavedConversation:
         self.answered = list(self._answered_calls())
-        kept = self._resolve_all() if self.answered else []
-        if not kept:
+        steps = self._resolve_all() if self.answered else []
+        if not steps:
             raise UsageError(
                 "nothing was changed or answered in the conversation, so there is nothing to save",
                 hint="`nlapi log show` shows it",
             )
-        for answered in kept:
+        for answered in steps:
             answered.draft.results = tuple(self._results(answered))
-        turns = [self.conversation.turns[number] for number in sorted({answered.turn for answered in kept})]
-        built = _built(self.inputs, kept, locations, [turn.question for turn in turns], id)
+        turns = [self.conversation.turns[number] for number in sorted({answered.turn for answered in steps})]
+        built = _built(self.inputs, steps, locations, [turn.question for turn in turns], id)
         # What is saved is proved before it is written: a value in the wrong place would change something else.
-        if fault := rehearse(built, kept):
+        if fault := rehearse(built, steps):
             raise UsageError(
                 f"the conversation cannot be saved as a workflow: {fault}", hint="`nlapi log show` shows what was done"
             )
@@ -435,8 +435,8 @@ class _Planned:
 
     def _name(self, state: LookupState) -> InputValue:
         for answered in self.answered:
-            if (known := answered.names.get(state.name.casefold())) is not None:
-                return known
+            if (name := answered.names.get(state.name.casefold())) is not None:
+                return name
         noun = "_".join(state.kind.split())
         schema = {"type": "string", "description": f"The {state.kind or 'item'}, by its whole name."}
         return InputValue(name=noun or "item", noun=noun, schema=schema, said=state.name, example=state.name)
@@ -510,18 +510,8 @@ _REFERENCE = re.compile(r"\$steps\.(?P<step>[\w-]+)\.outputs(?P<path>[.#\[].+)")
 _MAX_ERRORS = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanStep:
-    """A step of a model's plan, as it is written; `each` is None but for one that is repeated for entries of a list."""
-
-    id: str
-    tool: Tool
-    arguments: Mapping[str, Any]
-    each: Any = None
-
-
-def plan_steps(plan: Mapping[str, Any], tools: OperationTools) -> list[PlanStep]:
-    """Return the steps of a model's plan. UsageError with what is wrong in it."""
+def plan_steps(plan: Mapping[str, Any], tools: OperationTools) -> list[StepDraft]:
+    """Return the steps of a model's plan, with the arguments as they are written. UsageError for what is none."""
     nodes = plan.get("steps")
     if not isinstance(nodes, list) or not nodes:
         raise UsageError(f"{PLAN_TOOL} needs steps", hint='[{"id": "a", "operation": "...", "arguments": {}}]')
@@ -530,7 +520,7 @@ def plan_steps(plan: Mapping[str, Any], tools: OperationTools) -> list[PlanStep]
     ]
 
 
-def _plan_step(node: Mapping[str, Any], number: int, tools: OperationTools) -> PlanStep:
+def _plan_step(node: Mapping[str, Any], number: int, tools: OperationTools) -> StepDraft:
     id, name, arguments = str(node.get("id") or f"step{number}"), node.get("operation"), node.get("arguments") or {}
     if not isinstance(name, str):
         raise UsageError(f"the step {id[:40]} needs an operation")
@@ -539,17 +529,12 @@ def _plan_step(node: Mapping[str, Any], number: int, tools: OperationTools) -> P
     tool = tools.resolve(name)
     if tools.is_workflow(tool):
         raise UsageError(f"{name} is a workflow, and no step of a plan", hint="call it in an answer by itself")
-    return PlanStep(id=id, tool=tool, arguments=arguments, each=node.get("each") or None)
+    return StepDraft(id=id, tool=tool, arguments=dict(arguments), each=node.get("each") or None)
 
 
-def write_chain(arguments: Mapping[str, Any], tools: OperationTools, conversation: Conversation) -> ModelChain:
-    """Return the chain of a model's plan. UsageError with what is wrong in it: nothing of it is sent then."""
-    return chain_of(plan_steps(arguments, tools), conversation)
-
-
-def chain_of(plan: Sequence[PlanStep], conversation: Conversation) -> ModelChain:
-    """Return the chain of the steps of a plan. UsageError with what is wrong in them."""
-    steps = _drafts(plan)
+def chain_of(steps: Sequence[StepDraft], conversation: Conversation) -> ModelChain:
+    """Return the chain of the steps of a plan. UsageError with what is wrong in them: nothing is sent then."""
+    _link_steps(steps)
     for draft in steps:
         # Consent is to the steps of this plan alone, so no call of another has their ids.
         draft.id = f"{draft.id}-{uuid.uuid4().hex[:8]}"
@@ -572,11 +557,11 @@ def workflow_of_model_plan(
     state = model_state(plan)
     blocks = [block for message in state.messages[-1:] for block in message["content"]] if state is not None else []
     written = next((block["input"] for block in blocks if block.get("name") == PLAN_TOOL), None)
-    drafts = (
-        [StepDraft(tool=call.tool, arguments=dict(call.arguments)) for call in plan.calls]
-        if written is None
-        else _drafts(plan_steps(written, OperationTools(specs)))
-    )
+    if written is None:
+        drafts = [StepDraft(tool=call.tool, arguments=dict(call.arguments)) for call in plan.calls]
+    else:
+        drafts = plan_steps(written, OperationTools(specs))
+        _link_steps(drafts)
     return workflow_of_drafts(conversation, drafts, locations=locations)
 
 
@@ -584,19 +569,19 @@ def _without_nonce(text: str) -> str:
     return re.sub(r"-[0-9a-f]{8}\b", "", text)
 
 
-def _drafts(plan: Sequence[PlanStep]) -> list[StepDraft]:
-    if len(plan) > MAX_STEPS:
-        raise UsageError(f"{len(plan)} steps; {MAX_STEPS} are the most of one plan")
+def _link_steps(steps: Sequence[StepDraft]) -> None:
+    """Put the parts of earlier answers in the place of the texts that refer to them. UsageError for a wrong step."""
+    if len(steps) > MAX_STEPS:
+        raise UsageError(f"{len(steps)} steps; {MAX_STEPS} are the most of one plan")
     drafts: dict[str, StepDraft] = {}
-    for number, step in enumerate(plan, 1):
+    for number, step in enumerate(steps, 1):
         if not re.fullmatch(r"\w{1,40}", step.id, re.A) or step.id in drafts:
             raise UsageError(f"the step {number} needs its own id", hint="letters, digits and _")
         if step.each is not None:
             message = f"the step {step.id} is repeated for each entry of a list, which no workflow can do"
             raise UsageError(message, hint="ask without --plan: nothing is sent before you agree")
-        arguments = {str(key): _node(value, step.id, str(key), drafts) for key, value in step.arguments.items()}
-        drafts[step.id] = StepDraft(tool=step.tool, id=step.id, arguments=arguments)
-    return list(drafts.values())
+        step.arguments = {str(key): _node(value, step.id, str(key), drafts) for key, value in step.arguments.items()}
+        drafts[step.id] = step
 
 
 def _node(value: Any, id: str, place: str, drafts: Mapping[str, StepDraft]) -> Any:
@@ -610,16 +595,16 @@ def _node(value: Any, id: str, place: str, drafts: Mapping[str, StepDraft]) -> A
 
 def _reference(value: str, id: str, place: str, drafts: Mapping[str, StepDraft]) -> AnswerValue:
     """Return the part of an earlier answer that a text refers to. UsageError where it refers to none."""
-    found = _REFERENCE.fullmatch(value)
-    if found is None:
+    match = _REFERENCE.fullmatch(value)
+    if match is None:
         raise UsageError(
             f"{id}: {place} is {value[:80]!r}, which is not a value of an answer", hint='write "$steps.a.outputs.id"'
         )
-    draft = drafts.get(found["step"])
+    draft = drafts.get(match["step"])
     if draft is None:
         hint = f"before it are {', '.join(drafts) or 'none'}"
-        raise UsageError(f"{id}: {place} needs the step {found['step']}, which is not before it", hint=hint)
-    keys = _keys(found["path"])
+        raise UsageError(f"{id}: {place} needs the step {match['step']}, which is not before it", hint=hint)
+    keys = _keys(match["path"])
     if not keys:
         raise UsageError(f"{id}: {place}: {value[:80]!r} names no field of the answer")
     return AnswerValue(step=draft, keys=keys, name="_".join(map(str, keys)) if _is_plain(keys) else "value")
@@ -661,7 +646,7 @@ class ModelChain:
         run = self.planner.run
         begun = {report.path for report in run.reports} | {item.call.id for item in run.pending}
         tree = outline(run.linked, run.workflow, {})
-        made = {entry.path for entry in tree.changes}
+        change_paths = {entry.path for entry in tree.changes}
         for entry in tree.entries:
             if (bound := entry.bound) is None or entry.path in begun:
                 continue
@@ -669,7 +654,7 @@ class ModelChain:
             yield FollowingCall(
                 call=replace(bound.call, account=None),
                 pending=tuple((name, _without_nonce(source)) for name, source in sources.items()),
-                uses_reads=not made.issuperset(source.rpartition(" of ")[2] for source in sources.values()),
+                uses_reads=not change_paths.issuperset(source.rpartition(" of ")[2] for source in sources.values()),
             )
 
     def _answer(self, question: str) -> Plan:

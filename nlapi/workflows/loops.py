@@ -19,8 +19,9 @@ from nlapi.tools.answers.whole_list import MAX_CALLS, WholeList, digest_of
 from nlapi.tools.arguments import plain_values
 from nlapi.tools.plan import Conversation, Plan, Step
 from nlapi.tools.tool import Call, Tool
+from nlapi.workflows.draft import StepDraft
 from nlapi.workflows.expressions import with_plain_values
-from nlapi.workflows.from_plan import ModelChain, PlanStep, chain_of, plan_steps
+from nlapi.workflows.from_plan import ModelChain, chain_of, plan_steps
 
 EACH = "each"
 
@@ -143,9 +144,10 @@ def write_plan(
     reads = steps[:first]
     if any(map(_is_change, reads)):
         raise UsageError("a change stands before a read", hint="put the reads first: one question is about all changes")
+    ids = {read.id for read in reads}
     chain = chain_of(reads, conversation) if reads else None
     earlier = list(conversation.steps)
-    loops = [_loop(step, {read.id for read in reads}, len(earlier)) for step in steps[first:]]
+    loops = [_loop(step, ids, len(earlier)) for step in steps[first:]]
     loop_chain = LoopChain(loops=loops, reads=chain, taken=len(conversation.current.rounds))
     for loop in loops:
         if isinstance(loop.source, int) and loop.query is not None and loop.source not in loop_chain.lists:
@@ -154,11 +156,11 @@ def write_plan(
     return loop_chain
 
 
-def _is_change(step: PlanStep) -> bool:
+def _is_change(step: StepDraft) -> bool:
     return step.tool.operation.effect is not Effect.READ
 
 
-def _loop(step: PlanStep, reads: Collection[str], count: int) -> Loop:
+def _loop(step: StepDraft, reads: Collection[str], count: int) -> Loop:
     """Return the loop of a step; `reads` are the ids of the reads before it, `count` is that of earlier answers."""
     references = _references(step.arguments)
     if step.each is None:

@@ -310,9 +310,9 @@ def source_text(expression: str) -> str:
 def _argument_fault(bound: StepCall) -> str:
     """Return what is wrong with the values that are known; "" where they fit."""
     tool = bound.call.tool
-    known = {*bound.call.arguments, *(name for name, _ in bound.pending)}
+    arguments = {*bound.call.arguments, *(name for name, _ in bound.pending)}
     # A value that an answer will give does not excuse one that nothing gives.
-    if "body" not in known and (missing := [name for name in tool.required if name not in known]):
+    if "body" not in arguments and (missing := [name for name in tool.required if name not in arguments]):
         return f"{tool.operation.id} requires {missing[0]}, and nothing gives it"
     pending = [name for name, _ in bound.pending]
     try:
@@ -396,12 +396,12 @@ def _entry_lines(
 def _values(entry: OutlineEntry, tree: WorkflowOutline, width: int) -> list[str]:
     if entry.bound is None:
         return []
-    known = [f"{name}={json_line(value, width)}" for name, value in entry.bound.call.arguments.items()]
+    constants = [f"{name}={json_line(value, width)}" for name, value in entry.bound.call.arguments.items()]
     pending = [
         f"{name} <- {single_line(source_text(text))}{_crossing(entry, tree, text)}"
         for name, text in entry.bound.pending
     ]
-    return [*known, *pending]
+    return [*constants, *pending]
 
 
 def _crossing(entry: OutlineEntry, tree: WorkflowOutline, expression: str) -> str:

@@ -37,6 +37,7 @@ from nlapi.workflows.value_schemas import (
     entry_of,
     find_argument_value,
     find_named,
+    has_same_words,
     suffix_field,
 )
 
@@ -266,31 +267,31 @@ class _Repairer:
 
     def _parameters(self) -> None:
         """Repair the parameters of a step, and leave out those that its operation does not have."""
-        node, parameters = self.node, []
-        for parameter in list_of(node, "parameters"):
-            if not isinstance(parameter, dict) or not {"name", "value"} <= parameter.keys():
-                parameters.append(parameter)
-                continue
-            place = _place_of(parameter)
-            label = f"{self.where}.parameters.{place[1]}"
-            if place not in self.tool.places.values():
-                same = self._same_parameter(place)
-                if same is None:
-                    entry = StepParameter(name=place[1], location=place[0], value=None)
-                    reason = f"{self.operation.id} has no such parameter"
-                    reason = "it follows from the call" if is_implied(self.operation, entry, []) else reason
-                    self._note(RepairKind.OMIT, label, parameter["value"], None, reason)
-                    continue
-                before = dict(parameter)
-                parameter["in"], parameter["name"] = place = same
-                self._note(RepairKind.FORM, label, before, dict(parameter), f"it is in the {place[0]}")
-            self._fill_single_choice(parameter, place, label)
-            if self._repair_value(parameter, "value", place, label, self._schema(place)):
-                parameters.append(parameter)
-        if "parameters" in node:
-            node["parameters"] = parameters
-            if not parameters:
-                del node["parameters"]
+        for parameter in [*list_of(self.node, "parameters")]:
+            is_whole = isinstance(parameter, dict) and {"name", "value"} <= parameter.keys()
+            if is_whole and not self._parameter(parameter):
+                # At once: the document is read again for the next one.
+                self.node["parameters"] = [entry for entry in self.node["parameters"] if entry is not parameter]
+        if not list_of(self.node, "parameters"):
+            self.node.pop("parameters", None)
+
+    def _parameter(self, parameter: dict[str, Any]) -> bool:
+        """Repair a parameter; where it cannot be sent, return False."""
+        place = _place_of(parameter)
+        label = f"{self.where}.parameters.{place[1]}"
+        if place not in self.tool.places.values():
+            same = self._same_parameter(place)
+            if same is None:
+                entry = StepParameter(name=place[1], location=place[0], value=None)
+                reason = f"{self.operation.id} has no such parameter"
+                reason = "it follows from the call" if is_implied(self.operation, entry, []) else reason
+                self._note(RepairKind.OMIT, label, parameter["value"], None, reason)
+                return False
+            before = dict(parameter)
+            parameter["in"], parameter["name"] = place = same
+            self._note(RepairKind.FORM, label, before, dict(parameter), f"it is in the {place[0]}")
+        self._fill_single_choice(parameter, place, label)
+        return self._repair_value(parameter, "value", place, label, self._schema(place))
 
     def _same_parameter(self, place: Place) -> Place | None:
         """Return the one parameter that has the name of a place, however it is written."""
@@ -360,8 +361,10 @@ class _Repairer:
         places = [place for place in matches if place[0] != "body"] or matches
         if len(places) != 1:
             return None
-        given = str(self.step.arguments.get(places[0], "$inputs.")) if _step_reference(value) is not None else ""
-        return places[0] if places[0] not in self.step.arguments or given.startswith("$inputs.") else None
+        present_value = (
+            str(self.step.arguments.get(places[0], "$inputs.")) if _step_reference(value) is not None else ""
+        )
+        return places[0] if places[0] not in self.step.arguments or present_value.startswith("$inputs.") else None
 
     def _set_parameter(self, place: Place, value: Any) -> None:
         """Give a parameter a value in the place of one that it may have."""
@@ -415,7 +418,8 @@ class _Repairer:
         if not isinstance(properties, dict) or not name or target is None or not target.types:
             return
         types = set(schema_types(as_map(properties.get(name))))
-        if not types or types & {*target.types, "string"}:
+        # A whole number is a number.
+        if not types or types & {*target.types, "string", *(("integer",) if "number" in target.types else ())}:
             return
         reason = f"{self.operation.id} takes {' or '.join(target.types)}"
         after = {"type": target.types[0] if len(target.types) == 1 else list(target.types)}
@@ -476,10 +480,10 @@ class _Repairer:
         if target is None or source is None or answering is None or not target.is_scalar:
             return node
         step, name, accessors = source
-        found = find_argument_value(value, answering, self.operation, place, hint=name)
-        if not found:
+        part = find_argument_value(value, answering, self.operation, place, hint=name)
+        if not part:
             return node
-        after = f"$steps.{step.id}.outputs.{name}{pointer((*accessors, *found))}"
+        after = f"$steps.{step.id}.outputs.{name}{pointer((*accessors, *part))}"
         self._note(RepairKind.TAKE, where, node, after, f"{place[1]} takes {' or '.join(target.types)}")
         return after
 
@@ -505,11 +509,11 @@ class _Repairer:
         answer = self.schemas.answer(answering)
         # `details.chapters[0].number` fits an answer that is the details themselves.
         is_whole = bool(accessors) and answer.part(accessors).is_described
-        wanted = () if is_whole else find_argument_value(answer, answering, self.operation, place, hint=name)
+        target_part = () if is_whole else find_argument_value(answer, answering, self.operation, place, hint=name)
         outputs = step_node(self.tree, self.workflow.id, step.id)["outputs"]
-        after = f"$response.body{pointer(wanted or ())}"
+        after = f"$response.body{pointer(target_part or ())}"
         # Another argument of this step may have moved it already.
-        if (not wanted and not is_whole) or outputs[name] not in (before, after):
+        if (not target_part and not is_whole) or outputs[name] not in (before, after):
             return node
         reference = f"$steps.{step.id}.outputs.{name}{pointer(accessors if is_whole else ())}"
         if outputs[name] == before:
@@ -537,10 +541,10 @@ class _Repairer:
         step = self.workflow.step(expression.owner) if expression is not None else None
         if expression is None or step is None:
             return node
-        found = split_name(expression.name, step.outputs)
-        if found is None:
+        match = split_name(expression.name, step.outputs)
+        if match is None:
             return self._renamed(node, expression.name, step, where)
-        name, accessors, bend = found
+        name, accessors, bend = match
         base = f"$steps.{step.id}.outputs.{name}"
         value = self.schemas.of(base, self.workflow)
         part = value.part(accessors)
@@ -554,10 +558,12 @@ class _Repairer:
         return after
 
     def _renamed(self, node: str, text: str, step: WorkflowStep, where: str) -> str:
-        """Return a reference to the only output of a step, by the name that it has."""
+        """Return a reference to the output of a step that has nearly the name, or is its only one."""
         name = text.partition("#")[0].partition(".")[0]
-        renamed = f"{next(iter(step.outputs), '')}{text[len(name) :]}"
-        if len(step.outputs) != 1 or split_name(renamed, step.outputs) is None:
+        similar = [output for output in step.outputs if has_same_words(output, name)]
+        outputs = similar if len(similar) == 1 else list(step.outputs)
+        renamed = f"{outputs[0]}{text[len(name) :]}" if len(outputs) == 1 else ""
+        if not renamed or split_name(renamed, step.outputs) is None:
             return node
         after = f"$steps.{step.id}.outputs.{renamed}"
         self._note(RepairKind.FIND, where, node, after, f"{step.id} has no output {name}")
@@ -583,8 +589,8 @@ class _Repairer:
         """Return the step, the name and the accessors of the output that a value is; None for any other value."""
         expression = _step_reference(node)
         step = self.workflow.step(expression.owner) if expression is not None else None
-        found = split_name(expression.name, step.outputs) if expression is not None and step is not None else None
-        return (step, found[0], found[1]) if step is not None and found is not None else None
+        match = split_name(expression.name, step.outputs) if expression is not None and step is not None else None
+        return (step, match[0], match[1]) if step is not None and match is not None else None
 
     def _called(self, step: WorkflowStep) -> Operation | None:
         return self.linked.target(step).operation
@@ -606,16 +612,17 @@ class _Repairer:
     def _lacking(self) -> list[str]:
         """Return the arguments that are required and that the step does not give."""
         tool, step = self.tool, self.step
-        given, required = set(step.arguments), list(tool.required)
+        places, required = set(step.arguments), list(tool.required)
         by_place = {place: name for name, place in tool.places.items()}
-        payload = step.body.payload if step.body is not None else None
+        # An empty payload is left out without a word.
+        payload = step.body.payload if step.body is not None and "requestBody" in self.node else None
         if payload is not None and (not isinstance(payload, Mapping) or ("body", "") in by_place):
-            given |= {place for place in by_place if place[0] == "body"}
+            places |= {place for place in by_place if place[0] == "body"}
         elif payload is not None:
             # What an optional body requires once it is sent.
             needed = (("body", name) for name in tool.body_rules.get("required", ()))
             required += (by_place[place] for place in needed if place in by_place)
-        return [name for name in required if tool.places[name] not in given]
+        return [name for name in required if tool.places[name] not in places]
 
     def _earlier_value(self, place: Place) -> str | None:
         """Return the value that an earlier step has for a place: its argument of that name, or an id of its answer."""
@@ -625,8 +632,8 @@ class _Repairer:
             if (source := self._called(step)) is not None and source.spec is self.operation.spec
         ]
         values = (entry.value for step, source in earlier for entry in self._same_parameters(step, source, place))
-        if given := next((value for value in values if not self._lost_reason(value)), None):
-            return str(given)
+        if argument := next((value for value in values if not self._lost_reason(value)), None):
+            return str(argument)
         ids = (self._answered_id(step, source, place) for step, source in earlier)
         return next(filter(None, ids), None)
 
@@ -643,10 +650,10 @@ class _Repairer:
         """Return the id that a step answered for a place, as an output of it that is added where it has none."""
         if not _answers_item_of(source, self.operation, place):
             return None
-        found = find_argument_value(self.schemas.answer(source), source, self.operation, place)
-        if found is None:
+        part = find_argument_value(self.schemas.answer(source), source, self.operation, place)
+        if part is None:
             return None
-        text = f"$response.body{pointer(found)}"
+        text = f"$response.body{pointer(part)}"
         name = next((name for name, node in step.outputs.items() if node == text), "")
         if not name:
             name = unique_name(place[1], step.outputs, "_")
@@ -675,11 +682,12 @@ class _Repairer:
 
 def _nearest_part(value: ValueSchema, names: tuple[str, ...]) -> Accessors | None:
     """Return the way to the nearest part of a value with the last of some names; None for none."""
-    found = find_named(value, names[-1])
+    part = find_named(value, names[-1])
     # `product.custom_fields[0].id` is not the product's own id.
-    if found is not None and len(names) > 1 and name_words(names[-1])[-1] in ID_WORDS and names[-2] not in found:
+    is_id = bool(ID_WORDS.intersection(name_words(names[-1])[-1:]))
+    if part is not None and len(names) > 1 and is_id and names[-2] not in part:
         return None
-    return found
+    return part
 
 
 def _part_by_noun(value: ValueSchema, names: tuple[str, ...], operation: Operation | None) -> Accessors | None:
@@ -701,7 +709,7 @@ def _part_by_noun(value: ValueSchema, names: tuple[str, ...], operation: Operati
 def _matches_field(name: str, place: Place, operation: Operation) -> bool:
     """Return whether a name is that of a parameter: `document_id` is the `id` of /documents/{id}/send."""
     *words, last = name_words(name) or ("",)
-    is_id = place[0] == "path" and last in ID_WORDS
+    is_id = place[0] == "path" and last in ID_WORDS and ID_WORDS.issuperset(name_words(place[1]))
     is_of_item = is_id and singular_words("_".join(words))[-1:] == target_noun(operation, place)[-1:] != ()
     return is_of_item or name_key(name) == name_key(place[1])
 

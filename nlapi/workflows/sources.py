@@ -102,8 +102,8 @@ class LinkedDocument:
         linked, id = (linked, rest) if linked is not None else (self, id)
         workflow = linked.workflows.get(id)
         if workflow is None:
-            known = ", ".join(entry.id for entry in linked.document.workflows)
-            return _failure(f"there is no workflow {id}", f"the document's workflows: {known}")
+            ids = ", ".join(entry.id for entry in linked.document.workflows)
+            return _failure(f"there is no workflow {id}", f"the document's workflows: {ids}")
         return StepTarget(workflow=workflow, document=linked)
 
     def _operation(self, id: str, step: WorkflowStep) -> StepTarget:
@@ -129,8 +129,10 @@ class LinkedDocument:
         if len(same) < 2:
             return StepTarget(operation=matches[0])
         # Some descriptions have one id for GET /customers and GET /customers/{id}: the step's path parameters decide.
-        given = {parameter.name for parameter in step.parameters if parameter.location == "path"}
-        fitting = [one for one in same if {field.name for field in one.parameters if field.location == "path"} == given]
+        path_names = {parameter.name for parameter in step.parameters if parameter.location == "path"}
+        fitting = [
+            one for one in same if {field.name for field in one.parameters if field.location == "path"} == path_names
+        ]
         if len(fitting) == 1:
             return StepTarget(operation=fitting[0])
         paths = ", ".join(f"{operation.method} {operation.path}" for operation in same)
@@ -138,20 +140,20 @@ class LinkedDocument:
 
     def _operation_at(self, text: str) -> StepTarget:
         """Return the operation that an operationPath names, in the standard's form or as it is written in practice."""
-        found = _OPERATION_PATH.fullmatch(text.strip()) if len(text) <= MAX_OPERATION_PATH else None
-        if found is None:
+        match = _OPERATION_PATH.fullmatch(text.strip()) if len(text) <= MAX_OPERATION_PATH else None
+        if match is None:
             form = "{$sourceDescriptions.NAME.url}#/paths/~1pets/get"
             return _failure(f"{text[:80]!r} is not an operationPath", f"its form: {form}")
-        name = found["name"] or (found["bare"] or "").strip()
+        name = match["name"] or (match["bare"] or "").strip()
         spec = self.specs.get(name)
-        if spec is None and len(self.specs) == 1 and not found["name"]:
+        if spec is None and len(self.specs) == 1 and not match["name"]:
             spec = next(iter(self.specs.values()))
         if spec is None:
             return _failure(f"there is no source {name!r}", f"its sources: {', '.join(self.specs)}")
-        path, method = unescape_step(found["path"]), found["method"].upper()
+        path, method = unescape_step(match["path"]), match["method"].upper()
         path = path if path.startswith("/") else f"/{path}"
         bend = Issue.warning("", f"operationPath {text!r} is not in the standard's form", rule="operation-path")
-        issues = () if found["name"] and text.startswith("{") else (bend,)
+        issues = () if match["name"] and text.startswith("{") else (bend,)
         for operation in spec.operations:
             if operation.method == method and operation.path == path:
                 return StepTarget(operation=operation, issues=issues)
@@ -188,7 +190,7 @@ def link(
     `sources` overrides where a source is, by its name: a path, a URL, or the name of a registered API. `opened` are the
     documents that are open already, by location; None for one that is being opened.
     """
-    known: dict[str, LinkedDocument | None] = {**(opened or {}), document.location: None}
+    by_location: dict[str, LinkedDocument | None] = {**(opened or {}), document.location: None}
     specs: dict[str, Spec] = {}
     documents: dict[str, LinkedDocument] = {}
     issues: list[Issue] = []
@@ -208,7 +210,7 @@ def link(
                 if source.kind is SourceKind.OPENAPI:
                     specs[source.name] = loader(location)
                 elif source.kind is SourceKind.ARAZZO:
-                    documents[source.name] = _link_nested(location, loader, known)
+                    documents[source.name] = _link_nested(location, loader, by_location)
         except NlapiError as error:
             hint = f"--source {source.name}=PATH says where it is"
             # Without the hint, which quotes how the file begins: the document may name one that is not a description.
@@ -259,15 +261,15 @@ def _ask_nested(workflow: ArazzoWorkflow, linked: LinkedDocument, asking: dict[s
     return asking[workflow.id]
 
 
-def _link_nested(location: str, loader: Loader, known: dict[str, LinkedDocument | None]) -> LinkedDocument:
+def _link_nested(location: str, loader: Loader, by_location: dict[str, LinkedDocument | None]) -> LinkedDocument:
     """Return the document at a location, opened once. UsageError where it refers to one that is being opened."""
-    if location not in known:
-        if len(known) > MAX_DOCUMENTS:
+    if location not in by_location:
+        if len(by_location) > MAX_DOCUMENTS:
             raise UsageError(f"the documents refer to more than {MAX_DOCUMENTS} others")
-        known[location] = None
+        by_location[location] = None
         document = read_document(location)
-        known[location] = link(document, loader=loader, opened=known)
-    linked = known[location]
+        by_location[location] = link(document, loader=loader, opened=by_location)
+    linked = by_location[location]
     if linked is None:
         raise UsageError(f"documents refer to each other in circles: {location}")
     return linked

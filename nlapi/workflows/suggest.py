@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from nlapi.english.words import name_words
 from nlapi.errors import NlapiError
-from nlapi.openapi.spec import Spec
+from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.nouns import ID_WORDS
 from nlapi.resources.paths import Place
-from nlapi.tools.compile import compile_tool
-from nlapi.tools.quantities.units import unit_of
 from nlapi.tools.texts.names import unique_name
-from nlapi.workflows.chains import Chain, ChainFinder, ChainKind, ChainStep, ValueFlow, is_fact, with_article
+from nlapi.workflows.chains import Chain, ChainFinder, ChainKind, ValueFlow, with_article
 from nlapi.workflows.draft import (
-    AnswerValue,
     InputValue,
-    ItemChoice,
     StepDraft,
     WorkflowDraft,
     document_tree,
@@ -78,116 +74,82 @@ def _is_within(chain: Chain, other: Chain) -> bool:
 
 def chain_draft(finder: ChainFinder, chain: Chain, taken: Collection[str], *, url: str = "") -> WorkflowDraft:
     """Return the draft of the workflow that a chain is, with an id that is not among the `taken` ones."""
-    texts = (sentence(operation.summary or operation.description) for operation in chain.operations)
+    texts = [sentence(operation.summary or operation.description) for operation in chain.operations]
+    inputs = _ChainInputs(values=finder.values)
+    for number, step in enumerate(chain.steps):
+        step.id = unique_name(_slug(f"{step.verb} {step.noun}"), [earlier.id for earlier in chain.steps[:number]])
+        step.arguments = inputs.arguments(step)
+        step.description = texts[number] or f"{step.verb} {with_article(step.noun)}".capitalize()
+        step.status = _only_success(step.operation)
+        is_last = step is chain.steps[-1]
+        names = [name for name in step.outputs if is_last or set(name_words(name)) & ID_WORDS]
+        step.results = tuple(step.answer(step.outputs[name]) for name in names)
     return WorkflowDraft(
         id=unique_name(_slug(_workflow_id(chain)), taken),
         summary=chain.summary,
         description=" ".join(f"{text.rstrip('.')}." for text in filter(None, texts)),
-        steps=_ChainDraft(finder=finder, chain=chain).steps(),
+        steps=chain.steps,
         locations={finder.spec: url} if url else {},
     )
 
 
-@dataclass(slots=True, kw_only=True)
-class _ChainDraft:
-    """The steps of one chain as drafts; `inputs` has the input for each place, of a scope one for all steps."""
+def _only_success(operation: Operation) -> int | None:
+    """Return the one status of success that an operation describes; None for another number of them."""
+    statuses = [response.status for response in operation.responses if response.status.startswith("2")]
+    return int(statuses[0]) if len(statuses) == 1 and statuses[0].isdecimal() else None
 
-    finder: ChainFinder
-    chain: Chain
-    drafts: list[StepDraft] = field(default_factory=list)
+
+@dataclass(slots=True, kw_only=True)
+class _ChainInputs:
+    """The inputs of one chain: `inputs` has the input for each place, of a scope one for all steps."""
+
+    values: ValueFlow
     inputs: dict[tuple[str, Place], InputValue] = field(default_factory=dict)
 
-    def steps(self) -> list[StepDraft]:
-        for step in self.chain.steps:
-            self.drafts.append(self._draft(step))
-        return self.drafts
-
-    def _draft(self, step: ChainStep) -> StepDraft:
-        operation = step.operation
-        ids = [draft.id for draft in self.drafts]
-        statuses = [response.status for response in operation.responses if response.status.startswith("2")]
-        draft = StepDraft(
-            tool=compile_tool(operation),
-            id=unique_name(_slug(f"{step.verb} {step.noun}"), ids),
-            arguments=self._arguments(step),
-            description=sentence(operation.summary or operation.description)
-            or f"{step.verb} {with_article(step.noun)}".capitalize(),
-            status=int(statuses[0]) if len(statuses) == 1 and statuses[0].isdecimal() else None,
-            noun=field_name(step.answer_noun or step.noun),
-            wait=step.wait,
-            facts=tuple(keys for name, keys in step.outputs.items() if is_fact(name)),
-        )
-        is_last = step is self.chain.steps[-1]
-        draft.results = tuple(
-            self._answer(draft, step, keys)
-            for name, keys in step.outputs.items()
-            if is_last or set(name_words(name)) & ID_WORDS
-        )
-        return draft
-
-    def _arguments(self, step: ChainStep) -> dict[str, Any]:
-        required, body = self.finder.values.required_places(step.operation), step.operation.body
-        places = dict.fromkeys((*required, *step.values, *step.constants, *step.asked, *step.optional))
+    def arguments(self, step: StepDraft) -> dict[str, Any]:
+        """Return the arguments of a step: what is decided, and inputs for what else it requires or asks for."""
+        required, body = self.values.required_places(step.operation), step.operation.body
+        places = dict.fromkeys((*required, *step.values, *step.asked, *step.optional))
         fields = {place for place in places if place[0] == "body"}
+        is_change = step.verb == "change"
         # A body none of whose fields is required is one input, with all of them.
-        left_out = fields - step.values.keys() if step.is_change or fields <= step.values.keys() else set()
+        left_out = fields - step.values.keys() if is_change or fields <= step.values.keys() else set()
         arguments = {
             name: self._value(step, place)
             for place in places
-            for name, argument_place in compile_tool(step.operation).places.items()
+            for name, argument_place in step.tool.places.items()
             if argument_place == place and place not in left_out
         }
-        is_sent = body is not None and (step.is_change or (not fields and (body.required or step.is_creation)))
+        is_creation = step.verb in _CREATION_VERBS
+        is_sent = body is not None and (is_change or (not fields and (body.required or is_creation)))
         if body is not None and is_sent and fields.isdisjoint(step.values):
-            text = f"The fields of the {step.noun}{' to change' if step.is_change else ''}"
-            whole = {**input_schema(self.finder.values.reader, body.schema), "description": text, "minProperties": 1}
-            arguments[""] = InputValue(name="changes" if step.is_change else field_name(step.noun), schema=whole)
+            text = f"The fields of the {step.noun}{' to change' if is_change else ''}"
+            whole = {**input_schema(self.values.reader, body.schema), "description": text, "minProperties": 1}
+            arguments[""] = InputValue(name="changes" if is_change else field_name(step.noun), schema=whole)
         return arguments
 
-    def _value(self, step: ChainStep, place: Place) -> Any:
+    def _value(self, step: StepDraft, place: Place) -> Any:
         if place in step.values:
-            number, keys = step.values[place]
-            return self._answer(self.drafts[number], self.chain.steps[number], keys)
-        if place in step.constants:
-            return step.constants[place]
+            return step.values[place]
         parameter = step.operation.parameter(*place)
         if parameter is not None and "default" in parameter.schema and place not in step.asked:
             return parameter.schema["default"]
         return self._input(step, place)
 
-    def _answer(self, draft: StepDraft, step: ChainStep, keys: Sequence[str]) -> AnswerValue:
-        """Return a value of an answer; of a list, that of the chosen entry."""
-        name = field_name(keys[-1])
-        if not step.choose_by:
-            return AnswerValue(step=draft, keys=tuple(keys), name=name)
-        choice = ItemChoice(keys=step.list_keys, field=(step.choose_by,), name=self._input(step, step.asked[0]))
-        # Behind the list stands the number of an entry, which the choice is in the place of.
-        return AnswerValue(step=draft, keys=tuple(keys[len(step.list_keys) + 1 :]), name=name, choice=choice)
-
-    def _input(self, step: ChainStep, place: Place) -> InputValue:
+    def _input(self, step: StepDraft, place: Place) -> InputValue:
         """Return the input for a place; a scope that several paths have, such as an account, is one input."""
         location, name = place
         # `id` and `name` of two things are two inputs, and the id of one scope is one.
         is_scope = location == "path" and not set(name_words(name)) <= ID_WORDS
         key = ("" if is_scope else step.noun, place)
         if key not in self.inputs:
-            self.inputs[key] = InputValue(
-                name=step.choose_by if place in step.asked and step.choose_by else name,
-                noun="" if is_scope else field_name(step.noun),
-                schema=self._schema(step, place),
-                is_required=False,
-            )
+            noun, schema = "" if is_scope else field_name(step.noun), self.values.input_schema(step.operation, place)
+            self.inputs[key] = InputValue(name=name, noun=noun, schema=schema, is_required=False)
         self.inputs[key].is_required |= place not in step.optional
         return self.inputs[key]
 
-    def _schema(self, step: ChainStep, place: Place) -> dict[str, Any]:
-        values, parameter = self.finder.values, step.operation.parameter(*place)
-        schema = values.place_schema(step.operation, place)
-        unit = unit_of(schema, parameter.extensions if parameter is not None else {})
-        text = parameter.description if parameter is not None else ""
-        result = input_schema(values.reader, schema, text, unit=unit)
-        # An input with this format is kept in no transcript.
-        return {**result, "format": "password"} if values.is_secret(step.operation, place) else result
+
+_CREATION_VERBS = ("create", "upload")
 
 
 def _workflow_id(chain: Chain) -> str:
@@ -243,17 +205,15 @@ def recipe_chains(finder: ChainFinder, limit: int = MAX_RECIPES) -> list[Chain]:
             if turn < most and candidates:
                 result.append(min(candidates, key=lambda chain: nouns[chain.steps[-1].noun]))
                 nouns[result[-1].steps[-1].noun] += 1
-    return [
-        replace(chain, steps=tuple(_with_optional(step, finder.values) for step in chain.steps))
-        for chain in result[:limit]
-    ]
+    for step in (step for chain in result[:limit] for step in chain.steps if step.verb in _CREATION_VERBS):
+        step.optional = tuple(_optional_places(step, finder.values))[:MAX_OPTIONAL]
+    return result[:limit]
 
 
-def _with_optional(step: ChainStep, values: ValueFlow) -> ChainStep:
-    """Return a creation that takes what its body merely allows as well, if somebody gives it."""
-    if not step.is_creation:
-        return step
-    taken = {*values.required_places(step.operation), *step.values, *step.constants, *step.asked}
-    places = [place for name in values.body_properties(step.operation) if (place := ("body", name)) not in taken]
-    writable = [place for place in places if not values.place_schema(step.operation, place).get("readOnly")]
-    return replace(step, optional=tuple(writable[:MAX_OPTIONAL]))
+def _optional_places(step: StepDraft, values: ValueFlow) -> Iterator[Place]:
+    """Yield what the body of a creation merely allows, for somebody who gives it."""
+    taken = {*values.required_places(step.operation), *step.values, *step.asked}
+    for name in values.body_properties(step.operation):
+        place = ("body", name)
+        if place not in taken and not values.place_schema(step.operation, place).get("readOnly"):
+            yield place

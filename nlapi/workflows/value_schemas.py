@@ -13,7 +13,7 @@ from nlapi.english.words import name_key, name_words, singular
 from nlapi.openapi.spec import Operation, Spec, as_map
 from nlapi.resources.answers import answer_schema
 from nlapi.resources.envelope import SchemaView, find_item, find_list
-from nlapi.resources.nouns import ID_WORDS, singular_noun, target_noun
+from nlapi.resources.nouns import ID_WORDS, id_field, is_id_argument, singular_noun, target_noun
 from nlapi.resources.paths import Place
 from nlapi.resources.schemas import SchemaReader, ref_of
 from nlapi.workflows.expressions import (
@@ -165,24 +165,24 @@ class ValueSchemas:
         return self.answer(operation) if operation is not None else ValueSchema()
 
     def _input(self, expression: Expression, workflow: ArazzoWorkflow) -> ValueSchema:
-        found = split_name(expression.name, workflow.input_schemas)
-        if found is None:
+        match = split_name(expression.name, workflow.input_schemas)
+        if match is None:
             return ValueSchema(fault=f"the workflow has no input {first_name(expression.name)}")
-        schema = workflow.input_schemas[found[0]]
+        schema = workflow.input_schemas[match[0]]
         if not isinstance(schema, Mapping) or "$ref" in schema:
             return ValueSchema()
-        return ValueSchema(schema=schema, reader=self._any_reader()).part(found[1])
+        return ValueSchema(schema=schema, reader=self._any_reader()).part(match[1])
 
     def _step_output(self, expression: Expression, workflow: ArazzoWorkflow, hops: int) -> ValueSchema:
         step = workflow.step(expression.owner)
         if step is None:
             return ValueSchema(fault=f"the workflow has no step {expression.owner}")
-        found = split_name(expression.name, step.outputs)
-        if found is None:
-            known = ", ".join(step.outputs) or "none"
-            return ValueSchema(fault=f"{step.id} has no output {first_name(expression.name)}; its outputs: {known}")
-        output = self.of(step.outputs[found[0]], workflow, step, hops + 1)
-        return output if output.fault else output.part(found[1])
+        match = split_name(expression.name, step.outputs)
+        if match is None:
+            names = ", ".join(step.outputs) or "none"
+            return ValueSchema(fault=f"{step.id} has no output {first_name(expression.name)}; its outputs: {names}")
+        output = self.of(step.outputs[match[0]], workflow, step, hops + 1)
+        return output if output.fault else output.part(match[1])
 
     def _any_reader(self) -> SchemaReader | None:
         return next((self.reader(spec) for spec in self.linked.all_specs), None)
@@ -209,12 +209,12 @@ def find_argument_value(
         return (*base, *nested)
     noun = singular_noun(source)
     is_other = _is_of_another_kind({*noun, *_schema_words(value, entry)}, operation, place, names)
-    if not is_other and (field := _id_of_item(entry, noun, names)):
-        return (*base, field)
+    if not is_other and (id := _id_of_item(entry, noun, operation, place, names)):
+        return (*base, *id)
     # `id` of an item of another kind is not the id that is wanted, though it is called so.
-    said = [name for name in names if len(name_words(name)) > 1] if is_other else names
-    if found := _named_scalar(value, said):
-        return found
+    specific_names = [name for name in names if len(name_words(name)) > 1] if is_other else names
+    if scalar := _named_scalar(value, specific_names):
+        return scalar
     if entry.is_scalar:
         return base
     return None if is_other else _plain_field(value, base, entry, place, names)
@@ -236,8 +236,8 @@ def _plain_field(
     """Return the way to the field of an item that a name ends in, or to its id."""
     if suffix := next(filter(None, (suffix_field(entry, name) for name in names)), None):
         return (*base, suffix)
-    if found := _named_scalar(value, (word for name in names for word in name_words(name)[-1:] if word in ID_WORDS)):
-        return found
+    if scalar := _named_scalar(value, (word for name in names for word in name_words(name)[-1:] if word in ID_WORDS)):
+        return scalar
     # A path names an item by its id, else by its name: `{version}` of Google's resource names.
     keys = ("id", "name") if place[0] == "path" else ()
     return next(((*base, key) for key in keys if entry.part((key,)).is_scalar), None)
@@ -270,11 +270,25 @@ def _is_of_another_kind(item: set[str], operation: Operation, place: Place, name
     return not any(kind.endswith(word) or word.endswith(kind) for kind in kinds for word in item)
 
 
-def _id_of_item(entry: ValueSchema, noun: tuple[str, ...], names: list[str]) -> str:
-    """Return the field by which an item of a noun is identified, as one of some names says: "" for none.
+def _id_of_item(
+    entry: ValueSchema, noun: tuple[str, ...], operation: Operation, place: Place, names: list[str]
+) -> Accessors:
+    """Return the way to the field of an item of a noun by which a place of an operation identifies it; () for none."""
+    if field := _named_id(entry, noun, names):
+        return (field,)
+    parameter = operation.parameter(*place) if place[0] != "body" else None
+    # `custom_field` of a custom field wants its id, though no word of it says so.
+    is_item = bool(noun) and name_words(place[1])[-len(noun) :] == noun
+    if entry.reader is None or not (is_item or is_id_argument(place, parameter)):
+        return ()
+    target = target_noun(operation, place) or noun
+    path = id_field(entry.reader, entry.schema, place[1], target, noun, parameter) or ""
+    accessors: Accessors = tuple(path.split("."))
+    return accessors if path != "uri" and entry.part(accessors).is_scalar else ()
 
-    `time_period_gid` of a time period is its `gid`, whatever its description says of names.
-    """
+
+def _named_id(entry: ValueSchema, noun: tuple[str, ...], names: list[str]) -> str:
+    """Return the field that a name has behind the noun: `gid` of a time period is its `time_period_gid`."""
     ids = (name_words(name)[-1:] for name in names if name_words(name)[-2:-1] == noun[-1:] != ())
     fields = (entry.key_of(last) for last in ids if ID_WORDS.issuperset(last))
     return next((field for field in fields if field and entry.part((field,)).is_scalar), "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 from typing import Any
 
@@ -135,3 +136,24 @@ def test_a_description_of_few_words_or_of_another_language_is_a_plugin_like_any_
     assert list(exceeded_limits(files, spec_of(tree))) == []
     assert re.search(r'(?m)^- ".+"$', files["README.md"].decode())
     assert files == plugin_of(tree).files
+
+
+def test_an_item_with_a_number_is_named_by_it_wherever_the_type_is_described() -> None:
+    tree = campaigns()
+    number = {"name": "campaign_number", "in": "path", "required": True, "schema": {"$ref": "#/components/schemas/No"}}
+    tree["components"] = {"schemas": {"No": {"type": "integer"}}}
+    item = tree["paths"]["/campaigns/{campaign_number}"] = tree["paths"].pop("/campaigns/{campaign_id}")
+    item["parameters"] = [number]
+    assert 'campaign 42"' in plugin_of(tree).files["README.md"].decode()
+
+
+def test_a_word_that_is_spoken_with_a_consonant_has_its_article() -> None:
+    tree = json.loads(json.dumps(campaigns()).replace("campaign", "url").replace("Campaign", "Url"))
+    assert "Create a url called" in plugin_of(tree).files["README.md"].decode()
+
+
+def test_a_filter_whose_name_has_no_word_is_in_no_question() -> None:
+    tree = campaigns()
+    status = tree["paths"]["/campaigns"]["get"]["parameters"][0]
+    tree["paths"]["/campaigns"]["get"]["parameters"] = [{**status, "name": "_"}]
+    assert "List the campaigns" in plugin_of(tree).files["README.md"].decode()

@@ -26,7 +26,8 @@ from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, ask
 from nlapi.tools.sending.run import Target
 from nlapi.tools.tool import Call
 from nlapi.workflows.draft import StepDraft
-from nlapi.workflows.from_plan import workflow_of_drafts, write_chain
+from nlapi.workflows.from_plan import workflow_of_drafts
+from nlapi.workflows.loops import write_plan
 from tests.messages_server import MessagesServer, results, say, use
 
 SPECS = Path(__file__).parents[2] / "specs"
@@ -76,7 +77,7 @@ class Held:
             endpoint = find_endpoint(
                 "claude-sonnet-5-5", {"ANTHROPIC_API_KEY": "sk-ant-x", "ANTHROPIC_BASE_URL": model.url}
             )
-            planner = ModelPlanner((spec,), endpoint, chains=write_chain)
+            planner = ModelPlanner((spec,), endpoint, chains=write_plan)
             targets = {spec: Target(spec=spec, base_url=server.url, credentials={"oauth2": "any"})}
 
             async def consent(proposed: tuple[CallProposed, ...]) -> ConsentReply:

@@ -8,8 +8,13 @@ from typing import Any
 
 import pytest
 
+from nlapi.workflows.check import check
+from nlapi.workflows.read import parse_document
 from nlapi.workflows.repair import RepairKind, repair
+from nlapi.workflows.sources import LinkedDocument, link
 from tests.cli.kit import run
+from tests.describe import body as request_body
+from tests.describe import parameter, spec
 from tests.servers import Reply
 from tests.workflows.kit import (
     CREATE,
@@ -240,3 +245,123 @@ def test_nothing_is_done_to_a_document_that_is_right(tmp_path: Path) -> None:
     look = step("look", "getOrder", parameters=[value("id", "$inputs.name")])
     _, repairs = repair(linked(tmp_path, document(flow(look))))
     assert repairs == ()
+
+
+def answering(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"responses": {"200": {"description": "x", "content": {"application/json": {"schema": schema}}}}}
+
+
+PAGES = spec(
+    {
+        "/pages": {
+            "get": {
+                "operationId": "listPages",
+                "parameters": [parameter("ratio", schema={"type": "number"}), parameter("page_id")],
+            },
+            "post": {
+                "operationId": "createPage",
+                **request_body({"type": "object", "properties": {"name": {"type": "string"}}}),
+                **answering({"type": "object", "properties": {"id": {"type": "string"}, "_": {"type": "string"}}}),
+            },
+        },
+        "/page_order": {
+            "put": {"operationId": "orderPages", **request_body({"type": "array", "items": {"type": "string"}})}
+        },
+        "/pages/{slug}": {
+            "put": {
+                "operationId": "replacePage",
+                "parameters": [parameter("slug", "path")],
+                **request_body(
+                    {"type": "object", "properties": {"text": {"type": "string"}}, "additionalProperties": False}
+                ),
+            }
+        },
+    }
+)
+NEW_PAGE = step(
+    "create", "createPage", **body({"name": "x"}), outputs={"page": "$response.body", "page_id": "$response.body#/id"}
+)
+
+
+def repairs_of(*steps: dict[str, Any], **inputs: Any) -> list[str]:
+    schema = {"type": "object", "properties": inputs}
+    return [str(entry) for entry in repair(link_pages(document(flow(*steps, inputs=schema))))[1]]
+
+
+def link_pages(tree: dict[str, Any]) -> LinkedDocument:
+    return link(parse_document(tree), loader=lambda _: PAGES)
+
+
+def test_a_reference_to_nearly_the_name_of_an_output_is_to_that_one() -> None:
+    use = step("use", "replacePage", parameters=[value("slug", "$steps.create.outputs.pageId")], **body({"text": "x"}))
+    (line,) = repairs_of(NEW_PAGE, use)
+    assert "$steps.create.outputs.pageId -> $steps.create.outputs.page_id" in line
+
+
+def test_a_whole_number_stays_the_input_of_a_number() -> None:
+    look = step("look", "listPages", parameters=[value("ratio", "$inputs.ratio", "query")])
+    assert repairs_of(look, ratio={"type": "integer"}) == []
+    assert "listPages takes number" in repairs_of(look, ratio={"type": "object"})[0]
+
+
+def test_an_id_in_a_payload_is_no_slug_of_the_path() -> None:
+    use = step("use", "replacePage", **body({"text": "x", "page_id": "$steps.create.outputs.page_id"}))
+    assert "left out: $steps.create.outputs.page_id" in repairs_of(NEW_PAGE, use)[0]
+
+
+def test_a_name_without_words_is_repaired_like_any() -> None:
+    use = step(
+        "use", "replacePage", parameters=[value("slug", "$steps.create.outputs.page#/a/_")], **body({"text": "x"})
+    )
+    assert "$steps.create.outputs.page#/_" in repairs_of(NEW_PAGE, use)[0]
+
+
+def test_only_a_retry_has_attempts_and_waits() -> None:
+    failure = {"name": "enough", "type": "end", "retryLimit": 100_000, "retryAfter": 100_000}
+    assert check(link_pages(document(flow({**NEW_PAGE, "onFailure": [failure]})))) == ()
+    warnings = check(link_pages(document(flow({**NEW_PAGE, "onFailure": [{**failure, "type": "retry"}]}))))
+    assert len(warnings) == 2
+
+
+def test_a_parameter_that_is_left_out_is_gone_before_the_next_is_repaired() -> None:
+    create = {**NEW_PAGE, "outputs": {"it": "$response.body#/nothing"}}
+    lost_ratio, moved = (
+        value("ratio", "$inputs.none", "query"),
+        value("page_id", "$steps.create.outputs.it", "query"),
+    )
+    lines = repairs_of(create, step("list", "listPages", parameters=[lost_ratio, moved]))
+    assert any("left out: $inputs.none" in line for line in lines)
+    assert any("$response.body#/nothing -> $response.body#/id" in line for line in lines)
+
+
+def test_an_empty_payload_for_a_list_is_asked_for() -> None:
+    lines = repairs_of(step("reorder", "orderPages", **body({})))
+    assert [line for line in lines if "orderPages requires a body" in line]
+
+
+@pytest.mark.parametrize("field", ["uuid", "guid", "_id", "page_uuid"])
+def test_an_item_is_handed_on_by_its_id_and_not_by_its_name(field: str) -> None:
+    page = {"type": "object", "properties": {"name": {"type": "string"}, field: {"type": "string"}}}
+    key = parameter("page_id", "path")
+    pages = spec(
+        {
+            "/pages": {"get": {"operationId": "listPages", **answering({"type": "array", "items": page})}},
+            "/pages/{page_id}": {"get": {"operationId": "getPage", "parameters": [key], **answering(page)}},
+        }
+    )
+    find = step("find", "listPages", outputs={"page": "$response.body"})
+    tree = document(flow(find, step("get", "getPage", parameters=[value("page_id", "$steps.find.outputs.page")])))
+    (taken,) = repair(link(parse_document(tree), loader=lambda _: pages))[1]
+    assert taken.after == f"$steps.find.outputs.page#/0/{field}"
+
+
+def test_what_all_steps_take_is_checked_like_the_arguments_of_one() -> None:
+    tree = document(flow(NEW_PAGE, parameters=[value("ratio", "$inputs.none", "query")]))
+    (issue,) = check(link_pages(tree))
+    assert "the workflow has no input none" in issue.message
+
+
+def test_an_argument_has_no_answer_yet() -> None:
+    look = step("look", "listPages", parameters=[value("ratio", "$statusCode", "query")])
+    (issue,) = check(link_pages(document(flow(look))))
+    assert "there is no answer yet" in issue.message

@@ -284,3 +284,26 @@ def test_a_proposal_runs_as_it_is(home: Path) -> None:
         )
     assert ran.code == 0, ran.err
     assert {"draft_id", "campaign_id"} <= set(ran.json["outputs"])
+
+
+def found_by(filter_name: str, type_: str, **properties: Any) -> list[str]:
+    """Return the summaries of an API whose list of books has this filter, and whose books have these fields."""
+    filters = {"parameters": [parameter(filter_name, schema={"type": type_})]}
+    change = {"type": "object", "properties": {"pages": {"type": "integer"}}}
+    book = {"type": "object", "properties": {"id": ID, **properties}}
+    books = {"get": {"operationId": "listBooks", **filters, **answer({"type": "array", "items": book})}}
+    item = {
+        "get": {"operationId": "getBook", "parameters": [KEY], **answer(book)},
+        "patch": {"operationId": "updateBook", "parameters": [KEY], **body(change), **answer(book)},
+    }
+    return summaries(suggest(spec({"/books": books, "/books/{id}": item})))
+
+
+def test_an_item_is_chosen_by_the_field_that_its_list_filters_by() -> None:
+    names = {"name": {"type": "string"}, "title": {"type": "string"}}
+    assert found_by("title", "string", **names) == ["Find a book by its title and change it"]
+    assert found_by("q", "string", **names) == ["Find a book by its name and change it"]
+    # The text of a book is no name of it, and a list of names is no name.
+    for filter_name, type_ in (("text", "string"), ("title", "array")):
+        with pytest.raises(NlapiError):
+            found_by(filter_name, type_, text={"type": "string"}, **names)
