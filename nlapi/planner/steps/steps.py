@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from nlapi.english import lexicon
-from nlapi.english.words import split_words, stem, stems_of
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.answering.aggregates import items_at_ordinal
 from nlapi.planner.answering.answers import failure_reason, pages_of
@@ -35,11 +32,9 @@ from nlapi.planner.steps.turn_end import MAX_PAGES, answer_views, end_of_turn, n
 from nlapi.reading.numbers import ORDINALS
 from nlapi.resources.answers import extract_item
 from nlapi.resources.identity import Item, field_at, id_of, name_of
-from nlapi.tools.answers.view import AnswerView, next_call
+from nlapi.tools.answers.view import next_call
 from nlapi.tools.plan import Outcome, Plan, Step, Turn
 from nlapi.tools.tool import Call
-
-_READ = lexicon.pattern("planner/steps/words", "read", re.IGNORECASE)
 
 
 def next_plan(
@@ -194,9 +189,6 @@ class _Lookup:
         if not matches and state.filtered:
             # Some APIs filter by the whole name only, and the question may have a part of it.
             return self._plan_with(goal, filtered=False)
-        if not matches and not unread and self._reads and self._asks_for_kind():
-            absent = f"There is no {state.kind} called {state.name!r}."
-            return end_of_turn([AnswerView(text=absent, operation=self.step.call.tool.operation)])
         matched = bool(matches)
         return choice_plan(
             goal.tool, self.slot, state, matches or items, matched=matched, unread=state.pages if unread else 0
@@ -207,11 +199,6 @@ class _Lookup:
         goal = rated_again(self.goal.with_whole_name(self.slot, name), self.catalogue, self.known_values)
         stored = (replace(item, score=name_similarity(name, item.name)) for item in self.state.scored)
         return replace(self, goal=goal, state=replace(self.state, goal=goal, name=name, scored=tuple(stored)))
-
-    def _asks_for_kind(self) -> bool:
-        """Return whether the question reads items of the look-up's kind, so that their absence answers it."""
-        stems = stems_of(self.turn.question)
-        return bool(_READ.match(self.turn.question)) and stems.issuperset(map(stem, split_words(self.state.kind)))
 
     def _plan_by_order(self) -> Plan:
         """Return the plan after a page of a listing from which an item is selected by order or description."""
