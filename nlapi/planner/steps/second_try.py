@@ -17,7 +17,6 @@ from nlapi.english.words import name_key
 from nlapi.openapi.spec import Effect
 from nlapi.planner.answering.answers import list_of_step
 from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.slots.entities import accepts_name, is_subject
 from nlapi.planner.slots.preset_values import argument_name, coerce, pending_lookup
 from nlapi.planner.slots.slot import Slot
 from nlapi.planner.steps.goal_plan import DOUBTED, call_plan, describe_value, find_tool, plan_goal
@@ -25,7 +24,6 @@ from nlapi.planner.steps.lookup import NOT_FOUND
 from nlapi.planner.steps.state import (
     CallState,
     Goal,
-    LookupStage,
     LookupState,
     Rival,
     state_of,
@@ -33,9 +31,7 @@ from nlapi.planner.steps.state import (
 )
 from nlapi.reading.question_intent import is_yes_no_question
 from nlapi.resources.answers import field_schema
-from nlapi.resources.collection_index import collection_index
 from nlapi.resources.error_reasons import error_reason
-from nlapi.resources.paths import segments
 from nlapi.resources.refusals import is_refused, refused_fields
 from nlapi.tools.plan import Outcome, Plan, Round, Step, Turn
 from nlapi.tools.sending.state_reads import item_reader, named_by_path
@@ -44,9 +40,8 @@ from nlapi.tools.tool import Account, Call, Origin, Tool, ValueSource
 # The least probability of a value that its words surely mean, so that there may well be no items with it.
 _SURE = 0.85
 
-_NOT_FOUND = 404
 # Statuses by which an API says that it did not take the request as it is.
-_REFUSED = (400, _NOT_FOUND, 422)
+_REFUSED = (400, 404, 422)
 # Statuses of an answer that says what is wrong with a request.
 _TEACHING = (400, 422)
 # Names of the argument that says which fields an update has.
@@ -119,7 +114,7 @@ def _rival_try(
         return None
     goal = replace(goal, tool=tool)
     others = (rival for rival in goal.rivals if _may_be_meant(rival, goal, step))
-    if (rival := _by_name(turn, goal, catalogue, step) or next(others, None)) is None:
+    if (rival := next(others, None)) is None:
         return None
     plan = plan_goal(_with_rival(goal, rival, failure, step), catalogue, known_values)
     return plan if plan.calls and not plan.missing else None
@@ -252,25 +247,6 @@ def _may_be_meant(rival: Rival, goal: Goal, step: Step) -> bool:
     return rival.path != rival.replaced or rival.value != first
 
 
-def _by_name(turn: Turn, goal: Goal, catalogue: Catalogue, step: Step) -> Rival | None:
-    """Return the name that was looked up in place of its id, where the API answers that it does not know the id.
-
-    Only where the read of the item says that it takes a name, and the id comes from a look-up alone.
-    """
-    states = [state_of(round.plan) for round in turn.rounds if round.steps]
-    lookups = [state for state in states if isinstance(state, LookupState) and state.stage is LookupStage.LISTING]
-    if not lookups or not lookups[-1].name or lookups[-1].place or step.result is None:
-        return None
-    state, operation = lookups[-1], goal.tool.operation
-    slot = next((slot for slot in catalogue.slots(goal.tool) if slot.path == state.slot), None)
-    path = segments(operation.route)
-    read = collection_index(operation.spec).item_read_at(path[:-1]) if path and path[-1].parameter else None
-    is_unknown = step.result.status == _NOT_FOUND and slot is not None and is_subject(operation, slot)
-    if not is_unknown or not accepts_name(read) or step.call.arguments.get(state.slot[0]) == state.name:
-        return None
-    return Rival(words=state.name, replaced=state.slot, path=state.slot, value=state.name, sure=1.0)
-
-
 def _with_rival(goal: Goal, rival: Rival, failure: str, step: Step) -> Goal:
     """Return the goal with another reading of the words of one value; a change is one that nobody agreed to yet."""
     values = {path: value for path, value in goal.values.items() if path != rival.replaced}
@@ -283,14 +259,12 @@ def _with_rival(goal: Goal, rival: Rival, failure: str, step: Step) -> Goal:
         values={**values, rival.path: rival.value},
         sources=sources,
         rivals=(),
-        confidence=goal.confidence if is_read or rival.sure == 1.0 else min(DOUBTED, goal.confidence),
+        confidence=goal.confidence if is_read else min(DOUBTED, goal.confidence),
         second_try=f"{failure} with {old}={first}; tried {new}={describe_value(rival.value)}",
     )
 
 
 def _read_again(source: ValueSource, rival: Rival) -> ValueSource:
-    if rival.path == rival.replaced and source.name:
-        return replace(source, value=rival.value)  # the item that was looked up, by its name in place of its id
     is_pending = pending_lookup(rival.value) is not None
     origin = Origin.LOOKUP if is_pending else Origin.WORDS
     value = describe_value(rival.value) if is_pending else rival.value
