@@ -555,4 +555,15 @@ def _literal(text: str) -> object:
             return json.loads(attempt)
         except ValueError:
             continue
+    if text.startswith("["):
+        return [_scalar(part) for part in text[1:-1].split(",") if part.strip()]
     return None
+
+
+def _scalar(text: str) -> object:
+    text = text.strip().strip("'\"")
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return int(number) if number.is_integer() and "." not in text else number

@@ -141,6 +141,11 @@ def comparison_field(intent: QuestionIntent, fields: RowFields) -> str:
     return path or single_amount_field(fields)
 
 
+def names_measure(intent: QuestionIntent, fields: RowFields) -> bool:
+    """Return whether a question names the field that items are compared by, or its adjective implies one."""
+    return bool(measure_field(intent, fields, days=intent.dated) or measure_field(intent, fields, days=True))
+
+
 def single_amount_field(fields: RowFields) -> str:
     """Return the one field that is an amount by its name, for a question that names none."""
     amounts = [path for path in fields.paths if field_stems(path) & _AMOUNTS and fields.is_numeric(path)]

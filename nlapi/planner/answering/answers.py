@@ -154,6 +154,8 @@ def _read_answer(question: str, steps: Sequence[Step], applied: Sequence[str], t
             _item_answer(about, view).text if view.is_single else f"{_raw_answer(result)}{'.' * bool(about.notes)}"
         )
         return replace(view, text=f"{counted}{about.notes}", is_certain=not about.notes)
+    if view.is_single and (text := _only_text(view.rows[0])):
+        return AnswerView(text=text, operation=operation)
     if view.is_single:
         about = read_list_question(question, step.call, view.rows, None, more=False, applied=applied, today=today)
         return _item_answer(about, view)
@@ -164,6 +166,12 @@ def _only_number(data: object) -> float | None:
     """Return the number that is all of an answer, by itself or as the one field of an object; None for any other."""
     value = next(iter(data.values())) if isinstance(data, Mapping) and len(data) == 1 else data
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _only_text(item: Item) -> str:
+    """Return the text of an item whose one field is a text of several lines (a log, a file); "" for any other."""
+    (value, *more) = item.values() or ("",)
+    return value.strip() if not more and isinstance(value, str) and "\n" in value.strip() else ""
 
 
 def _raw_answer(result: Result) -> str:
@@ -184,6 +192,10 @@ def _item_answer(question: ListQuestion, view: AnswerView) -> AnswerView:
         if text := item_verdict(single) or _existence(single, item):
             return replace(view, text=text)
     name = full_item_label(operation, item)
+    if intent.kind is IntentKind.COUNT and (listed := _counted_list(intent, operation, item)):
+        path, entries = listed
+        counted_view = replace(view, columns=_moved_first(view.columns, [path]))
+        return replace(counted_view, text=f"{name}: {len(entries)} {field_words(path)}.")
     fields = {path: value for path, value in _plain_fields(view, item).items() if not _is_identity(path, value, item)}
     chosen = _requested_fields(intent, operation, fields)
     if not chosen:
@@ -228,6 +240,13 @@ def _is_identity(path: str, value: object, item: Item) -> bool:
 
 def _moved_first(paths: Sequence[str], first: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*first, *paths)))
+
+
+def _counted_list(intent: QuestionIntent, operation: Operation, item: Item) -> tuple[str, list[object]] | None:
+    """Return the list in an item that a question counts (`how many records has the zone x`)."""
+    stems = intent.words - frozenset(map(stem, noun_of(operation)))
+    lists = [(path, value) for path, value in fields_of(item).items() if isinstance(value, list)]
+    return next(((path, value) for path, value in lists if field_stems(path) and field_stems(path) <= stems), None)
 
 
 def _requested_fields(intent: QuestionIntent, operation: Operation, fields: Mapping[str, object]) -> dict[str, object]:

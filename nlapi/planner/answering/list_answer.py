@@ -23,6 +23,7 @@ from nlapi.planner.answering.aggregates import (
     group_items,
     largest_groups,
     measure_field,
+    names_measure,
     single_amount_field,
     sort_items,
     superlative_text,
@@ -44,15 +45,16 @@ from nlapi.planner.answering.row_fields import (
     value_word,
 )
 from nlapi.reading.gazetteer import SYNONYMS
-from nlapi.reading.question_intent import IntentKind, is_yes_no_question
+from nlapi.reading.question_intent import IntentKind, asks_existence, is_yes_no_question
 from nlapi.reading.reader import read_sentence
 from nlapi.reading.text import MentionKind
 from nlapi.resources.answers import field_schema
 from nlapi.resources.identity import Item, columns, field_at, fields_of, id_of, is_empty, name_of, text_of
 from nlapi.resources.nouns import noun_of, singular_noun
 from nlapi.tools.answers.view import AnswerView
+from nlapi.tools.arguments import argument_schema
 from nlapi.tools.quantities.value_format import format_value
-from nlapi.tools.tool import Call
+from nlapi.tools.tool import Call, Origin
 
 _SUFFIX_STEMS = frozenset(("by",))
 _ALTERNATIVE = lazy_pattern(r"\bor\b", re.IGNORECASE)
@@ -274,7 +276,7 @@ def list_answer(question: ListQuestion) -> AnswerView:
         none = f"No {plural_name(selected.operation)} found{_filter_text(question.call)}."
         # Without items no field shows the subject of the rest of the question.
         answers = intent.kind is IntentKind.CHECK and not question.filtered.unapplied
-        answers = answers and not universal_word(question.text)
+        answers = answers and not universal_word(question.text) and not _may_name_another(question)
         verdict = ("Yes" if question.bound is not None and question.bound.holds(0) else "No") if answers else ""
         return AnswerView(text=f"{verdict}: {none[0].lower()}{none[1:]}" if verdict else f"{none}{question.notes}")
     if intent.kind is IntentKind.CHECK and (about := _item_answer(question)):
@@ -378,7 +380,7 @@ def _compared(question: ListQuestion) -> AnswerView | None:
         text = f"{subject} {verb} the {end} {plural}: {count:,}{each} (of {population})."
         return replace(_groups_view(question, (path,), groups), text=text + question.notes)
     path = comparison_field(intent, selected)
-    if path == single_amount_field(selected) and question.filtered.unapplied:
+    if path == single_amount_field(selected) and question.filtered.unapplied and not names_measure(intent, selected):
         return None  # the words that were not applied may name another field: the highest daily budget, of spends
     # An item that is named is not compared with itself: is Winter Clearance the cheapest?
     named = named_items(question)
@@ -501,6 +503,21 @@ def _item_answer(question: ListQuestion) -> AnswerView | None:
     # That no row has the name denies nothing else of it: does Moira have a badge?
     verdict = "No: " if _IS.match(question.text) else ""
     return AnswerView(text=f"{verdict}{names[0]} is not among {question.count_text}{_filter_text(call)}.")
+
+
+def _may_name_another(question: ListQuestion) -> bool:
+    """Return whether an empty list was asked for with a name, of which there may be an item of another kind: that it
+    has none of the items says nothing of it, unless the question is whether there is one.
+    """
+    account = question.call.account
+    names = (
+        source
+        for source in (account.sources if account is not None else ())
+        if source.origin is Origin.WORDS and source.words[:1].isupper() and isinstance(source.value, str)
+    )
+    tool = question.call.tool
+    is_free = any("enum" not in argument_schema(tool, *source.argument.split(".")) for source in names)
+    return is_free and not asks_existence(question.text)
 
 
 def _filter_text(call: Call) -> str:

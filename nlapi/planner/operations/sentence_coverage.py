@@ -22,7 +22,7 @@ from nlapi.reading.clauses import ScopeKind, find_scopes
 from nlapi.reading.names import NO_NAMES
 from nlapi.reading.numbers import BOUND, find_numbers, is_bound
 from nlapi.reading.question_intent import read_intent
-from nlapi.reading.text import FILLER_STEMS, MentionKind, Token, foreign_language
+from nlapi.reading.text import FILLER_STEMS, MentionKind, Sentence, Token, foreign_language
 from nlapi.resources.answers import answer_schemas, answer_words
 from nlapi.resources.collection_index import collection_index
 
@@ -178,6 +178,8 @@ _FUNCTION_WORDS = STOPWORDS | NO_NAMES | POSITION_WORDS | _CONDITIONAL
 _MAX_WORDS = 4
 
 
+# Kinds of mentions in which `not` is a part of a text.
+_TEXTS = (MentionKind.QUOTED, MentionKind.TITLE, MentionKind.JSON, MentionKind.LITERAL)
 # Tokens from a negation to the words of the flag that it switches off.
 _REACH = 3
 
@@ -186,8 +188,14 @@ def unexpressed_negations(best: OperationCandidate) -> Iterator[str]:
     """Yield what a sentence rules out and no argument expresses: `not history`, `except drafts`."""
     sentence = best.context.sentence
     for cue in find_scopes(sentence.text, (ScopeKind.NOT, ScopeKind.EXCEPT)):
-        if not _expresses(best, cue.start):
+        if not _is_in_text(sentence, cue.start) and not _expresses(best, cue.start):
             yield " ".join(sentence.text[cue.start :].split()[:_REACH]).rstrip(".,?!")
+
+
+def _is_in_text(sentence: Sentence, at: int) -> bool:
+    """Return whether a character is a part of a name or a text; capitalized words that open a sentence may not be."""
+    spans = (span for span in sentence.mentions if span.start <= at < span.end)
+    return any(span.kind in _TEXTS or (span.kind is MentionKind.NAME and span.first > 0) for span in spans)
 
 
 def _expresses(best: OperationCandidate, at: int) -> bool:

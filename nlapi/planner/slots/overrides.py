@@ -115,8 +115,8 @@ _ANYBODY = lexicon.words("planner/slots/words", "anybody")
 _AUXILIARIES = lexicon.words("planner/slots/words", "auxiliaries")
 _SAYS_NAME = lexicon.pattern("planner/slots/words", "says_name", re.IGNORECASE)
 _PERCENT = lexicon.stems("planner/slots/words", "percent")
-_EMAIL, _NUMBER = stem("email"), stem("number")
-_PHONES, _PHONE_OWNERS = (lexicon.stems("planner/slots/words", name) for name in ("phone_names", "phone_owners"))
+_EMAIL = stem("email")
+_PHONES = lexicon.stems("planner/slots/words", "phone_names")
 _FILES = lexicon.stems("planner/slots/words", "files")
 _LOOKING_BACK = lexicon.words("planner/slots/words", "looking_back")
 _DAYS = lexicon.words("planner/slots/words", "days")
@@ -360,9 +360,7 @@ def _takes_email(slot: Slot) -> bool:
 
 
 def _takes_phone(slot: Slot) -> bool:
-    *owner, last = slot.words or ("",)
-    is_phone = not _PHONES.isdisjoint(slot.words) or (last == _NUMBER and not _PHONE_OWNERS.isdisjoint(owner))
-    return slot.family is Family.TEXT and is_phone
+    return slot.family is Family.TEXT and not _PHONES.isdisjoint(slot.words)
 
 
 def _takes_country(slot: Slot) -> bool:
@@ -444,14 +442,9 @@ def _is_token(candidate: SlotCandidate, at: int | None) -> bool:
 
 
 def _gives_reason(context: SlotContext, candidate: SlotCandidate) -> bool:
-    """Return whether a mention is the reason that a sentence gives, or the clause behind `since`, for a slot that takes
-    a reason.
-    """
-    mention = candidate.mention
-    if mention is None or candidate.conversion or not takes_reason(candidate.slot):
-        return False
-    is_behind = mention.form == "clause" and context.sentence.tokens[mention.first - 1].lower == "since"
-    return mention.form == "reason" or (is_behind and mention.first > 0)
+    """Return whether a mention is the reason that a sentence gives, for a slot that takes one."""
+    is_reason = candidate.mention is not None and candidate.mention.form == "reason"
+    return is_reason and not candidate.conversion and takes_reason(candidate.slot)
 
 
 def is_value_before(context: SlotContext, candidate: SlotCandidate) -> bool:
