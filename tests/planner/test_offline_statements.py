@@ -133,3 +133,98 @@ def test_of_two_ids_of_one_noun_the_sentence_tells_which_is_which(question: str,
     api = spec({path: {"delete": _node("unblock", "Unblock user", *ids)}})
     (call,) = OfflinePlanner([api]).plan(question).calls
     assert len(reasons_against(call, call.account or Account(), question, destroy=True)) == doubts
+
+
+def shop() -> Spec:
+    trip = {"type": "object", "properties": {"status": {"type": "string", "enum": ["pending", "accepted"]}}}
+    account = {
+        "name": TEXT,
+        "accountNumber": TEXT,
+        "description": TEXT,
+        "domainName": TEXT,
+        "latitude": {"type": "number"},
+    }
+    token = {"type": "object", "properties": {"clientToken": TEXT, "name": TEXT}, "required": ["clientToken"]}
+    id = parameter("id", "path", TEXT)
+    of_owner = (parameter("holderId", "path", {**TEXT, "default": "insert identifier here"}), id)
+    return spec(
+        {
+            "/trips/{id}": {"put": _node("setTripStatus", "Set the status of a trip", id, **body(trip))},
+            "/trips": {"get": _node("listTrips", "List trips")},
+            "/orders/{name}": {"delete": _node("deleteOrder", "Delete an order", parameter("name", "path", TEXT))},
+            "/tags/{id}": {"delete": _node("deleteTag", "Delete a tag", id)},
+            "/push/devices/{id}": {"delete": _node("deletePushDevice", "Delete a push device", id)},
+            "/drafts/bills/{id}": {"delete": _node("deleteBillDraft", "Delete a bill draft", id)},
+            "/bank-accounts": {
+                "post": _node(
+                    "createBankAccount", "Create a bank account", **body({"type": "object", "properties": account})
+                )
+            },
+            "/systems": {"post": _node("createSystem", "Create a system", **body(token))},
+            "/owners/{id}/holders/{holderId}": {"delete": _node("deleteHolder", "Delete a holder", *of_owner)},
+            "/rules": {
+                "post": _node("createRule", "Create a rule", **body({"type": "object", "properties": {"table": TEXT}}))
+            },
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "open trip k-19",
+        "open rule 88",
+        "delete the oldest order",
+        "delete half of the orders",
+        "delete the order with the most errors",
+        "delete the notes of tag 5",
+        "delete the bill 8f3a",
+        "delete the holder of owner 5",
+        "create a bank account called Blue Harbor next Monday",
+        "create 3 bank accounts called Blue Harbor",
+        "create 3 systems called Blue Harbor",
+        "create a copy of a bank account called Blue Harbor",
+    ],
+)
+def test_what_describes_an_item_or_the_command_is_no_value(question: str) -> None:
+    plan = OfflinePlanner([shop()]).plan(question)
+    for call in plan.calls:
+        assert (
+            plan.missing
+            or call.operation_id == "listTrips"
+            or reasons_against(call, call.account or Account(), question)
+        )
+
+
+@pytest.mark.parametrize(
+    ("question", "operation", "arguments"),
+    [
+        ("delete tag number 5", "deleteTag", {"id": "5"}),
+        ("delete device k-19", "deletePushDevice", {"id": "k-19"}),
+        ("delete the bill draft 8f3a", "deleteBillDraft", {"id": "8f3a"}),
+        ("trip k-19: set status to accepted", "setTripStatus", {"id": "k-19", "status": "accepted"}),
+        ("create a bank account called Blue Harbor", "createBankAccount", {"name": "Blue Harbor"}),
+        (
+            "create a bank account called Nightly with description Q3 Review",
+            "createBankAccount",
+            {"name": "Nightly", "description": "Q3 Review"},
+        ),
+    ],
+)
+def test_an_item_is_named_by_its_noun_alone_or_with_number(
+    question: str, operation: str, arguments: dict[str, Any]
+) -> None:
+    (call,) = OfflinePlanner([shop()]).plan(question).calls
+    assert (call.operation_id, dict(call.arguments)) == (operation, arguments)
+    assert reasons_against(call, call.account or Account(), question) == ()
+
+
+def test_the_number_of_items_to_list_has_the_surest_name() -> None:
+    count = {"type": "integer"}
+    names = (parameter(name, schema=count) for name in ("top", "per_page"))
+    (call,) = (
+        OfflinePlanner([spec({"/articles": {"get": _node("listArticles", "List articles", *names)}})])
+        .plan("list 12 articles")
+        .calls
+    )
+    assert dict(call.arguments) == {"per_page": 12}
