@@ -292,13 +292,23 @@ class Case:
         verb, _ = parse_command(words)
         if verb == "new":
             return stem("create")
-        if not words or is_verb(verb) or verb in operation_verbs(self.operation)[:_FIRST_VERBS]:
+        is_command = is_verb(verb) or verb in operation_verbs(self.operation)[:_FIRST_VERBS]
+        if not words or (is_command and not self._opens_with_item):
             return verb
         # `campaign 5: pause it` begins with a noun of the operation, so that a later verb is the command.
         if verb in self.operation_stems or words[0] in _LEADING_WORDS:
             later = (stem(word.lower) for word in self.command_words if not word.is_used)
             return next(filter(is_verb, later), "")
         return verb
+
+    @property
+    def _opens_with_item(self) -> bool:
+        """Whether a noun of the operation, the item and a mark stand before the command: trip 5: ..., list 5, ..."""
+        if len(self.command_words) < 3:
+            return False
+        noun, item, *_ = self.command_words
+        is_item = item.is_used and self.operation_stems.issuperset(noun.stems)
+        return is_item and self.text[item.end : item.end + 1] in (":", ",")
 
     @cached_property
     def command_length(self) -> int:
