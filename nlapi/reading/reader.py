@@ -385,7 +385,7 @@ class _MentionFinder:
         )
 
     def _capital(self, at: int) -> bool:
-        if at >= len(self.tokens) or self.tokens[at].text == "I" or self._is_unit(at):
+        if at >= len(self.tokens) or re.fullmatch(r"I(?:['’]\w+)?", self.tokens[at].text) or self._is_unit(at):
             return False
         return bool(_CAPITAL.match(self.tokens[at].text))
 

@@ -302,10 +302,10 @@ def flag_candidates(context: SlotContext, slot: Slot) -> Iterator[SlotCandidate]
     stems, weights = context.sentence.stems, context.name_weights[slot]
     verbs = operation_verbs(context.operation)
     spoken = [word for word in words if word in context.sentence.stem_set]
-    if len(spoken) < len(words) and (
-        context.operation_stems.issuperset(spoken) or _is_of_other_name(context, slot, spoken)
-    ):
-        spoken = []  # the words of the operation alone say nothing of delete_threads, or of dailyReportsOnly
+    nouns = stems_of(" ".join(part for part in context.operation.path.split("/") if "{" not in part))
+    is_of_operation = verbs.issuperset(spoken) or nouns.issuperset(spoken)
+    if len(spoken) < len(words) and (is_of_operation or _is_of_other_name(context, slot, spoken)):
+        spoken = []  # the command alone says nothing of delete_threads, and the reports nothing of dailyReportsOnly
     other_words = [word for word in words if word not in verbs]
     similar = _similar_words(context, other_words) if len(spoken) < len(words) else {}
     prose = [

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from nlapi.english import lexicon
-from nlapi.english.intents import STOPWORDS, VERBS
+from nlapi.english.intents import ARTICLES, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.words import name_key, singular, split_words, stem, stems_of
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation, Spec, as_map, read_hints, stated_verbs
-from nlapi.planner.commands import command_words
+from nlapi.planner.commands import command_verb, command_words
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.entities import (
     ID_WORDS,
@@ -210,8 +210,9 @@ def is_about_call(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
             return True
         words = {token.stem for token in context.sentence.tokens[mention.first : mention.last] if token.word}
         return words <= _NO_IDS or (mention.kind is MentionKind.NAME and words <= context.operation_stems)
-    if mention.form == "clause" and not NAMELIKE.isdisjoint(slot.words[-1:]):
-        return context.sentence.tokens[mention.first].lower in STOPWORDS  # a set [for each customer]
+    opening = context.sentence.tokens[mention.first].lower
+    if mention.form == "clause" and opening in STOPWORDS - ARTICLES and not NAMELIKE.isdisjoint(slot.words[-1:]):
+        return True  # a set [for each customer]
     if mention.kind is MentionKind.PHRASE and slot.location == "query" and context.operation.method != "GET":
         return all(
             word in context.operation_stems for word in context.sentence.stems[mention.first : mention.last]
@@ -224,7 +225,8 @@ def is_about_call(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
     if is_counted_by_answer(context, mention):
         return not slot.required
     counted = mention.kind is MentionKind.NUMBER and is_item_count(context, mention)
-    if counted and context.operation.effect is not Effect.READ:
+    is_creation = VERBS.get(command_verb(context.sentence)) is Intent.CREATE
+    if counted and is_creation and context.operation.effect is not Effect.READ:
         return _COUNTS.isdisjoint(slot.words)
     return counted and not slot.required and page_size_rank(slot) < max(map(page_size_rank, context.slots))
 
