@@ -185,7 +185,8 @@ def check_new_item(case: Case) -> Iterator[str]:
     `open` a code behind the noun is that of an item: add turbine t-8 to row B.
     """
     operation, words = case.operation, case.command_words
-    if operation.method != "POST" or "}" in operation.path[-1:] or case.command not in _ALSO_UPDATES or len(words) < 2:
+    is_creation = "}" not in operation.path[-1:] or not CREATE_VERBS.isdisjoint(leading_verbs(operation))
+    if operation.method != "POST" or not is_creation or case.command not in _ALSO_UPDATES or len(words) < 2:
         return
     if words[1].lower in _NEW:
         return

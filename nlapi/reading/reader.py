@@ -19,7 +19,7 @@ from nlapi.reading.clauses import find_reason
 from nlapi.reading.dates import MONTHS, WEEKDAYS, ParsedDate, find_dates, stated_today
 from nlapi.reading.gazetteer import is_region, region_of
 from nlapi.reading.numbers import NumberKind, find_numbers
-from nlapi.reading.text import CODED, MentionKind, Reason, Sentence, Token, ValueMention, tokenize
+from nlapi.reading.text import MentionKind, Reason, Sentence, Token, ValueMention, tokenize
 
 _ENDINGS = "|".join(lexicon.ordered("reading/words", "host_ends"))
 _PADDING = r"(?:={1,2}(?![\w=]))?"  # the end of a text in base64
@@ -458,7 +458,7 @@ class _MentionFinder:
             self._add(MentionKind.NAME, start, number.end, take=False, form="numbered")
         code = self._code_before(first)
         if code is not None:
-            self._add(MentionKind.NAME, code.start, stop, take=False, form=CODED)
+            self._add(MentionKind.NAME, code.start, stop, take=False)
         self._add(MentionKind.NAME, start, stop, text=text, form="part" if code is not None else "")
 
     def _code_before(self, at: int) -> ValueMention | None:

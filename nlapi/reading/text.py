@@ -40,8 +40,6 @@ class MentionKind(StrEnum):
     FLAG = "flag"  # words that name a boolean
 
 
-CODED = "coded"
-"""The form of a NAME that begins with a code: Q3 Review."""
 ALTERNATIVE_FORMS = lexicon.words("reading/words", "alternative_forms")
 
 
@@ -224,7 +222,8 @@ class Sentence:
 
     @cached_property
     def _titles(self) -> tuple[ValueMention, ...]:
-        names = (mention for mention in self.of_kind(MentionKind.NAME) if mention.form == CODED)
+        codes = {mention.start for mention in self.of_kind(MentionKind.LITERAL) if mention.form == "id"}
+        names = (mention for mention in self.of_kind(MentionKind.NAME) if mention.start in codes)
         return (*self.of_kind(MentionKind.TITLE), *names)
 
     @cached_property

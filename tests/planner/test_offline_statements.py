@@ -116,6 +116,8 @@ def ticket() -> Spec:
         ("change the name of the support ticket t-5 to Nightly", {"name": "Nightly"}),
         ("set the level of ticket t-5 to 3", {"level": 3}),
         ("rename ticket t-5 to Q3 Review", {"name": "Q3 Review"}),
+        ("change the name of ticket t-5 to Q3 Review", {"name": "Q3 Review"}),
+        ("ticket t-5: set name to Q3 Review", {"name": "Q3 Review"}),
     ],
 )
 def test_a_field_is_that_of_the_object_that_the_sentence_names(question: str, arguments: dict[str, Any]) -> None:
