@@ -110,7 +110,8 @@ def _use(case: Case, word: CommandWord, explained: frozenset[str], start: int, c
 def _sets_value(case: Case, word: CommandWord) -> bool:
     """Return whether a verb only leads to a value of the change: device 5: [set] its name to Eve."""
     behind = (source for source in case.account.sources if source.start >= word.end and case.location(source) == "body")
-    return not case.deletes and not UPDATE_VERBS.isdisjoint(word.stems) and next(behind, None) is not None
+    is_update = case.command in UPDATE_VERBS and not case.deletes
+    return is_update and not UPDATE_VERBS.isdisjoint(word.stems) and next(behind, None) is not None
 
 
 def _holds(source: ValueSource, word: CommandWord) -> bool:

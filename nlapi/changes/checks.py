@@ -88,8 +88,9 @@ _ENABLE_STEM, _DISABLE_STEM, _CREATE_STEM = stem("enable"), stem("disable"), ste
 
 # Last words in the paths of updates that people do not say: /vlans/settings. To delete the settings is another
 # operation.
-_ID_NOUNS = lexicon.words("changes/words", "id_nouns")
 _UPDATE_WORDS = lexicon.words("changes/words", "update_words")
+_STATES = lexicon.words("resources/words", "partial_list_words")
+_ID_NOUNS = lexicon.words("changes/words", "id_nouns")
 _INDEFINITE = frozenset(("a", "an"))
 _LIMITING_WORDS = lexicon.words("changes/words", "limiting_words")
 _PREPOSITIONS = lexicon.words("changes/words", "prepositions")
@@ -490,15 +491,15 @@ def _missing_qualifier(case: Case) -> str:
     """
     operation = case.operation
     collection = operation.path.rpartition("/{")[0]
-    noun = collection.rpartition("/")[2]
-    with_noun = (other.path for other in operation.spec.operations if noun in other.path.split("/"))
+    noun = singular(collection.rpartition("/")[2])
+    with_noun = (other.path for other in operation.spec.operations if noun in map(singular, other.path.split("/")))
     object_words = split_words(OBJECT_END.split(operation.summary)[0])
-    is_only = all(path.startswith(collection) for path in with_noun)
+    is_only = noun != "" and all(f"{path}/".startswith(f"{collection}/") for path in with_noun)
     needed = stems_of(" ".join((noun, *object_words[-1:]))) if is_only else stems_of(operation.path)
     path = split_words(" ".join(part for part in operation.path.split("/") if "{" not in part))
     summary = stems_of(operation.summary)
     for word in split_words(operation.id)[1:]:
-        is_state = word.endswith("ed") and len(word) > len("need")
+        is_state = word in _STATES or (word.endswith("ed") and len(word) > len("need"))
         is_in_summary = stem(word) in summary and word not in UNSPOKEN_WORDS
         is_in_path = word in path or stem(word) in map(stem, path)
         if (

@@ -23,7 +23,6 @@ NAME_STEMS = lexicon.stems("changes/words", "name_stems")
 """Last words of the names of arguments that take the name of an item."""
 TEXT_STEMS = NAME_STEMS | lexicon.stems("changes/words", "text_arguments")
 """Words in the names of arguments that take the name of an item, or a text about it."""
-_NAMED_STEMS = lexicon.stems("changes/words", "named_arguments")
 _DETERMINERS = lexicon.words("reading/words", "definite") | {"a", "an"}
 _ID_ENDS = lexicon.words("changes/words", "id_ends")
 
@@ -517,16 +516,13 @@ def _is_keyword(case: Case, source: ValueSource) -> bool:
 def _is_name_of_item(case: Case, source: ValueSource) -> bool:
     """Return whether the name of an item is in an argument that takes none: the card [named] Fix it as its labels.
 
-    An id takes none, nor do several values, nor a field that is neither a text nor the item itself (a pin, a latitude).
+    An id takes none, nor do several values, nor a field of another type or with a form of its own.
     """
     if source.origin is not Origin.WORDS or not _is_called(case, source):
         return False
-    words = split_words(source.argument.rpartition(".")[2]) or [""]
-    if case.location(source) == "body":
-        noun = stems_of(" ".join(singular_noun(case.operation)))
-        is_text = not (TEXT_STEMS | _NAMED_STEMS | noun).isdisjoint(stems_of(" ".join(words)))
-        return words[-1] in _ID_ENDS or singular(words[-1]) != words[-1] or not is_text
-    return words[-1] in _ID_ENDS or (case.location(source) != "path" and singular(words[-1]) != words[-1])
+    last, schema = (split_words(source.argument) or [""])[-1], schema_of(case.call, source.argument)
+    is_formed = schema.get("type", "string") not in ("string", ["string", "null"]) or "format" in schema
+    return last in _ID_ENDS or (case.location(source) != "path" and (singular(last) != last or is_formed))
 
 
 def _is_command(case: Case, source: ValueSource) -> bool:
@@ -582,7 +578,8 @@ def _is_thing(case: Case, source: ValueSource) -> bool:
         return False
     before = next((word for word in reversed(case.words) if word.end <= source.start), None)
     is_noun = before is not None and before.lower in _DETERMINERS
-    is_named = not stems_of(split_words(source.argument)[-1]).isdisjoint(case.stems - {case.command})
+    last = (split_words(source.argument) or [""])[-1]
+    is_named = not stems_of(last).isdisjoint(case.stems - {case.command})
     return is_noun and not is_named and not _is_keyword(case, source)
 
 

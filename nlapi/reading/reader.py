@@ -180,6 +180,7 @@ _ONE = lexicon.pattern("reading/words", "one", re.IGNORECASE)
 _ALL_OF = lazy_pattern(r"\b(?P<all>all)\s+of\s+(?:the\s+)?$", re.IGNORECASE)
 _CALLED = lexicon.pattern("reading/words", "called", re.IGNORECASE)
 _AFTER_NAME = words("reading/words", "after_title")
+_DAY_LEADS = words("reading/words", "day_leads")
 _BREAKS = words("reading/words", "phrase_breaks")
 _LOCATIVES = words("reading/words", "locatives")  # the day in `from Paris Friday` is a day, not part of the name
 # These are in a name (Back to School) as often as between two (Rome and Paris): both are offered.
@@ -502,10 +503,13 @@ class _MentionFinder:
                 self._add(MentionKind.TITLE, self.tokens[first].start, self.tokens[end - 1].end, take=False)
 
     def _goes_on(self, first: int, at: int) -> bool:
-        """Return whether a title has a token too: not a little word, nor a day in small letters (next Monday)."""
+        """Return whether a title has a token too: not a little word, nor the day behind it (next Monday)."""
         token = self.tokens[at]
-        is_day = any(mention.kind is MentionKind.DATE and mention.first == at for mention in self.mentions)
-        is_end = token.lower in _AFTER_NAME or (is_day and token.text.islower() and token.text.isalpha())
+        is_day = token.lower in _DAY_LEADS and any(
+            mention.kind is MentionKind.DATE and mention.first == at and mention.last == len(self.tokens)
+            for mention in self.mentions
+        )
+        is_end = token.lower in _AFTER_NAME or is_day
         return token.word and (at == first or not is_end)
 
     def _loose(self) -> None:

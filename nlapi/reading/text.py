@@ -210,11 +210,7 @@ class Sentence:
         return tuple(mention for mention in self.mentions if mention.form == "address")
 
     def in_title(self, mention: ValueMention, *, further: bool = False) -> bool:
-        """Return whether a mention is a part of a title, or of a name that begins with a code: [Q3] Review; with
-        `further` not its end.
-
-        A title is the words behind called, named, titled.
-        """
+        """Return whether a mention is a part of the words behind called, named, titled; with `further` not the last."""
         return any(
             title.start <= mention.start < title.end and (not further or mention.end < title.end)
             for title in self._titles
@@ -222,9 +218,7 @@ class Sentence:
 
     @cached_property
     def _titles(self) -> tuple[ValueMention, ...]:
-        codes = {mention.start for mention in self.of_kind(MentionKind.LITERAL) if mention.form == "id"}
-        names = (mention for mention in self.of_kind(MentionKind.NAME) if mention.start in codes)
-        return (*self.of_kind(MentionKind.TITLE), *names)
+        return self.of_kind(MentionKind.TITLE)
 
     @cached_property
     def mention_features(self) -> dict[ValueMention, list[float]]:

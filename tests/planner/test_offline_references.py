@@ -11,6 +11,7 @@ from tests.tables import table
 
 TEXT: dict[str, Any] = {"type": "string"}
 WHOLE: dict[str, Any] = {"type": "integer"}
+LANGUAGES = {"type": "object", "additionalProperties": TEXT, "examples": [{"en": "Hello", "de": "Hallo"}]}
 ITEM = {"type": "object", "properties": {"id": WHOLE, "name": TEXT}}
 
 
@@ -30,7 +31,7 @@ def done(id: str, summary: str, **more: Any) -> dict[str, Any]:
 EVENT = parameter("event", "path", TEXT)
 ROOM = parameter("id", "path", WHOLE)
 FLAG = parameter("delete_threads", schema={"type": "boolean"})
-ROOMS = {"type": "object", "required": ["name"], "properties": {"name": TEXT, "capacity": WHOLE}}
+ROOMS = {"type": "object", "required": ["name"], "properties": {"name": LANGUAGES, "capacity": WHOLE}}
 API = spec(
     {
         "/projects": {"get": listed("listProjects", "List projects")},
@@ -71,6 +72,8 @@ CASES: list[tuple[str, str]] = [
     ("set the capacity of the room Attic in democon to 20", "then Update a room (event=the id of 'democon', id=the id"),
     # the verb of the command says nothing of a flag that has it in its name
     ("delete the assistant Triage", "then Delete an assistant (assistant_id=the id of 'Triage')"),
+    # a text by language is in the first one of the example
+    ("add a room called Garden with a capacity of 60 to democon", "name.en=Garden, capacity=60"),
 ]
 
 

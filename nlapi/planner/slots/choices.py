@@ -9,6 +9,7 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 
 from nlapi.english import lexicon
+from nlapi.english.command_verbs import UPDATE_VERBS
 from nlapi.english.intents import ARTICLES, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import text as word_text
@@ -121,7 +122,7 @@ def _is_part_of_noun(context: SlotContext, hit: ChoiceMatch, value: str) -> bool
     So is the whole noun that is another form of the choice: recommendations are not `recommended`.
     """
     tokens = context.sentence.tokens[hit.first : hit.last]
-    is_other_form = hit.likeness == 1.0 and singular(tokens[-1].lower) != singular(split_words(value)[-1])
+    is_other_form = hit.likeness == 1.0 and singular(tokens[-1].lower) != singular((split_words(value) or [""])[-1])
     ids = {mention.first for mention in context.sentence.of_kind(*_CODES)}
     parts = (part for part in context.operation.path.split("/") if "{" not in part)
     places = (place for part in parts for place in noun_positions(context, tuple(map(stem, split_words(part)))))
@@ -302,8 +303,8 @@ def flag_candidates(context: SlotContext, slot: Slot) -> Iterator[SlotCandidate]
     stems, weights = context.sentence.stems, context.name_weights[slot]
     verbs = operation_verbs(context.operation)
     spoken = [word for word in words if word in context.sentence.stem_set]
-    nouns = stems_of(" ".join(part for part in context.operation.path.split("/") if "{" not in part))
-    is_of_operation = verbs.issuperset(spoken) or nouns.issuperset(spoken)
+    is_read = context.operation.effect is Effect.READ
+    is_of_operation = verbs.issuperset(spoken) or (is_read and stems_of(context.operation.path).issuperset(spoken))
     if len(spoken) < len(words) and (is_of_operation or _is_of_other_name(context, slot, spoken)):
         spoken = []  # the command alone says nothing of delete_threads, and the reports nothing of dailyReportsOnly
     other_words = [word for word in words if word not in verbs]
@@ -455,7 +456,7 @@ def _similar_words(context: SlotContext, words: Sequence[str]) -> Mapping[str, t
     `set` is like `open`.
     """
     matches: dict[str, tuple[int, float]] = {}
-    ignored = context.operation_stems | {command_verb(context.sentence)}
+    ignored = context.operation_stems | UPDATE_VERBS | {command_verb(context.sentence)}
     for word in words:
         if word in context.sentence.stem_set:
             continue

@@ -196,7 +196,7 @@ def page_token(slot: Slot) -> bool:
 
 @lru_cache(maxsize=4096)
 def page_size_rank(slot: Slot) -> int:
-    """Return how surely a slot takes the largest number of items to list: 2 by its own name, 1, or 0 where it does not.
+    """Return how surely a slot takes the largest number of items to list: 2 by its name, 1 by its description, else 0.
 
     The `top` of dev.to is a number of days, and its `per_page` counts the articles.
     """

@@ -227,7 +227,7 @@ def is_about_call(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
     counted = mention.kind is MentionKind.NUMBER and is_item_count(context, mention)
     is_creation = VERBS.get(command_verb(context.sentence)) is Intent.CREATE
     if counted and is_creation and context.operation.effect is not Effect.READ:
-        return _COUNTS.isdisjoint(slot.words)
+        return {*_COUNTS, *context.sentence.stems[mention.last : mention.last + 1]}.isdisjoint(slot.words)
     return counted and not slot.required and page_size_rank(slot) < max(map(page_size_rank, context.slots))
 
 

@@ -130,7 +130,9 @@ def apply_overrides(
     context: SlotContext, weighed: Iterable[SlotCandidate], offered: Iterable[SlotCandidate]
 ) -> Iterator[SlotCandidate]:
     """Return the weighed candidates, with the clear ones of all that are `offered` at the probability SURE."""
-    offered = list(offered)
+    weighed, offered = (
+        [entry for entry in entries if not _is_start_of_name(context, entry)] for entries in (weighed, offered)
+    )
     names = [(entry.start, entry.end) for entry in offered if _is_live_name(context, entry)]
     # Of `name` and `supportChat.name` the last one wins, the one with the fewest parents that the sentence lacks.
     fields = sorted(filter(partial(_is_set, context), offered), key=partial(_missing_parents, context), reverse=True)
@@ -139,9 +141,7 @@ def apply_overrides(
     candidates = [
         entry
         for entry in weighed
-        if stated.get(entry.mention, entry.slot) is entry.slot
-        and not _is_choice_in_name(context, entry, names)
-        and not _is_start_of_title(context, entry)
+        if stated.get(entry.mention, entry.slot) is entry.slot and not _is_choice_in_name(context, entry, names)
     ]
     naming, renaming = naming_slot(context), _renaming_slot(context)
     subject = next((slot for slot in context.slots if is_subject(context.operation, slot)), None)
@@ -185,6 +185,22 @@ def _is_start_of_title(context: SlotContext, candidate: SlotCandidate) -> bool:
     if mention is None or mention.kind is MentionKind.TITLE or not _takes_text(candidate):
         return False
     return context.sentence.in_title(mention, further=True)
+
+
+def _is_start_of_name(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether a field of a body takes the code alone with which a name begins: [Q3] Review.
+
+    A day or a choice behind a code is no part of its name: flight LH400 Monday.
+    """
+    mention, slot = candidate.mention, candidate.slot
+    if mention is None or mention.kind is not MentionKind.LITERAL or slot.location != "body" or takes_id(slot):
+        return False
+    mentions = context.sentence.mentions
+    names = (other for other in mentions if other.kind is MentionKind.NAME and other.start == mention.start)
+    others = {other.first for other in mentions if other.kind in (MentionKind.DATE, MentionKind.CHOICE)}
+    choices = {str(choice).lower() for other in context.slots for choice in other.choices}
+    rest = {token.lower for name in names for token in context.sentence.tokens[mention.last : name.last]}
+    return slot.family is Family.TEXT and bool(rest) and rest.isdisjoint(choices) and mention.last not in others
 
 
 def _takes_text(candidate: SlotCandidate) -> bool:

@@ -42,6 +42,7 @@ _BARE = stem_set("planner/slots/words", "bare_names")
 _SOUGHT = word_set("planner/slots/words", "search_texts") | word_set("planner/slots/words", "search_expressions")
 # References and unions of a schema that are followed, at most.
 _MOST_STEPS = 12
+_LANGUAGE = lazy_pattern(r"[a-z]{2}(?:[-_][A-Z]{2})?")
 _STANDS_FOR = lazy_pattern(r"(?:example|e\.g\.),?:? '?\d+'? for ", re.IGNORECASE)
 _AND_FOR = lazy_pattern(r"\band\s+(?=-?\d)")
 
@@ -217,7 +218,10 @@ class _SlotWalk:
                     (*path, name), below, also, parents, needed=is_needed, beside=inner, variants=variants
                 )
             return
+        if language := _language_of(schema):
+            schema = {"type": "string", "description": schema.get("description", "")}
         slot = self._slot(path, schema, required=required, needed=needed, beside=beside)
+        slot = replace(slot, path=(*path, language)) if language else slot
         yield replace(slot, variants=variants, is_nullable=_allows_null(followed))
 
     def _slot(
@@ -307,6 +311,15 @@ def _follow(schema: object, root: Schema) -> Schema:
             target = target.get(step.replace("~1", "/").replace("~0", "~"), {}) if isinstance(target, Mapping) else {}
         schema = {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
     return schema if isinstance(schema, Mapping) else {}
+
+
+def _language_of(schema: Schema) -> str:
+    """Return the first language of a map of texts by language, as its example has them; "" for anything else."""
+    examples, texts = schema.get("examples"), schema.get("additionalProperties")
+    example = examples[0] if isinstance(examples, list) and examples else None
+    is_map = isinstance(texts, Mapping) and texts.get("type") == "string" and isinstance(example, Mapping)
+    keys = list(example) if is_map and isinstance(example, Mapping) else []
+    return keys[0] if keys and all(map(_LANGUAGE.fullmatch, keys)) else ""
 
 
 def _allows_null(schema: Schema) -> bool:
