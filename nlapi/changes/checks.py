@@ -492,7 +492,9 @@ def _missing_qualifier(case: Case) -> str:
     operation = case.operation
     collection = operation.path.rpartition("/{")[0]
     noun = singular(collection.rpartition("/")[2])
-    with_noun = (other.path for other in operation.spec.operations if noun in map(singular, other.path.split("/")))
+    paths = {other.path for other in operation.spec.operations}
+    # An sshkey is a key too.
+    with_noun = (path for path in paths if any(singular(part).endswith(noun) for part in path.split("/")))
     object_words = split_words(OBJECT_END.split(operation.summary)[0])
     is_only = noun != "" and all(f"{path}/".startswith(f"{collection}/") for path in with_noun)
     needed = stems_of(" ".join((noun, *object_words[-1:]))) if is_only else stems_of(operation.path)
