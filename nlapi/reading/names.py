@@ -23,6 +23,8 @@ _DEFINITE = words("reading/words", "definite")
 _ARTICLES = _DEFINITE | {"a", "an"}
 NO_NAMES = words("reading/words", "no_names")
 _COMPOUND_PARTS = words("reading/words", "compound_parts")
+# Verbs before a gerund.
+_ASPECTS = words("reading/words", "aspects")
 _SLUG = lazy_pattern(r"[a-z0-9]+(?:[-_.][a-z0-9]+)+")
 
 
@@ -58,10 +60,17 @@ def names_behind_noun(sentence: Sentence, noun: Sequence[str]) -> Iterator[Plain
     for at in range(len(noun), len(stems)):
         if not noun or stems[at - len(noun) : at] != tuple(noun) or not _can_be_name(sentence, at):
             continue
+        if _is_gerund(sentence, at - 1):
+            continue
         if singular(tokens[at - 1].lower) == tokens[at - 1].lower:
             before = at - len(noun)
             led = before == 1 or sentence.word_before(before) in _DEFINITE | _LEADS
             yield PlainName(at=at, is_certain=led or is_slug(tokens[at].lower))
+
+
+def _is_gerund(sentence: Sentence, at: int) -> bool:
+    """Return whether a token is a verb behind the command to end or begin an activity: stop [shadowing] search."""
+    return at > 0 and sentence.tokens[at].lower.endswith("ing") and sentence.tokens[at - 1].lower in _ASPECTS
 
 
 def names_behind_preposition(sentence: Sentence) -> Iterator[PlainName]:

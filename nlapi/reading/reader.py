@@ -238,6 +238,7 @@ class _MentionFinder:
 
     def __init__(self, *, text: str, tokens: tuple[Token, ...], today: date, names: Collection[str] = ()) -> None:
         self.text, self.tokens, self.today, self.names = text, tokens, today, names
+        self._lower_names = frozenset(name.lower() for name in names)
         self._starts, self._ends = [token.start for token in tokens], [token.end for token in tokens]
         self.mentions: list[ValueMention] = []
         self.moments, self.numbers = find_dates(text, today), find_numbers(text)
@@ -289,6 +290,8 @@ class _MentionFinder:
             parts = [part for part in re.split(r"[\W_]+", name) if part]
             pattern = r"[\s_-]".join(map(re.escape, parts))
             for match in re.finditer(rf"(?<![\w.-]){pattern}(?![\w-])", self.text, re.IGNORECASE):
+                if self._is_in_path(match):
+                    continue
                 # The canary ranker-v8 may be meant by `ranker v8`, and so may the version v8 of the model ranker.
                 take = match.group().lower() == name.lower()
                 self._add(
@@ -296,6 +299,12 @@ class _MentionFinder:
                 )
                 if (whole := _ALL_OF.search(self.text[: match.start()])) is not None:
                     self._add(MentionKind.NUMBER, whole.start(), whole.end("all"), value=100, form="percent")
+
+    def _is_in_path(self, match: re.Match[str]) -> bool:
+        """Return whether a name is a part of a path with other parts as well: v7 of ./models/v7, not of ranker/v7."""
+        start = self.text.rfind(" ", 0, match.start()) + 1
+        token = self.text[start:].split(" ", 1)[0].rstrip(".,;:?!")
+        return "/" in token and not all(part.lower() in self._lower_names for part in token.split("/"))
 
     def _literals(self) -> None:
         days = [(moment.start, moment.end) for moment in self.moments]

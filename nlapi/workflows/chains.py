@@ -403,8 +403,8 @@ class ChainFinder:
         linked = [("path", segment.parameter) in values for segment in segments(creation.route) if segment.parameter]
         is_below_new = any(linked) and not all(linked[linked.index(True) :])
         body = [("body", name) for name in self.values.body_properties(creation)]
-        asked = {*self.values.required_places(creation), *self.values.name_places(creation)}.difference(values)
-        is_of_ids = any(place in values for place in body) and asked.isdisjoint(body)
+        prompted = {*self.values.required_places(creation), *self.values.name_places(creation)}.difference(values)
+        is_of_ids = any(place in values for place in body) and prompted.isdisjoint(body)
         return not is_below_new and (not is_of_ids or all(place in values for place in body))
 
     def _creation_step(
@@ -416,7 +416,7 @@ class ChainFinder:
             answer_noun=field_name(item_label(resource)),
             verb="upload" if self.values.is_upload(creation) else "create",
             values=values,
-            asked=self.values.name_places(creation),
+            prompted_places=self.values.name_places(creation),
             outputs=self.values.item_outputs(resource, creation),
         )
 
@@ -528,7 +528,7 @@ class ChainFinder:
                 names = self.values.reader.flat(operation.body.schema).get("required") or ()
                 # The path has the id of the item, and the body its file.
                 if step is not None and names:
-                    step.asked = tuple(("body", name) for name in names)
+                    step.prompted_places = tuple(("body", name) for name in names)
                     return step
         return None
 
@@ -634,8 +634,8 @@ class ChainFinder:
                 continue
             noun = " ".join(singular_words(text))
             noun = noun if words & {"report"} else f"{noun} report"
-            tool, asked = compile_tool(operation), (starts[0], ends[0], *choices[:3])
-            step = StepDraft(tool=tool, noun=noun, verb="get", asked=asked)
+            tool, prompted = compile_tool(operation), (starts[0], ends[0], *choices[:3])
+            step = StepDraft(tool=tool, noun=noun, verb="get", prompted_places=prompted)
             yield Chain(
                 kind=ChainKind.REPORT,
                 summary=f"Get {with_article(noun)} for a period",

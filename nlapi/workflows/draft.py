@@ -95,9 +95,9 @@ class StepDraft:
     the workflow, as are its `results`. It is called again until the state of `wait`; the fields at `facts` have to be
     true in its answer.
 
-    Of a step that a description suggests, `values` are the places whose arguments are decided, `asked` are optional
-    places that the user is asked for, and `optional` those that are taken where they are given. `outputs` are the parts
-    of its answer that are worth a name, and `choice` is the entry of its list that they are of.
+    Of a step that a description suggests, `values` are the places whose arguments are decided, `prompted_places` are
+    optional places that the user is asked for, and `optional` those that are taken where they are given. `outputs` are
+    the parts of its answer that are worth a name, and `choice` is the entry of its list that they are of.
     """
 
     tool: Tool
@@ -109,7 +109,7 @@ class StepDraft:
     """the thing that the results are of, which stands before their names"""
     arguments: dict[str, Any] = field(default_factory=dict)
     values: Mapping[Place, Any] = field(default_factory=dict)
-    asked: tuple[Place, ...] = ()
+    prompted_places: tuple[Place, ...] = ()
     optional: tuple[Place, ...] = ()
     status: int | None = None
     content_type: str = ""

@@ -109,7 +109,7 @@ class _ChainInputs:
     def arguments(self, step: StepDraft) -> dict[str, Any]:
         """Return the arguments of a step: what is decided, and inputs for what else it requires or asks for."""
         required, body = self.values.required_places(step.operation), step.operation.body
-        places = dict.fromkeys((*required, *step.values, *step.asked, *step.optional))
+        places = dict.fromkeys((*required, *step.values, *step.prompted_places, *step.optional))
         fields = {place for place in places if place[0] == "body"}
         is_change = step.verb == "change"
         # A body none of whose fields is required is one input, with all of them.
@@ -132,7 +132,7 @@ class _ChainInputs:
         if place in step.values:
             return step.values[place]
         parameter = step.operation.parameter(*place)
-        if parameter is not None and "default" in parameter.schema and place not in step.asked:
+        if parameter is not None and "default" in parameter.schema and place not in step.prompted_places:
             return parameter.schema["default"]
         return self._input(step, place)
 
@@ -212,7 +212,7 @@ def recipe_chains(finder: ChainFinder, limit: int = MAX_RECIPES) -> list[Chain]:
 
 def _optional_places(step: StepDraft, values: ValueFlow) -> Iterator[Place]:
     """Yield what the body of a creation merely allows, for somebody who gives it."""
-    taken = {*values.required_places(step.operation), *step.values, *step.asked}
+    taken = {*values.required_places(step.operation), *step.values, *step.prompted_places}
     for name in values.body_properties(step.operation):
         place = ("body", name)
         if place not in taken and not values.place_schema(step.operation, place).get("readOnly"):

@@ -93,6 +93,7 @@ def test_campaigns_are_told_apart_by_states_amounts_and_times(question: str, sho
         ("how many open high priority tickets?", "/tickets", TICKETS, "Help Refund"),
         ("which repos are not archived?", "/repos", REPOS, "hello"),
         ("private repos", "/repos", REPOS, "world"),
+        ("public repos", "/repos", REPOS, "hello"),
         ("forks", "/repos", REPOS, "world"),
         ("python repos with more than 50 stars", "/repos", REPOS, "hello"),
         ("repos with open issues", "/repos", REPOS, "world"),

@@ -139,3 +139,8 @@ def _cases() -> Iterator:
 @table(("recogniser", "phrase", "expected"), list(_cases()))
 def test_phrase_is_read(recogniser: Callable[[str], str], phrase: str, expected: str) -> None:
     assert recogniser(phrase) == expected
+
+
+def test_a_live_name_is_not_cut_out_of_a_path() -> None:
+    sentence = read_sentence("add the version v8 of ranker from ./models/v7", date(2026, 5, 13), names=("v7", "ranker"))
+    assert [mention.text for mention in sentence.of_kind(MentionKind.LITERAL)] == ["ranker", "./models/v7"]

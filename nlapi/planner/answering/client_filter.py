@@ -32,6 +32,12 @@ _OWN = lexicon.words("planner/answering/words", "own")
 _FLAG_WORDS = lexicon.words("planner/answering/words", "flag_words")
 
 _SHORTEST_VERB = 5  # letters of a verb that the name of a field may begin with: `assign` of assignee
+_OPPOSITES = dict(
+    pair
+    for word, opposite in (("public", "private"), ("open", "closed"), ("online", "offline"), ("enabled", "disabled"))
+    for pair in ((stem(word), stem(opposite)), (stem(opposite), stem(word)))
+)
+_DENYING = lexicon.ordered("planner/answering/words", "denying")
 _CONTAINS: dict[tuple[str, ...], Callable[[str, str], bool]] = {
     ("contain",): str.__contains__,
     ("match",): str.__contains__,
@@ -57,7 +63,7 @@ def value_condition(path: str, values: Sequence[str], *, denied: bool) -> Condit
 
 
 def flag_conditions(reading: QuestionReading) -> Iterator[Condition]:
-    """Yield conditions on booleans: archived, not archived."""
+    """Yield conditions on booleans: archived, not archived, unarchived, private of a field `public`."""
     for path in filter(reading.fields.is_flag, reading.fields.paths):
         words = field_stems(path)
         if len(words) > 2 or words & reading.noun:
@@ -66,10 +72,17 @@ def flag_conditions(reading: QuestionReading) -> Iterator[Condition]:
             if at in reading.understood or not token.word:
                 continue
             run = reading.tokens[at : at + len(words)]
-            if {run_token.stem for run_token in run} == words:
-                reading.mark(at, at + len(run))
-                yield _flag(path, not reading.is_negated(at))
+            stems = frozenset(run_token.stem for run_token in run)
+            denied = len(words) == 1 and _denies(token.stem, next(iter(words)))
+            if stems == words or denied:
+                expected = (not denied) is not reading.is_negated(at)
+                reading.mark(at, at + len(run) if not denied else at + 1)
+                yield _flag(path, expected)
                 break
+
+
+def _denies(word: str, field: str) -> bool:
+    return _OPPOSITES.get(field) == word or any(word == f"{start}{field}" for start in _DENYING)
 
 
 def _flag(path: str, expected: bool) -> Condition:
