@@ -38,7 +38,7 @@ from nlapi.changes.value_checks import (
     check_whole_words,
     is_code_of_item,
 )
-from nlapi.changes.value_mentions import SMALL_UNITS, find_numbers, normal_stem
+from nlapi.changes.value_mentions import SMALL_UNITS, find_numbers
 from nlapi.client.credential_texts import mask_credential_texts
 from nlapi.english import lexicon
 from nlapi.english.command_verbs import (
@@ -309,7 +309,7 @@ def _sets_commanded_state(case: Case) -> bool:
     choices = [source for source in texts if has_closed_values(case.call, source.argument)]
     for source in choices:
         is_spoken = source.origin is Origin.VERB or case.is_command_word(source)
-        if is_spoken and any(are_synonyms(case.command, normal_stem(word)) for word in split_words(source.value)):
+        if is_spoken and any(are_synonyms(case.command, stem(word)) for word in split_words(source.value)):
             return True
     return False
 

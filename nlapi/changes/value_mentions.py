@@ -12,7 +12,7 @@ from typing import Any
 
 from nlapi.changes.sentences import Mention, SentenceWord, UserSentence
 from nlapi.english import lexicon
-from nlapi.english.command_verbs import are_opposites, are_synonyms, is_verb
+from nlapi.english.command_verbs import are_opposites, are_synonyms, is_verb, state_after
 from nlapi.english.words import COUNTS, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import SCALES
@@ -58,11 +58,6 @@ _SWITCH_STEMS = lexicon.stems("changes/words", "switch_stems")
 _ON_STEMS = lexicon.stems("changes/words", "on_stems")
 _OFF_STEMS = lexicon.stems("changes/words", "off_stems")
 _NEGATION_WORDS = lexicon.words("changes/words", "negation_words")
-# Verb -> the states that it sets, where these have other names than the verb.
-_STATES_BY_VERB = {
-    stem(verb): frozenset(map(stem, states.split()))
-    for verb, states in lexicon.table("changes/words", "states_by_verb").items()
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,7 +279,7 @@ def find_choice(argument: str, value: Any, sentence: UserSentence) -> tuple[Orig
     words = tuple(word for word in sentence.words if not word.is_quoted)
     if isinstance(value, bool):
         return _find_flag(argument, value, words)
-    stems = tuple(map(normal_stem, split_words(value)))
+    stems = tuple(map(stem, split_words(value)))
     if not stems:
         return None
     return _find_words(stems, words) or _find_state_verb(stems, words)
@@ -292,7 +287,7 @@ def find_choice(argument: str, value: Any, sentence: UserSentence) -> tuple[Orig
 
 def _find_words(stems: tuple[str, ...], words: tuple[SentenceWord, ...]) -> tuple[Origin, Mention] | None:
     """Return the words of a choice where they are next to each other in the sentence."""
-    spoken = [(piece, word) for word in words for piece in map(normal_stem, split_words(word.text))]
+    spoken = [(piece, word) for word in words for piece in map(stem, split_words(word.text))]
     for index in range(len(spoken) - len(stems) + 1):
         window = spoken[index : index + len(stems)]
         if tuple(piece for piece, _ in window) == stems and not _is_piece([word for _, word in window], stems):
@@ -316,9 +311,7 @@ def _find_state_verb(stems: tuple[str, ...], words: tuple[SentenceWord, ...]) ->
         if not _is_command_position(word, words):
             continue
         verb = stem(word.text.lower())
-        if stems[0] in map(normal_stem, _STATES_BY_VERB.get(verb, ())) or (
-            is_verb(verb) and normal_stem(verb) == stems[0]
-        ):
+        if state_after(verb, stems[0]) or (is_verb(verb) and verb == stems[0]):
             return Origin.VERB, word.mention
     return None
 
@@ -326,11 +319,11 @@ def _find_state_verb(stems: tuple[str, ...], words: tuple[SentenceWord, ...]) ->
 def _find_flag(argument: str, value: bool, words: tuple[SentenceWord, ...]) -> tuple[Origin, Mention] | None:
     """Return the word of a flag, where all its words are in the sentence, and denied where it is false."""
     name = argument.rpartition(".")[2]
-    name_stems = frozenset(map(normal_stem, split_words(name)))
+    name_stems = frozenset(map(stem, split_words(name)))
     flag_stems = name_stems - _SWITCH_STEMS
     is_denied = any(word.text.lower() in _NEGATION_WORDS for word in words)
     for word in words:
-        spoken = normal_stem(word.text.lower())
+        spoken = stem(word.text.lower())
         if not flag_stems:
             switch_stems = _ON_STEMS if value else _OFF_STEMS
             if spoken in switch_stems:
@@ -348,7 +341,7 @@ def _find_flag(argument: str, value: bool, words: tuple[SentenceWord, ...]) -> t
         if (
             verb
             and value is not is_denied
-            and flag_stems <= {normal_stem(candidate.text.lower()) for candidate in words} | {spoken, verb}
+            and flag_stems <= {stem(candidate.text.lower()) for candidate in words} | {spoken, verb}
         ):
             return (Origin.VERB if is_command and is_verb(spoken) else Origin.WORDS), word.mention
         # `unlock it` sets `locked: false`, although the sentence denies nothing.
@@ -369,10 +362,3 @@ def _is_command_position(word: SentenceWord, words: tuple[SentenceWord, ...]) ->
     """Return whether a word is in the place of a command: first in the sentence, or behind an `and`."""
     index = words.index(word)
     return index == 0 or bool(_CONNECTIVES.fullmatch(words[index - 1].text)) or words[index - 1].text.lower() == "you"
-
-
-def normal_stem(word: str) -> str:
-    """Return the stem of a word, for `cancelled` and `canceled` the same."""
-    result = stem(word.lower())
-    # British spelling doubles the l, and descriptions have both.
-    return result[:-1] if result.endswith("ll") and len(result) > 5 else result

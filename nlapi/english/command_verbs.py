@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from nlapi.english import lexicon
 from nlapi.english.intents import VERBS, Intent
@@ -58,6 +58,29 @@ MARKS = lexicon.stems(_FILE, "marks")
 # The least number of letters behind a prefix that undoes: unpin.
 _MIN_BASE_LETTERS = 3
 UNDOING_PREFIXES = lexicon.ordered("english/words", "undoing_prefixes")
+
+
+def _states() -> Iterator[tuple[str, bool, str]]:
+    """Yield verb, whether an item is in the state after it, and the state, as they are written."""
+    for names, verbs in lexicon.table(_FILE, "states").items():
+        enter, _, leave = verbs.partition("/")
+        for state in names.split():
+            yield from ((verb, True, state) for verb in enter.split())
+            yield from ((verb, False, state) for verb in leave.split())
+
+
+STATES_AFTER: dict[str, tuple[str, ...]] = {}
+"""The states that an item may be in after a verb, as they are written, the likeliest first."""
+_IS_IN_STATE: dict[tuple[str, str], bool] = {}
+for _verb, _is_in, _state in _states():
+    _IS_IN_STATE[stem(_verb), stem(_state)] = _is_in
+    if _is_in:
+        STATES_AFTER[_verb] = (*STATES_AFTER.get(_verb, ()), _state)
+
+
+def state_after(verb: str, state: str) -> bool | None:
+    """Return whether an item is in a state after a verb, both as stems; None where it may be or not."""
+    return _IS_IN_STATE.get((verb, state))
 
 
 def is_verb(word: str) -> bool:

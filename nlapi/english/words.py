@@ -126,13 +126,15 @@ def stems_of(text: str) -> frozenset[str]:
 
 
 def _unify_ending(word: str) -> str:
-    """Return a word without its suffix in one form: doubled consonants, final e, -at and y are unified."""
+    """Return a word without its suffix in one form: doubled consonants, final e, -at, -ll and y are unified."""
     if _DOUBLED.search(word):
         word = word[:-1]
     if word.endswith("e") and len(word) > 3:
         word = word[:-1]
     if word.endswith("at") and len(word) >= 7:
         word = word[:-2]
+    if word.endswith("ll") and len(word) > 5:
+        word = word[:-1]  # British spelling doubles the l, and descriptions have both: cancelled, canceled
     if word.endswith("y") and len(word) > 3:
         word = word[:-1] + "i"
     return word

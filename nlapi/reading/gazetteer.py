@@ -6,7 +6,6 @@ import json
 import unicodedata
 from functools import cache
 from importlib.resources import files
-from itertools import chain
 from pathlib import Path
 
 from nlapi.english.lexicon import by_phrase, table
@@ -34,18 +33,17 @@ CURRENCY_NAMES = _names("currencies")  # ISO 4217 by name
 STATES = by_phrase("reading/words", "states")  # the two letters of a state of the US by name
 
 
-def _synonyms(*names: str) -> dict[str, frozenset[str]]:
+def _synonyms() -> dict[str, frozenset[str]]:
     """Return the stems that may be meant in the value of an enum, by stem."""
     synonyms: dict[str, frozenset[str]] = {}
-    for text in chain.from_iterable(table("reading/words", name).values() for name in names):
+    for text in table("reading/words", "synonyms").values():
         group = frozenset(map(stem, text.split()))
         for word in group:
             synonyms[word] = synonyms.get(word, frozenset()) | group
     return synonyms
 
 
-COMMAND_SYNONYMS = _synonyms("synonyms")  # also of a verb, which makes an item so
-SYNONYMS = _synonyms("synonyms", "adjectives")
+SYNONYMS = _synonyms()
 
 
 FILE = Path(__file__).with_name("gazetteer.txt")

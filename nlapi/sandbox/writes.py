@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from nlapi.english import lexicon
+from nlapi.english.command_verbs import STATES_AFTER
 from nlapi.english.words import name_key, name_words, singular_words
 from nlapi.openapi.spec import Operation
 from nlapi.resources.envelope import WRAPPERS, value_at
@@ -19,7 +19,6 @@ from nlapi.sandbox.store import Scope, StoredItem, scopes_agree
 from nlapi.sandbox.vocabulary import CREATED_WORDS, UPDATED_WORDS
 from nlapi.workflows.chains import FAILED_STATES
 
-STATUS_BY_VERB = {verb: words.split() for verb, words in lexicon.table("sandbox/words", "statuses").items()}
 # Statuses of a new item, the likeliest first.
 NEW_STATUSES = ("draft", "pending", "created", "new", "queued", "open", "active", "enabled")
 
@@ -51,7 +50,7 @@ def _status_after(verb: str, values: list[str]) -> str | None:
     stem = verb[:-1] if verb.endswith(("e", "y")) else verb
     by_word = {name_key(value): value for value in values}
     similar = [value for word, value in by_word.items() if word.startswith(stem) and len(word) <= len(verb) + 4]
-    listed = [by_word[word] for word in STATUS_BY_VERB.get(verb, ()) if word in by_word]
+    listed = [by_word[word] for word in STATES_AFTER.get(verb, ()) if word in by_word]
     return next(iter((*similar, *listed)), None)
 
 

@@ -9,10 +9,9 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 
 from nlapi.english import lexicon
-from nlapi.english.command_verbs import UPDATE_VERBS
+from nlapi.english.command_verbs import UPDATE_VERBS, are_synonyms, state_after
 from nlapi.english.intents import ARTICLES, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems as stem_set
-from nlapi.english.lexicon import text as word_text
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.word_similarity import similarity
 from nlapi.english.words import singular, split_words, stem, stems_of
@@ -22,7 +21,7 @@ from nlapi.planner.commands import command_verb, command_words, operation_verbs
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.name_mentions import noun_positions
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
-from nlapi.reading.gazetteer import COMMAND_SYNONYMS, COUNTRIES, CURRENCY_NAMES, LANGUAGES, SYNONYMS
+from nlapi.reading.gazetteer import COUNTRIES, CURRENCY_NAMES, LANGUAGES, SYNONYMS
 from nlapi.reading.text import MentionKind, Sentence, ValueMention
 from nlapi.resources.forms import schema_type
 from nlapi.tools.sending.state_reads import updates_item
@@ -235,6 +234,11 @@ def _is_noun_of_item(context: SlotContext, first: int, last: int) -> bool:
     return is_noun and any(other.first == last and other.kind in _IDENTIFYING for other in mentions)
 
 
+def _commands(verb: str, choice: str) -> bool:
+    """Return whether a command means a choice: the state after it, or the action itself."""
+    return are_synonyms(verb, choice) or state_after(verb, choice) is True
+
+
 def _similar(context: SlotContext, word: str) -> ChoiceMatch | None:
     """Return the token that is a synonym of a word, begins with it or misspells it."""
     command = command_verb(context.sentence) if context.operation.effect is not Effect.READ else ""
@@ -242,8 +246,8 @@ def _similar(context: SlotContext, word: str) -> ChoiceMatch | None:
     for at, spoken in enumerate(context.sentence.stems):
         if _is_noun_of_item(context, at, at + 1):
             continue
-        synonyms = COMMAND_SYNONYMS if spoken == command else SYNONYMS
-        if spoken in synonyms.get(word, ()):
+        is_meant = _commands(spoken, word) if spoken == command else spoken in SYNONYMS.get(word, ())
+        if is_meant:
             return ChoiceMatch(first=at, last=at + 1, worth=1.25 if spoken in VERBS else 0.95, likeness=0.9)
         if len(word) >= 3 and len(spoken) >= 5 and spoken.startswith(word):
             return ChoiceMatch(first=at, last=at + 1, worth=0.7, likeness=0.8)
@@ -279,20 +283,6 @@ _MIN_FLAG_SIMILARITY = 0.7
 _REACH = 5
 _PARTS = lexicon.words("planner/slots/words", "parts")
 _NAMING = stem_set("planner/slots/words", "naming")
-
-
-def _state_commands() -> dict[str, dict[str, bool]]:
-    """Return by the stem of a state the stems of the commands after which a resource is in it, or is not."""
-    table: dict[str, dict[str, bool]] = {}
-    for line in word_text("planner/slots/words", "state_commands").strip().splitlines():
-        states, verbs = line.split(": ")
-        enter, leave = (part.split() for part in verbs.split(" / "))
-        for state in states.split():
-            table[stem(state)] = {stem(verb): verb in enter for verb in (*enter, *leave)}
-    return table
-
-
-_STATE_COMMANDS = _state_commands()
 
 
 def flag_candidates(context: SlotContext, slot: Slot) -> Iterator[SlotCandidate]:
@@ -413,9 +403,9 @@ def _opposed(context: SlotContext, words: Sequence[str]) -> tuple[int, bool] | N
 
 def _commanded(context: SlotContext, words: Sequence[str]) -> tuple[int, bool] | None:
     """Return the token of a command that sets the flag of an update, and the value: [stop] for `running` is a no."""
-    if len(words) != 1 or words[0] not in _STATE_COMMANDS or not updates_item(context.operation):
+    if len(words) != 1 or not updates_item(context.operation):
         return None
-    value = _STATE_COMMANDS[words[0]].get(command_verb(context.sentence))
+    value = state_after(command_verb(context.sentence), words[0])
     return None if value is None else (context.sentence.tokens.index(command_words(context.sentence)[0]), value)
 
 
