@@ -37,6 +37,7 @@ from nlapi.resources.effect_arguments import (
     may_have_evidence,
     name_clue,
     parse_verb,
+    without_leads,
 )
 from nlapi.resources.paths import last_segment
 from nlapi.resources.schemas import SchemaReader
@@ -81,7 +82,7 @@ def split_sentences(text: str, limit: int) -> list[str]:
 
 def _sentence_clues(sentence: str) -> list[Clue]:
     """Return the clues of a sentence: its leading verb, else the noun at the end of a heading."""
-    clues = _leading_clues(sentence, _without_lead(sentence))
+    clues = _leading_clues(sentence, without_leads(sentence.strip(), _LEAD, 4))
     if clues is None and (label := _LABEL.match(sentence)):
         clues = _leading_clues(sentence, sentence[label.end() :])
     return _heading_clues(sentence) if clues is None else clues
@@ -106,17 +107,6 @@ def _leading_clues(sentence: str, body: str) -> list[Clue] | None:
         if word not in _SKIPPED:
             break
     return None
-
-
-def _without_lead(sentence: str) -> str:
-    body = sentence.strip()
-    # Leads follow one another: `(Beta) This endpoint can be used to`.
-    for _ in range(4):
-        match = _LEAD.match(body)
-        if not match:
-            break
-        body = body[match.end() :]
-    return body
 
 
 _OBJECT_STARTS = lexicon.words("resources/words", "object_starts")
@@ -410,10 +400,9 @@ _LIST_INPUTS = lexicon.words("resources/words", "list_inputs")
 _FILTER_WORDS = lexicon.words("resources/words", "filter_words")
 _ID_WORDS = lexicon.words("resources/words", "effect_id_words")
 # Inputs of work that is carried out, stored or delivered, or that must not be repeated by mistake.
-_WORK_INPUTS = lexicon.words("resources/words", "work_inputs")
-
-_SECRETS = lexicon.words("resources/words", "secrets")
-_STATEMENTS = lexicon.words("resources/words", "statements")
+_WORK_INPUTS = frozenset().union(
+    *(lexicon.words("resources/words", name) for name in ("work_inputs", "secrets", "statements"))
+)
 
 _TOKENS = lexicon.words("resources/words", "tokens")
 _JOBS = lexicon.words("resources/words", "jobs")
@@ -613,15 +602,14 @@ class _Case:
         return tuple(frozenset(map(name_key, names)) for names in self.answer_properties)
 
     @property
-    def has_no_content(self) -> bool:
-        """Whether every success is described as one without content (RFC 9110 §15.3.5)."""
-        return bool(self.successes) and all(response.status in ("204", "205") for response in self.successes)
-
-    @property
-    def describes_no_content(self) -> bool:
-        """Whether its answer is described without content, where those of the API's other POSTs have some."""
-        has_no_media = bool(self.successes) and not any(response.media for response in self.successes)
-        return has_no_media and self.operation.spec.derive(_describes_content)
+    def answers_nothing(self) -> bool:
+        """Whether every success is one without content (RFC 9110 §15.3.5), or its names alone say that it reads and it
+        is described without content, where those of the API's other POSTs have some.
+        """
+        if not self.successes or all(response.status in ("204", "205") for response in self.successes):
+            return bool(self.successes)
+        is_empty = not self.content[0] and not any(response.media for response in self.successes)
+        return is_empty and self.sources <= _IN_NAMES and self.operation.spec.derive(_describes_content)
 
     @property
     def returns_new_item(self) -> bool:
@@ -644,12 +632,11 @@ class _Case:
         if self.paging_input:
             return f"it takes paging or an order (`{self.paging_input}`)"
         filters = [name for name in self.inputs if _FILTER_WORDS & {*name_words(name), name_key(name)}]
-        # Half of the inputs: a creation may have one field called `from` or `end` among many others.
-        if filters and 2 * len(filters) >= len(self.inputs):
-            return f"it takes a filter or a query (`{filters[0]}`)"
         ids = [name for name in self.inputs if _ID_WORDS & set(name_words(name)[-1:])]
-        if ids and 2 * len(ids) >= len(self.inputs):
-            return f"it takes ids (`{ids[0]}`)"
+        for names, purpose in ((filters, "a filter or a query"), (ids, "ids")):
+            # Half of the inputs: a creation may have one field called `from` or `end` among many others.
+            if names and 2 * len(names) >= len(self.inputs):
+                return f"it takes {purpose} (`{names[0]}`)"
         body = self.operation.body
         if body is None or self.inputs or self.reader.types(body.schema) != ("array",):
             return ""
@@ -706,18 +693,18 @@ class _Case:
             yield from (name for name in self.reader.properties(schema) if name_key(name) not in _ENVELOPE)
 
     @property
-    def input_evidence(self) -> str:
+    def counter_evidence(self) -> str:
+        """The first evidence against a read in the inputs and answers, as a sentence, or ""."""
         # Some APIs describe an idempotency key among the headers of every POST, reads included.
         headers = [entry.name for entry in self.operation.parameters if entry.location == "header"]
         names = self.inputs if self.surely_retrieves else (*self.inputs, *headers)
-        work = next((name for name in names if name_key(name) in _WORK_INPUTS | _SECRETS | _STATEMENTS), None)
-        return f"it takes `{work}`" if work is not None else ""
-
-    @property
-    def scope_evidence(self) -> str:
+        work = next((name for name in names if name_key(name) in _WORK_INPUTS), None)
+        if work is not None:
+            return f"it takes `{work}`"
         scopes = [scope for entry in self.operation.security for scope_list in entry.values() for scope in scope_list]
-        writes = scopes and all(_WRITE_SCOPE_WORDS & set(name_words(scope)) for scope in scopes)
-        return f"it needs the scope `{scopes[0]}`" if writes else ""
+        if scopes and all(_WRITE_SCOPE_WORDS & set(name_words(scope)) for scope in scopes):
+            return f"it needs the scope `{scopes[0]}`"
+        return self.status_evidence or self.answer_evidence
 
     @property
     def status_evidence(self) -> str:
@@ -748,11 +735,6 @@ class _Case:
             if keys & _JOBS - self.input_keys and len(keys) <= 4:
                 return "its answer is a job"
         return ""
-
-    @property
-    def counter_evidence(self) -> str:
-        """The first evidence against a read in the inputs and answers, as a sentence, or ""."""
-        return self.input_evidence or self.scope_evidence or self.status_evidence or self.answer_evidence
 
     @property
     def text_evidence(self) -> str:
@@ -829,11 +811,7 @@ _DOUBTS: _Doubts = (
     ),
     ("it may use up a code", lambda case: case.has_word(_CHECKING) and case.may_use_up_code),
     ("it may run any statement", lambda case: case.has_word(_RUN_PREFIXES) and _may_run_statement(case.operation)),
-    ("it answers nothing", lambda case: case.has_no_content),
-    (
-        "it answers nothing",
-        lambda case: not case.content[0] and case.sources <= _IN_NAMES and case.describes_no_content,
-    ),
+    ("it answers nothing", lambda case: case.answers_nothing),
     # A download is a read where the answer is the file; an object with data may describe a job that prepares it.
     (_NO_FILE, lambda case: _holds_data(case) and case.has_only_words("download")),
     (_NO_FILE, lambda case: not case.content[0] and case.has_only_words(_DATA_VERBS)),

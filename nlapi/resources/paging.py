@@ -320,12 +320,12 @@ def _more_flag(objects: Iterable[Mapping[str, object]]) -> bool | None:
     """Return the flag of an envelope for another page; None where it has none."""
     for container in objects:
         for name, stated in container.items():
-            key, value = name_key(name), _FLAG_TEXTS.get(stated, stated) if isinstance(stated, str) else stated
-            if (key in _MORE_FLAGS and value is True) or (key in _LAST_FLAGS and value is False):
-                return True
+            more, value = more_flag_value(name), _FLAG_TEXTS.get(stated, stated) if isinstance(stated, str) else stated
+            if more is None or not isinstance(value, bool):
+                continue
             # `done: true` may be the state of a job and says nothing of pages.
-            if (key in _MORE_FLAGS and value is False) or (key in _LAST_FLAGS - {"done", "complete"} and value is True):
-                return False
+            if value is more or name_key(name) not in ("done", "complete"):
+                return value is more
     return None
 
 
@@ -401,14 +401,11 @@ def _values_from_sign(parameters: Sequence[PageParameter], name: str, text: str)
     if _is_address(text):
         return {}
     cursors = [parameter for parameter in parameters if parameter.role is PageRole.CURSOR]
-    same_name = [
-        parameter
-        for parameter in cursors
-        if name_key(parameter.name) in name_key(name) or name_key(name) in name_key(parameter.name)
-    ]
+    key = name_key(name)
+    same_name = [entry for entry in cursors if name_key(entry.name) in key or key in name_key(entry.name)]
     number = _first_of(parameters, PageRole.NUMBER)
     value = whole_number(text)
-    is_number = number is not None and value is not None and name_key(name) in ("next", "nextpage", "page")
+    is_number = number is not None and value is not None and key in ("next", "nextpage", "page")
     if cursors and (same_name or not is_number):
         # A cursor cut from an address is percent-encoded; in a request it would be encoded once more.
         return {(same_name or cursors)[0].place: unquote(text) if "%" in text else text}
