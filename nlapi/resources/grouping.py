@@ -147,24 +147,16 @@ class ResourceGrouping:
         schemas = self._answered_schemas(collection)
         if not schemas:
             writers = (collection.operations.get("POST"), *map(collection.item_operations.get, UPDATE_METHODS))
-            bodies: list[object] = [
-                writer.body.schema for writer in writers if writer is not None and writer.body is not None
-            ]
-            schemas = [schema for schema in bodies if self.reader.properties(schema)][:1]
+            bodies = [writer.body for writer in writers if writer is not None and writer.body is not None]
+            schemas += [body.schema for body in bodies if self.reader.properties(body.schema)][:1]
         return schemas
 
     def _answered_schemas(self, collection: Collection) -> list[object]:
         """Return the schemas of one item: as read, as changed, as created, as listed."""
-        operations = [
-            operation
-            for operation in map(collection.item_operations.get, ("GET", "PATCH", "PUT"))
-            if operation and not self.answers.list_envelope(operation)
-        ]
-        parts = [
-            self.answers.item_part(operation)
-            for operation in (*operations, collection.operations.get("POST"))
-            if operation
-        ]
+        on_item = filter(None, map(collection.item_operations.get, ("GET", "PATCH", "PUT")))
+        operations = [operation for operation in on_item if not self.answers.list_envelope(operation)]
+        operations += [collection.operations["POST"]] if "POST" in collection.operations else []
+        parts = map(self.answers.item_part, operations)
         candidates = [*(part.schema for part in parts if part is not None), self._entry_schema(collection)]
         schemas = [schema for schema in candidates if "object" in self.reader.types(schema)]
         return [schema for index, schema in enumerate(schemas) if schema not in schemas[:index]]
@@ -209,11 +201,8 @@ class ResourceGrouping:
         if self._compound(resource.collections[0]) != self._compound(group[0].collections[0]):
             return False
         properties, group_properties = set(resource.properties), set(group[0].properties)
-        shared_share = (
-            len(properties & group_properties) / min(len(properties), len(group_properties))
-            if properties and group_properties
-            else 1.0
-        )
+        least = min(len(properties), len(group_properties))
+        shared_share = len(properties & group_properties) / least if least else 1.0
         # Two collections that both have paths to one item are of two kinds, unless nothing tells them apart.
         if members_with_items:
             return not resource.refs and not group[0].refs and shared_share == 1

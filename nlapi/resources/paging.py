@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urljoin, urlsplit
 
@@ -191,15 +192,11 @@ def next_page(
     ) or (not is_by_cursor and _has_later_page(parameters, values, objects))
     if flag is False or not (signs or flag or is_unfinished):
         return None
-    changes = next(
-        (page_values for _, value in signs if (page_values := _values_from_link(operation, values, value))), None
-    )
-    if changes is None:
-        names = {name_key(parameter.name) for parameter in parameters}
-        signs.sort(key=lambda sign: name_key(sign[0]) not in names)
-        changes = next(
-            (page_values for name, value in signs if (page_values := _values_from_sign(parameters, name, value))), None
-        )
+    names = {name_key(parameter.name) for parameter in parameters}
+    by_name = sorted(signs, key=lambda sign: name_key(sign[0]) not in names)
+    by_link = (_values_from_link(operation, values, text) for _, text in signs)
+    by_sign = (_values_from_sign(parameters, name, text) for name, text in by_name)
+    changes = next(filter(None, chain(by_link, by_sign)), None)
     if changes is None:
         last = page.entries[-1] if page.entries else None
         changes = _next_values(parameters, values, count, last) if count else {}
@@ -386,11 +383,8 @@ def _values_from_link(operation: Operation, values: Mapping[Place, object], text
     changes: dict[Place, Any] = {}
     for parameter in operation.parameters if query else ():
         schema = reader.flat(parameter.schema)
-        if (
-            parameter.location == "query"
-            and parameter.name in query
-            and not {"array", "object"} & set(schema_types(schema))
-        ):
+        is_plain = {"array", "object"}.isdisjoint(schema_types(schema))
+        if parameter.location == "query" and parameter.name in query and is_plain:
             value = _parse_value(query[parameter.name], schema)
             changes |= {("query", parameter.name): value} if values.get(("query", parameter.name)) != value else {}
     return changes
@@ -427,12 +421,8 @@ def _next_values(
         if parameter.role is PageRole.OFFSET:
             return {parameter.place: (_current_value(parameter, values) or 0) + count}
     id = id_of(last) if isinstance(last, Mapping) else None
-    for parameter in parameters:
-        if (
-            parameter.role is PageRole.CURSOR
-            and name_key(parameter.name) in ("startingafter", "startafter", "after")
-            and id
-        ):
+    for parameter in parameters if id else ():
+        if parameter.role is PageRole.CURSOR and name_key(parameter.name) in ("startingafter", "startafter", "after"):
             return {parameter.place: id}
     size = _first_of(parameters, PageRole.SIZE)
     maximum = size.schema.get("maximum") if size is not None else None

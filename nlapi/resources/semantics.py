@@ -203,23 +203,14 @@ class Semantics:
         resources: dict[Resource, dict[str, Resource]] = {}
         spec = self.index.spec
         for id, parameter, (source, field, is_listed) in LinkedSources(self.index.operations).all_sources():
-            source_semantics, target_semantics = (
-                self.classify(source),
-                self.classify(spec.operation(id)) if spec.has(id) else None,
-            )
+            source_semantics = self.classify(source)
+            target_semantics = self.classify(spec.operation(id)) if spec.has(id) else None
             part_keys = source_semantics.part.keys if source_semantics.part is not None and not is_listed else ()
             keys = tuple(field.split("."))
-            if (
-                source_semantics.resource is None
-                or target_semantics is None
-                or len(keys) != len(part_keys) + 1
-                or keys[: len(part_keys)] != part_keys
-            ):
+            if source_semantics.resource is None or target_semantics is None or keys[:-1] != part_keys:
                 continue
-            parent_resources = (parent.resource for parent in target_semantics.parents if parent.parameter == parameter)
-            target_resource = (
-                target_semantics.resource if target_semantics.key == parameter else next(parent_resources, None)
-            )
+            parents = (parent.resource for parent in target_semantics.parents if parent.parameter == parameter)
+            target_resource = target_semantics.resource if target_semantics.key == parameter else next(parents, None)
             if target_resource is not None:
                 resources.setdefault(source_semantics.resource, {})[keys[-1]] = target_resource
         return resources
