@@ -35,6 +35,7 @@ SIZE_NAMES = lexicon.words("resources/words", "size_names")
 """Names of parameters with the length of a page, without case and separators."""
 OFFSET_NAMES = frozenset("offset skip pageoffset startindex start from startat firstresult startrecord".split())
 NUMBER_NAMES = frozenset("page pagenumber pageno pagenum currentpage pageindex pageid".split())
+_NUMERIC_ROLES = ((PageRole.SIZE, SIZE_NAMES), (PageRole.OFFSET, OFFSET_NAMES), (PageRole.NUMBER, NUMBER_NAMES))
 CURSOR_NAMES = lexicon.words("resources/words", "cursor_names")
 """Names of parameters with a cursor, without case and separators; those of numbers only where it is not a number."""
 
@@ -94,16 +95,10 @@ def page_role(name: str, types: Sequence[str]) -> PageRole | None:
     key = name_key(name)
     words = name_words(name)
     if "integer" in types or "number" in types or not types or key in _TEXT_NAMES:
-        suffix = key.removeprefix("page") if words[:1] == ("page",) and len(words) > 1 else key  # of page[size]
-        for role, names in (
-            (PageRole.SIZE, SIZE_NAMES),
-            (PageRole.OFFSET, OFFSET_NAMES),
-            (PageRole.NUMBER, NUMBER_NAMES),
-        ):
-            if key in names or (suffix != key and suffix in names):
-                return role
-        if types:
-            return PageRole.NUMBER if suffix == "number" and suffix != key else None
+        bracketed = key.removeprefix("page") if words[:1] == ("page",) and len(words) > 1 else ""  # of page[size]
+        role = next((role for role, names in _NUMERIC_ROLES if key in names or bracketed in names), None)
+        if role is not None or types:
+            return PageRole.NUMBER if role is None and bracketed == "number" else role
     accepts_text = "string" in types or not types
     return PageRole.CURSOR if accepts_text and (key in CURSOR_NAMES or key.endswith(_CURSOR_ENDINGS)) else None
 

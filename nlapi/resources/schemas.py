@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from nlapi.openapi.spec import Schema, Spec
 
@@ -125,19 +126,20 @@ def merge(left: Schema, right: Schema) -> Schema:
         old = merged.get(key)
         if old is None or old == value:
             merged[key] = value
-        elif key == "properties":
-            merged[key] = {**old, **{name: _combine(old.get(name), item) for name, item in value.items()}}
-        elif key == "required":
-            merged[key] = [*old, *(name for name in value if name not in old)]
-        elif key == "enum":
-            merged[key] = [item for item in value if item in old] or value
-        elif key.startswith("min") and isinstance(value, int | float):
-            merged[key] = max(old, value)
-        elif key.startswith("max") and isinstance(value, int | float):
-            merged[key] = min(old, value)
+        elif key in _COMBINED:
+            merged[key] = _COMBINED[key](old, value)
+        elif key.startswith(("min", "max")) and isinstance(value, int | float):
+            merged[key] = (max if key.startswith("min") else min)(old, value)
         else:
             merged[key] = value
     return merged
+
+
+_COMBINED: Mapping[str, Callable[[Any, Any], object]] = {
+    "properties": lambda old, new: {**old, **{name: _combine(old.get(name), item) for name, item in new.items()}},
+    "required": lambda old, new: [*old, *(name for name in new if name not in old)],
+    "enum": lambda old, new: [item for item in new if item in old] or new,
+}
 
 
 def _combine(old: object, new: object) -> object:

@@ -613,11 +613,8 @@ class _ArgumentBuilder:
         unless the object can have no property.
         """
         keywords = self.pool.spec.schema(schema)
-        if (
-            keywords.get("type") != "object"
-            or set(keywords) - ANNOTATIONS - _EMPTY_OBJECT
-            or keywords.get("properties")
-        ):
+        is_bare = not keywords.get("properties") and not set(keywords) - ANNOTATIONS - _EMPTY_OBJECT
+        if keywords.get("type") != "object" or not is_bare:
             return False
         additional = keywords.get("additionalProperties")
         return additional is False or (additional in (None, True) and self.operation.effect is Effect.READ)

@@ -178,11 +178,7 @@ class _StrictConversion:
         self.schemas = 0
 
     def convert(self, schema: object, ancestors: tuple[str, ...]) -> dict[str, object]:
-        if (
-            not isinstance(schema, Mapping)
-            or set(schema) - STRICT_KEYWORDS
-            or not any(key in schema for key in TYPE_KEYWORDS)
-        ):
+        if not isinstance(schema, Mapping) or set(schema) - STRICT_KEYWORDS or not set(TYPE_KEYWORDS) & schema.keys():
             raise _UnfitError
         self.schemas += 1
         if self.optional > MAX_OPTIONAL or self.unions > MAX_UNIONS or self.schemas > MAX_SCHEMAS:
@@ -213,9 +209,7 @@ class _StrictConversion:
             raise _UnfitError
         # Counted where it is used and not once per definition: the API counts the schema as it unfolds.
         self.optional += len(properties) - len(required)
-        result["properties"] = {
-            name: self.convert(property_schema, ancestors) for name, property_schema in properties.items()
-        }
+        result["properties"] = {name: self.convert(inner, ancestors) for name, inner in properties.items()}
         result["additionalProperties"] = False
 
     def _definition(self, name: str, ancestors: tuple[str, ...]) -> None:
