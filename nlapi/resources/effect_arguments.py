@@ -410,23 +410,22 @@ def _argument_effect(operation: Operation, name: str, text: str, schema: Schema)
         is_named = verb.base in verbs or (is_flag and verb.base in words)
         if is_named or (is_flag and verb.base in STRICT_VERBS - _SETTING and not _is_about_answer(rest)):
             return ArgumentEffect(effect_of_verb(verb.base), is_flag)
-    if not is_flag and verbs and len(words) == 1:
-        return _switch_effect(next(iter(verbs.values())), text)
-    if not is_flag or not verbs:
+    if _is_about_answer(text) or not verbs:
         return None
+    if not is_flag:
+        return _switch_effect(next(iter(verbs.values()))) if len(words) == 1 else None
     passive = {verb.base for match in _PASSIVE.finditer(text.casefold()) if (verb := _changing(match[1])) is not None}
     passive = {base for base in passive & verbs.keys() if is_item or verbs[base].form is VerbForm.BASE}
-    if passive and not _is_about_answer(text):
+    if passive:
         return ArgumentEffect(gravest(map(effect_of_verb, passive)), is_flag)
     first = _changing(words[0])
-    if first is None or first.form is not VerbForm.BASE or first.base in RESOURCE_NOUNS or _is_about_answer(text):
-        return None
-    return ArgumentEffect(effect_of_verb(first.base), is_flag)
+    is_command = first is not None and first.form is VerbForm.BASE and first.base not in RESOURCE_NOUNS
+    return ArgumentEffect(effect_of_verb(first.base), is_flag) if first is not None and is_command else None
 
 
-def _switch_effect(verb: Verb, text: str) -> ArgumentEffect | None:
+def _switch_effect(verb: Verb) -> ArgumentEffect | None:
     """Return the effect of an argument that is a verb and no described flag: delete=true, but start=1 is a number."""
-    if verb.form is not VerbForm.BASE or verb.base in RESOURCE_NOUNS or _is_about_answer(text):
+    if verb.form is not VerbForm.BASE or verb.base in RESOURCE_NOUNS:
         return None
     values = _TRUE if verb.base in STRICT_VERBS else _TRUE - {"1"}
     return ArgumentEffect(effect_of_verb(verb.base), is_flag=False, values=values)
