@@ -476,7 +476,7 @@ _ID_ENDINGS = lexicon.words("resources/words", "id_endings")
 _CLIENT_KEYS = lexicon.words("resources/words", "client_keys")
 _ACCESS = lexicon.words("resources/words", "access")
 # Words after a word of access that leave it the object: `getTokenUrl` gets access, `getTokenBalance` a balance.
-_ACCESS_TO = lexicon.words("resources/words", "access_to")
+_ACCESS_TO = lexicon.words("resources/words", "access_to") | _ACCESS | {""}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -535,7 +535,7 @@ class _Case:
         opening = name_words(self.operation.summary or self.operation.description[:80])[:5]
         for words in (name_words(self.operation.id), name_words(last_segment(self.operation.path)), opening):
             for word, following in zip(words, (*words[1:], ""), strict=False):
-                if word in _ACCESS and (following in _ACCESS_TO | _ACCESS | {""} or following.isdigit()):
+                if word in _ACCESS and (following in _ACCESS_TO or following.isdigit()):
                     return word
         return ""
 

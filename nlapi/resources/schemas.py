@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from operator import is_not
 from typing import Any
 
+from nlapi.openapi.schema_upgrade import SCHEMA_KEYWORDS, SCHEMA_LIST_KEYWORDS, SCHEMA_MAP_KEYWORDS
 from nlapi.openapi.spec import Schema, Spec
 
 UNIONS = ("oneOf", "anyOf")
@@ -144,6 +146,28 @@ _COMBINED: Mapping[str, Callable[[Any, Any], object]] = {
 
 def _combine(old: object, new: object) -> object:
     return new if old is None or old == new else {"allOf": [old, new]}
+
+
+# What a keyword with schemas has: one, a list of them, or some by name. Looked up for each keyword of a description.
+_KEYWORD_KINDS: Mapping[str, type] = {
+    **dict.fromkeys(SCHEMA_KEYWORDS, object),
+    **dict.fromkeys(SCHEMA_MAP_KEYWORDS, dict),
+    **dict.fromkeys(SCHEMA_LIST_KEYWORDS, list),
+}
+
+
+def map_parts(key: str, value: Any, change: Callable[[Any], Any]) -> Any:
+    """Return the value of a keyword with `change` applied to each schema in it; the very value where none changes."""
+    kind = _KEYWORD_KINDS.get(key)
+    if kind is None or (kind is dict and not isinstance(value, Mapping)):
+        return value
+    if kind is dict:
+        parts = {name: change(part) for name, part in value.items()}
+        return parts if any(map(is_not, parts.values(), value.values())) else value
+    if kind is list:
+        items = list(map(change, value))
+        return items if any(map(is_not, items, value)) else value
+    return change(value)
 
 
 def ref_of(schema: object) -> str:
