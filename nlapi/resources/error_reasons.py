@@ -89,15 +89,11 @@ def _top_message(fields: Mapping[str, Any]) -> str:
     title, detail = _first_text(fields, _TITLE_NAMES), _first_text(fields, _DETAIL_NAMES)
     fault_position = _fault_position(fields)
     if detail and fault_position:
-        return (
-            f"{title}: {detail} ({fault_position})"
-            if title and fault_position.startswith("/")
-            else f"{fault_position}: {detail}"
-        )
+        is_pointer = title and fault_position.startswith("/")
+        return f"{title}: {detail} ({fault_position})" if is_pointer else f"{fault_position}: {detail}"
     # Spring sends {"status": 404, "error": "Not Found"} with the reason in `message`.
-    is_status = (
-        isinstance(fields.get("status", fields.get("code")), int) and "error" in fields and "title" not in fields
-    )
+    status = fields.get("status", fields.get("code"))
+    is_status = isinstance(status, int) and "error" in fields and "title" not in fields
     if not title or not detail or title == detail or is_status:
         # GitHub's validation errors have no message: `title missing_field`.
         field, code = _first_text(fields, ("field",)), _first_text(fields, ("code",))

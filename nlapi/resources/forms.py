@@ -134,6 +134,11 @@ _PIECES = lazy_pattern(
     r"am/pm|tt|\[?[+±-]hh:?mm\]?|(?<=[.,])(?:s{3}|f+|%f)|month|day|year|y{4}|m{3,4}|mm?|dd?|hh|ss|%[ymdhsz]|x{3}|tzd|'?z'?$|'t'",
     re.IGNORECASE,
 )
+# The letters of a piece as `strftime` writes it, and else its first letter.
+_BY_LETTERS = dict(
+    pair.split("=") for pair in "mmm=%b mmmm=%B sss=%f tzd=%z am/pm=%p tt=%p t=T z=Z %z=%z %f=%f".split()
+)
+_BY_FIRST = dict(pair.split("=") for pair in "y=%Y d=%d h=%H s=%S x=%z +=%z -=%z ±=%z".split())
 _EXAMPLE = lazy_pattern(r"(?<![\w-])\d{4}-\d\d-\d\d[T ]\d\d:\d\d[\d:.]*(?:Z|[+-]\d\d:?\d\d)?(?![\w-])")
 # Numbers of seconds since 1970 from 1973 to 2096; smaller ones are lengths or counts.
 _EPOCH_SECONDS = range(10**8, 4 * 10**9)
@@ -307,22 +312,9 @@ def _read_layout(text: str) -> str:
     def piece(match: re.Match[str]) -> str:
         letters = match.group().lower().strip("'[]")
         is_minute = letters == "mm" and "%H" in written and "%M" not in written
-        names = {"y": "%Y", "d": "%d", "h": "%H", "s": "%S", "x": "%z", "+": "%z", "-": "%z", "±": "%z"}
-        exact = {
-            "mmm": "%b",
-            "mmmm": "%B",
-            "sss": "%f",
-            "tzd": "%z",
-            "am/pm": "%p",
-            "tt": "%p",
-            "t": "T",
-            "z": "Z",
-            "%z": "%z",
-            "%f": "%f",
-        }
-        key = letters.lstrip("%")
         month_or_minute = "%M" if is_minute or match.group() == "%M" else "%m"
-        part = exact.get(letters) or ("%f" if set(letters) == {"f"} else names.get(key[0], month_or_minute))
+        by_first = _BY_FIRST.get(letters.lstrip("%")[0], month_or_minute)
+        part = _BY_LETTERS.get(letters) or ("%f" if set(letters) == {"f"} else by_first)
         written.append(part)
         return part
 

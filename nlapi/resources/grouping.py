@@ -147,24 +147,16 @@ class ResourceGrouping:
         schemas = self._answered_schemas(collection)
         if not schemas:
             writers = (collection.operations.get("POST"), *map(collection.item_operations.get, UPDATE_METHODS))
-            bodies: list[object] = [
-                writer.body.schema for writer in writers if writer is not None and writer.body is not None
-            ]
-            schemas = [schema for schema in bodies if self.reader.properties(schema)][:1]
+            bodies = [writer.body for writer in writers if writer is not None and writer.body is not None]
+            schemas += [body.schema for body in bodies if self.reader.properties(body.schema)][:1]
         return schemas
 
     def _answered_schemas(self, collection: Collection) -> list[object]:
         """Return the schemas of one item: as read, as changed, as created, as listed."""
-        operations = [
-            operation
-            for operation in map(collection.item_operations.get, ("GET", "PATCH", "PUT"))
-            if operation and not self.answers.list_envelope(operation)
-        ]
-        parts = [
-            self.answers.item_part(operation)
-            for operation in (*operations, collection.operations.get("POST"))
-            if operation
-        ]
+        on_item = filter(None, map(collection.item_operations.get, ("GET", "PATCH", "PUT")))
+        operations = [operation for operation in on_item if not self.answers.list_envelope(operation)]
+        operations += [collection.operations["POST"]] if "POST" in collection.operations else []
+        parts = map(self.answers.item_part, operations)
         candidates = [*(part.schema for part in parts if part is not None), self._entry_schema(collection)]
         schemas = [schema for schema in candidates if "object" in self.reader.types(schema)]
         return [schema for index, schema in enumerate(schemas) if schema not in schemas[:index]]
@@ -181,9 +173,8 @@ class ResourceGrouping:
         if _WRITE_METHODS & collection.item_operations.keys() and (entry_schema or (creation and resource.schemas)):
             return True
         if entry_schema:
-            return bool(creation and creation.body) or bool(
-                self._id_path(collection, self.reader.properties(entry_schema))
-            )
+            is_created = creation is not None and creation.body is not None
+            return is_created or bool(self._id_path(collection, self.reader.properties(entry_schema)))
         return bool(resource.schemas) and collection.operations.keys() == {"POST"} and self._has_child_paths(collection)
 
     def _has_child_paths(self, collection: Collection) -> bool:
@@ -198,22 +189,17 @@ class ResourceGrouping:
     def _belongs_to_group(self, resource: Resource, group: Sequence[Resource]) -> bool:
         has_item = bool(resource.collections[0].item_operations)
         related = [member for member in group if not resource.refs.isdisjoint(member.refs)]
-        if any(
-            resource.noun == member.noun or (member.collections[0].item_operations and not has_item)
-            for member in related
-        ):
+        with_items = [member for member in group if member.collections[0].item_operations]
+        if any(resource.noun == member.noun or (member in with_items and not has_item) for member in related):
             return True
-        members_with_items = [member for member in group if has_item and member.collections[0].item_operations]
+        members_with_items = with_items if has_item else []
         if any(self._are_same_items(resource, member) for member in members_with_items):
             return True
         if self._compound(resource.collections[0]) != self._compound(group[0].collections[0]):
             return False
         properties, group_properties = set(resource.properties), set(group[0].properties)
-        shared_share = (
-            len(properties & group_properties) / min(len(properties), len(group_properties))
-            if properties and group_properties
-            else 1.0
-        )
+        least = min(len(properties), len(group_properties))
+        shared_share = len(properties & group_properties) / least if least else 1.0
         # Two collections that both have paths to one item are of two kinds, unless nothing tells them apart.
         if members_with_items:
             return not resource.refs and not group[0].refs and shared_share == 1
@@ -248,14 +234,11 @@ class ResourceGrouping:
         first = collections[0]
         name = "/".join("{}" if segment.parameter else segment.text for segment in first.path) or "items"
         keys = [entry.key for entry in collections if entry.key and name_words(entry.key)[-1] in ID_WORDS]
-        nouns = (
-            singular_words(name.rpartition("/")[2]),
-            singular_words(self._compound(first)),
-            *map(noun_in_name, keys),
-        )
-        properties = {
-            key: entry for schema in reversed(schemas) for key, entry in self.reader.properties(schema).items()
-        }
+        names = (name.rpartition("/")[2], self._compound(first))
+        nouns = (*map(singular_words, names), *map(noun_in_name, keys))
+        properties: dict[str, Any] = {}
+        for schema in reversed(schemas):
+            properties |= self.reader.properties(schema)
         if not any(map(self._answered_schemas, collections)):
             # Where no answer is described, an item still has an id, and what a client sends.
             properties = {"id": {}, **properties}
@@ -270,9 +253,8 @@ class ResourceGrouping:
 
     def _id_path(self, collection: Collection, properties: Mapping[str, object]) -> str:
         key = collection.key or "id"
-        parameter = next(
-            (item_parameter.parameter("path", key) for item_parameter in collection.item_operations.values()), None
-        )
+        parameters = (operation.parameter("path", key) for operation in collection.item_operations.values())
+        parameter = next(parameters, None)
         target, last = noun_in_name(key), collection.path[-1:]
         noun = target if last and last[0].parameter else singular_words(last[0].text if last else "")
         candidates = ((key, target or noun, parameter), (key, noun, parameter), ("id", noun, None))

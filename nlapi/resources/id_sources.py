@@ -213,9 +213,8 @@ class IdSources:
         if not index or is_elsewhere or self._is_scope(path[: index + 1], noun):
             return
         operations = self._operations_at(path[:index])
-        lists = [
-            candidate for candidate in operations if self.index.is_list(candidate) and not self._requires_ids(candidate)
-        ]
+        usable = [candidate for candidate in operations if not self._requires_ids(candidate)]
+        lists = list(filter(self.index.is_list, usable))
         if not operations and path[index - 1].parameter:  # /peers/{ip}/{name}: what lists them has both
             parent_lists = filter(self.index.is_list, self._operations_at(path[: index - 1]))
             lists = [
@@ -227,9 +226,7 @@ class IdSources:
             field = self.argument_field(candidate, name, noun, parameter)
             if field is not None and candidate is not operation:
                 yield IdSource(operation=candidate, field=field)
-        reads = [
-            candidate for candidate in operations if candidate.method == "GET" and not self._requires_ids(candidate)
-        ]
+        reads = [candidate for candidate in usable if candidate.method == "GET"]
         # Without a list, the GET at that path may answer with an item that has the id.
         for candidate in (*reads, *self._caller_reads(path[:index], noun)) if not lists else ():
             if field := self.argument_field(candidate, name, noun, parameter):
@@ -356,9 +353,7 @@ class IdSources:
         """Yield searches over several kinds of items with the kind as a parameter: /search?type=artist."""
         noun = target_noun(operation, place)
         for search in self.index.searches if noun else ():
-            for parameter in (
-                parameter for parameter in search.parameters if name_key(parameter.name) in _KIND_PARAMETERS
-            ):
+            for parameter in (entry for entry in search.parameters if name_key(entry.name) in _KIND_PARAMETERS):
                 items = parameter.schema.get("items")
                 for choice in as_list((items if isinstance(items, Mapping) else parameter.schema).get("enum")):
                     if isinstance(choice, str) and singular_words(choice) == noun and search is not operation:
@@ -417,18 +412,12 @@ class IdSources:
         Items below another item are listed below that: no backup of a database is one of a machine.
         """
         name = place[1]
-        available = {name_key(entry.name) for entry in operation.parameters if entry.location == "path"} - {
-            name_key(name)
-        }
+        path_names = {name_key(entry.name) for entry in operation.parameters if entry.location == "path"}
+        available = path_names - {name_key(name)}
         required = self.index.required(source)
-        filter_name = name_filter(
-            entry for location, entry in required if location != "path"
-        )  # filled with the name looked for
-        missing = [
-            (location, entry)
-            for location, entry in required
-            if name_key(entry) not in available and entry != filter_name
-        ]
+        # Filled with the name looked for.
+        filter_name = name_filter(entry for location, entry in required if location != "path")
+        missing = [part for part in required if name_key(part[1]) not in available and part[1] != filter_name]
         if not missing:
             return True
         if place[0] == "path" and self._is_nested(operation, name):
@@ -485,14 +474,10 @@ class IdSources:
                 if segment.parameter and is_id_argument(("path", segment.parameter)):
                     operations_by_name[segment.parameter].append(operation)
         min_count = _COMMON_SHARE * len(self.index.operations)
-        common = {
-            name: operations[0] for name, operations in operations_by_name.items() if len(operations) >= min_count
-        }
-        generic = ID_WORDS | NAME_WORDS
         return {
-            name: self.best_source(example, ("path", name))
-            for name, example in common.items()
-            if set(name_words(name)) - generic
+            name: self.best_source(operations[0], ("path", name))
+            for name, operations in operations_by_name.items()
+            if len(operations) >= min_count and set(name_words(name)) - ID_WORDS - NAME_WORDS
         }
 
 

@@ -275,11 +275,8 @@ def id_field(
     by_id = types == {"integer"} or (not mentions_name and (has_text_id or _ID_MENTION.search(text) is not None))
     names = tuple(_field_names(argument, noun, item_noun, text, by_id=by_id))
     matches = [key for key in names if fits(key)]
-    nested = (
-        ""
-        if name_key(argument) in matches or (matches and noun == item_noun)
-        else _nested_field(reader, properties, argument)
-    )
+    is_direct = name_key(argument) in matches or (matches and noun == item_noun)
+    nested = "" if is_direct else _nested_field(reader, properties, argument)
     if nested or matches:
         return nested or properties[matches[0]][0]
     for container in (container for container in _FIELD_OBJECT_NAMES if container in properties):

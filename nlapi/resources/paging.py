@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urljoin, urlsplit
 
@@ -34,6 +35,7 @@ SIZE_NAMES = lexicon.words("resources/words", "size_names")
 """Names of parameters with the length of a page, without case and separators."""
 OFFSET_NAMES = frozenset("offset skip pageoffset startindex start from startat firstresult startrecord".split())
 NUMBER_NAMES = frozenset("page pagenumber pageno pagenum currentpage pageindex pageid".split())
+_NUMERIC_ROLES = ((PageRole.SIZE, SIZE_NAMES), (PageRole.OFFSET, OFFSET_NAMES), (PageRole.NUMBER, NUMBER_NAMES))
 CURSOR_NAMES = lexicon.words("resources/words", "cursor_names")
 """Names of parameters with a cursor, without case and separators; those of numbers only where it is not a number."""
 
@@ -93,16 +95,10 @@ def page_role(name: str, types: Sequence[str]) -> PageRole | None:
     key = name_key(name)
     words = name_words(name)
     if "integer" in types or "number" in types or not types or key in _TEXT_NAMES:
-        suffix = key.removeprefix("page") if words[:1] == ("page",) and len(words) > 1 else key  # of page[size]
-        for role, names in (
-            (PageRole.SIZE, SIZE_NAMES),
-            (PageRole.OFFSET, OFFSET_NAMES),
-            (PageRole.NUMBER, NUMBER_NAMES),
-        ):
-            if key in names or (suffix != key and suffix in names):
-                return role
-        if types:
-            return PageRole.NUMBER if suffix == "number" and suffix != key else None
+        bracketed = key.removeprefix("page") if words[:1] == ("page",) and len(words) > 1 else ""  # of page[size]
+        role = next((role for role, names in _NUMERIC_ROLES if key in names or bracketed in names), None)
+        if role is not None or types:
+            return PageRole.NUMBER if role is None and bracketed == "number" else role
     accepts_text = "string" in types or not types
     return PageRole.CURSOR if accepts_text and (key in CURSOR_NAMES or key.endswith(_CURSOR_ENDINGS)) else None
 
@@ -191,15 +187,11 @@ def next_page(
     ) or (not is_by_cursor and _has_later_page(parameters, values, objects))
     if flag is False or not (signs or flag or is_unfinished):
         return None
-    changes = next(
-        (page_values for _, value in signs if (page_values := _values_from_link(operation, values, value))), None
-    )
-    if changes is None:
-        names = {name_key(parameter.name) for parameter in parameters}
-        signs.sort(key=lambda sign: name_key(sign[0]) not in names)
-        changes = next(
-            (page_values for name, value in signs if (page_values := _values_from_sign(parameters, name, value))), None
-        )
+    names = {name_key(parameter.name) for parameter in parameters}
+    by_name = sorted(signs, key=lambda sign: name_key(sign[0]) not in names)
+    by_link = (_values_from_link(operation, values, text) for _, text in signs)
+    by_sign = (_values_from_sign(parameters, name, text) for name, text in by_name)
+    changes = next(filter(None, chain(by_link, by_sign)), None)
     if changes is None:
         last = page.entries[-1] if page.entries else None
         changes = _next_values(parameters, values, count, last) if count else {}
@@ -320,12 +312,12 @@ def _more_flag(objects: Iterable[Mapping[str, object]]) -> bool | None:
     """Return the flag of an envelope for another page; None where it has none."""
     for container in objects:
         for name, stated in container.items():
-            key, value = name_key(name), _FLAG_TEXTS.get(stated, stated) if isinstance(stated, str) else stated
-            if (key in _MORE_FLAGS and value is True) or (key in _LAST_FLAGS and value is False):
-                return True
+            more, value = more_flag_value(name), _FLAG_TEXTS.get(stated, stated) if isinstance(stated, str) else stated
+            if more is None or not isinstance(value, bool):
+                continue
             # `done: true` may be the state of a job and says nothing of pages.
-            if (key in _MORE_FLAGS and value is False) or (key in _LAST_FLAGS - {"done", "complete"} and value is True):
-                return False
+            if value is more or name_key(name) not in ("done", "complete"):
+                return value is more
     return None
 
 
@@ -386,11 +378,8 @@ def _values_from_link(operation: Operation, values: Mapping[Place, object], text
     changes: dict[Place, Any] = {}
     for parameter in operation.parameters if query else ():
         schema = reader.flat(parameter.schema)
-        if (
-            parameter.location == "query"
-            and parameter.name in query
-            and not {"array", "object"} & set(schema_types(schema))
-        ):
+        is_plain = {"array", "object"}.isdisjoint(schema_types(schema))
+        if parameter.location == "query" and parameter.name in query and is_plain:
             value = _parse_value(query[parameter.name], schema)
             changes |= {("query", parameter.name): value} if values.get(("query", parameter.name)) != value else {}
     return changes
@@ -401,14 +390,11 @@ def _values_from_sign(parameters: Sequence[PageParameter], name: str, text: str)
     if _is_address(text):
         return {}
     cursors = [parameter for parameter in parameters if parameter.role is PageRole.CURSOR]
-    same_name = [
-        parameter
-        for parameter in cursors
-        if name_key(parameter.name) in name_key(name) or name_key(name) in name_key(parameter.name)
-    ]
+    key = name_key(name)
+    same_name = [entry for entry in cursors if name_key(entry.name) in key or key in name_key(entry.name)]
     number = _first_of(parameters, PageRole.NUMBER)
     value = whole_number(text)
-    is_number = number is not None and value is not None and name_key(name) in ("next", "nextpage", "page")
+    is_number = number is not None and value is not None and key in ("next", "nextpage", "page")
     if cursors and (same_name or not is_number):
         # A cursor cut from an address is percent-encoded; in a request it would be encoded once more.
         return {(same_name or cursors)[0].place: unquote(text) if "%" in text else text}
@@ -430,12 +416,8 @@ def _next_values(
         if parameter.role is PageRole.OFFSET:
             return {parameter.place: (_current_value(parameter, values) or 0) + count}
     id = id_of(last) if isinstance(last, Mapping) else None
-    for parameter in parameters:
-        if (
-            parameter.role is PageRole.CURSOR
-            and name_key(parameter.name) in ("startingafter", "startafter", "after")
-            and id
-        ):
+    for parameter in parameters if id else ():
+        if parameter.role is PageRole.CURSOR and name_key(parameter.name) in ("startingafter", "startafter", "after"):
             return {parameter.place: id}
     size = _first_of(parameters, PageRole.SIZE)
     maximum = size.schema.get("maximum") if size is not None else None

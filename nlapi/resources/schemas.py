@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from operator import is_not
+from typing import Any
 
+from nlapi.openapi.schema_upgrade import SCHEMA_KEYWORDS, SCHEMA_LIST_KEYWORDS, SCHEMA_MAP_KEYWORDS
 from nlapi.openapi.spec import Schema, Spec
 
 UNIONS = ("oneOf", "anyOf")
@@ -125,23 +128,46 @@ def merge(left: Schema, right: Schema) -> Schema:
         old = merged.get(key)
         if old is None or old == value:
             merged[key] = value
-        elif key == "properties":
-            merged[key] = {**old, **{name: _combine(old.get(name), item) for name, item in value.items()}}
-        elif key == "required":
-            merged[key] = [*old, *(name for name in value if name not in old)]
-        elif key == "enum":
-            merged[key] = [item for item in value if item in old] or value
-        elif key.startswith("min") and isinstance(value, int | float):
-            merged[key] = max(old, value)
-        elif key.startswith("max") and isinstance(value, int | float):
-            merged[key] = min(old, value)
+        elif key in _COMBINED:
+            merged[key] = _COMBINED[key](old, value)
+        elif key.startswith(("min", "max")) and isinstance(value, int | float):
+            merged[key] = (max if key.startswith("min") else min)(old, value)
         else:
             merged[key] = value
     return merged
 
 
+_COMBINED: Mapping[str, Callable[[Any, Any], object]] = {
+    "properties": lambda old, new: {**old, **{name: _combine(old.get(name), item) for name, item in new.items()}},
+    "required": lambda old, new: [*old, *(name for name in new if name not in old)],
+    "enum": lambda old, new: [item for item in new if item in old] or new,
+}
+
+
 def _combine(old: object, new: object) -> object:
     return new if old is None or old == new else {"allOf": [old, new]}
+
+
+# What a keyword with schemas has: one, a list of them, or some by name. Looked up for each keyword of a description.
+_KEYWORD_KINDS: Mapping[str, type] = {
+    **dict.fromkeys(SCHEMA_KEYWORDS, object),
+    **dict.fromkeys(SCHEMA_MAP_KEYWORDS, dict),
+    **dict.fromkeys(SCHEMA_LIST_KEYWORDS, list),
+}
+
+
+def map_parts(key: str, value: Any, change: Callable[[Any], Any]) -> Any:
+    """Return the value of a keyword with `change` applied to each schema in it; the very value where none changes."""
+    kind = _KEYWORD_KINDS.get(key)
+    if kind is None or (kind is dict and not isinstance(value, Mapping)):
+        return value
+    if kind is dict:
+        parts = {name: change(part) for name, part in value.items()}
+        return parts if any(map(is_not, parts.values(), value.values())) else value
+    if kind is list:
+        items = list(map(change, value))
+        return items if any(map(is_not, items, value)) else value
+    return change(value)
 
 
 def ref_of(schema: object) -> str:

@@ -203,23 +203,14 @@ class Semantics:
         resources: dict[Resource, dict[str, Resource]] = {}
         spec = self.index.spec
         for id, parameter, (source, field, is_listed) in LinkedSources(self.index.operations).all_sources():
-            source_semantics, target_semantics = (
-                self.classify(source),
-                self.classify(spec.operation(id)) if spec.has(id) else None,
-            )
+            source_semantics = self.classify(source)
+            target_semantics = self.classify(spec.operation(id)) if spec.has(id) else None
             part_keys = source_semantics.part.keys if source_semantics.part is not None and not is_listed else ()
             keys = tuple(field.split("."))
-            if (
-                source_semantics.resource is None
-                or target_semantics is None
-                or len(keys) != len(part_keys) + 1
-                or keys[: len(part_keys)] != part_keys
-            ):
+            if source_semantics.resource is None or target_semantics is None or keys[:-1] != part_keys:
                 continue
-            parent_resources = (parent.resource for parent in target_semantics.parents if parent.parameter == parameter)
-            target_resource = (
-                target_semantics.resource if target_semantics.key == parameter else next(parent_resources, None)
-            )
+            parents = (parent.resource for parent in target_semantics.parents if parent.parameter == parameter)
+            target_resource = target_semantics.resource if target_semantics.key == parameter else next(parents, None)
             if target_resource is not None:
                 resources.setdefault(source_semantics.resource, {})[keys[-1]] = target_resource
         return resources
@@ -258,13 +249,8 @@ class Semantics:
         if semantics := self._list_semantics(operation, path):
             return semantics
         if created_resource := self._creation_resource(operation, path):
-            return self._build_semantics(
-                OperationKind.CREATE,
-                operation,
-                path,
-                created_resource,
-                part=self._item_part(operation, created_resource),
-            )
+            part = self._item_part(operation, created_resource)
+            return self._build_semantics(OperationKind.CREATE, operation, path, created_resource, part=part)
         if singleton := self._singleton(path):
             kind = _item_kind(operation, OperationKind.MERGE)
             return self._build_semantics(kind, operation, path, singleton, part=self._item_part(operation, singleton))
@@ -273,13 +259,9 @@ class Semantics:
     def _on_collection(self, operation: Operation, path: Path, resource: Resource) -> OperationSemantics | None:
         part, collection = self.answers.list_part(operation), self.index.collection(path)
         # A POST with a body beside a GET creates, even where it answers with the whole list.
-        searches = (
-            collection is None
-            or "GET" not in collection.operations
-            or operation.body is None
-            or self.index.is_query(operation)
-        )
-        is_search = operation.method == "POST" and searches
+        is_beside_get = collection is not None and "GET" in collection.operations
+        creates = is_beside_get and operation.body is not None and not self.index.is_query(operation)
+        is_search = operation.method == "POST" and not creates
         if part and (operation.method in READ_METHODS or (is_search and ref_of(part.schema) in resource.refs)):
             # /albums/{ids} lists the albums with these ids.
             key = path[-1].parameter if path else None
@@ -292,9 +274,8 @@ class Semantics:
         if _reads_by_post(operation):
             return None
         if operation.method == "POST" or _creates_by_put(operation):
-            return self._build_semantics(
-                OperationKind.CREATE, operation, path, resource, part=self._item_part(operation, resource)
-            )
+            part = self._item_part(operation, resource)
+            return self._build_semantics(OperationKind.CREATE, operation, path, resource, part=part)
         if operation.method == "DELETE":
             return self._build_semantics(OperationKind.CLEAR, operation, path, resource, part=part)
         return None
@@ -396,15 +377,10 @@ class Semantics:
         if view is None or item_part is None or ref_of(item_part.schema) in owner.refs:
             return item_part, None
         properties = self.answers.reader.properties(view.schema).items()
-        candidates: list[tuple[Keys, Any]] = [
-            ((), view.schema),
-            *(((name,), candidate) for name, candidate in properties),
-        ]
+        candidates: list[tuple[Keys, Any]] = [((), view.schema), *(((name,), inner) for name, inner in properties)]
         for keys, schema in candidates:
-            result_resource = next(
-                (candidate for candidate in self._by_ref.get(ref_of(schema), ()) if candidate is not owner), None
-            )
-            if result_resource is not None:
+            others = (resource for resource in self._by_ref.get(ref_of(schema), ()) if resource is not owner)
+            if (result_resource := next(others, None)) is not None:
                 return AnswerPart(keys=keys, schema=schema), result_resource
         return item_part, None
 

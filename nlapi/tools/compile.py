@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import orjson
@@ -36,6 +37,7 @@ from nlapi.openapi.spec import (
     may_be_json,
     read_hints,
 )
+from nlapi.resources.schemas import map_parts
 from nlapi.tools.quantities.units import amount_schema
 from nlapi.tools.texts.names import argument_name, tool_names
 from nlapi.tools.texts.plain_text import first_sentence, has_words_of, plain_text
@@ -348,17 +350,13 @@ class SchemaPool:
         if "$ref" in node:
             return self._reference(node, refs)
         result: dict[str, Any] = {}
+        rewrite = partial(self._rewrite, refs=refs)
         for key, value in node.items():
             if key in OMITTED or key.startswith("x-nlapi"):
                 continue
-            if key in SCHEMA_MAP_KEYWORDS and isinstance(value, Mapping):
-                omitted = self._omitted(node) if key == "properties" else frozenset()
-                result[key] = {name: self._rewrite(item, refs) for name, item in value.items() if name not in omitted}
-            elif key in SCHEMA_LIST_KEYWORDS:
-                result[key] = [self._rewrite(item, refs) for item in value]
-            elif key in SCHEMA_KEYWORDS:
-                result[key] = self._rewrite(value, refs)
-            elif key == "required":
+            if key == "properties" and isinstance(value, Mapping) and (omitted := self._omitted(node)):
+                value = {name: item for name, item in value.items() if name not in omitted}
+            if key == "required":
                 omitted = self._omitted(node)
                 if visible := [name for name in value if name not in omitted]:
                     result[key] = visible
@@ -366,7 +364,7 @@ class SchemaPool:
                 if short_examples := [item for item in value[:1] if len(str(item)) <= MAX_EXAMPLE_CHARS]:
                     result[key] = short_examples
             else:
-                result[key] = value
+                result[key] = map_parts(key, value, rewrite)
         return amount_schema(_shorten(_with_items(result)), read_hints(node).unit)
 
     def _omitted(self, schema: Schema) -> frozenset[str]:
@@ -613,11 +611,8 @@ class _ArgumentBuilder:
         unless the object can have no property.
         """
         keywords = self.pool.spec.schema(schema)
-        if (
-            keywords.get("type") != "object"
-            or set(keywords) - ANNOTATIONS - _EMPTY_OBJECT
-            or keywords.get("properties")
-        ):
+        is_bare = not keywords.get("properties") and not set(keywords) - ANNOTATIONS - _EMPTY_OBJECT
+        if keywords.get("type") != "object" or not is_bare:
             return False
         additional = keywords.get("additionalProperties")
         return additional is False or (additional in (None, True) and self.operation.effect is Effect.READ)

@@ -387,10 +387,7 @@ def _range_texts(schema: Schema) -> Iterator[str]:
         value if isinstance(value := schema.get(key), int | float) and value not in _BIT_BOUNDS else None
         for key in ("minimum", "maximum")
     )
-    if low is not None and high is not None:
-        yield f"{low} to {high}"
-    elif low is not None or high is not None:
-        yield f"at least {low}" if low is not None else f"at most {high}"
+    yield from _range_text(low, high)
     if "exclusiveMinimum" in schema:
         yield f"above {schema['exclusiveMinimum']}"
     if "exclusiveMaximum" in schema:
@@ -398,12 +395,14 @@ def _range_texts(schema: Schema) -> Iterator[str]:
     for least_key, most_key, noun in _COUNTS:
         least, most = schema.get(least_key), schema.get(most_key)
         least = least if isinstance(least, int) and least > 1 else None
-        if not isinstance(most, int):
-            yield from [f"at least {least} {noun}"] if least else []
-        elif least == most:
-            yield f"{most} {noun}"
-        else:
-            yield f"{least} to {most} {noun}" if least else f"at most {most} {noun}"
+        yield from _range_text(least, most if isinstance(most, int) else None, f" {noun}")
+
+
+def _range_text(least: float | None, most: float | None, noun: str = "") -> Iterator[str]:
+    if least is not None and most is not None:
+        yield f"{most}{noun}" if noun and least == most else f"{least} to {most}{noun}"
+    elif least is not None or most is not None:
+        yield f"at most {most}{noun}" if least is None else f"at least {least}{noun}"
 
 
 def _unit_note(schema: Schema) -> str:

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nlapi.errors import UsageError
-from nlapi.openapi.schema_upgrade import SCHEMA_KEYWORDS, SCHEMA_LIST_KEYWORDS, SCHEMA_MAP_KEYWORDS
 from nlapi.openapi.spec import Effect, Spec
-from nlapi.resources.schemas import json_type
+from nlapi.resources.schemas import json_type, map_parts
 from nlapi.tools.tool import Tool
 
 # An object is open and has no properties by default (JSON Schema 2020-12 Core §10.3.2).
@@ -64,7 +63,9 @@ def compact(tool: Tool) -> dict[str, Any]:
         name: _compact_definition(part, definitions, cache) for name, part in schema.get("properties", {}).items()
     }
     keywords = {
-        key: properties if key == "properties" else _compact_keyword(key, value, definitions)
+        key: properties
+        if key == "properties"
+        else map_parts(key, value, lambda part: _compact_schema(part, definitions))
         for key, value in schema.items()
         if key != "$defs"
     }
@@ -99,22 +100,10 @@ def _compact_schema(node: object, definitions: Mapping[str, object]) -> Any:
         return node
     result = node
     for key, value in node.items():
-        compacted = _compact_keyword(key, value, definitions)
+        compacted = map_parts(key, value, lambda part: _compact_schema(part, definitions))
         if compacted is not value:
             result = {**result, key: compacted}
     return _drop_redundant(result, definitions)
-
-
-def _compact_keyword(key: str, value: Any, definitions: Mapping[str, object]) -> Any:
-    if key in SCHEMA_KEYWORDS:
-        return _compact_schema(value, definitions)
-    if key in SCHEMA_MAP_KEYWORDS and isinstance(value, dict):
-        entries = {name: _compact_schema(part, definitions) for name, part in value.items()}
-        return entries if any(entries[name] is not part for name, part in value.items()) else value
-    if key in SCHEMA_LIST_KEYWORDS:
-        items = [_compact_schema(part, definitions) for part in value]
-        return items if any(after is not before for after, before in zip(items, value, strict=True)) else value
-    return value
 
 
 def _drop_redundant(schema: dict[str, Any], definitions: Mapping[str, Any]) -> dict[str, object]:
@@ -178,11 +167,7 @@ class _StrictConversion:
         self.schemas = 0
 
     def convert(self, schema: object, ancestors: tuple[str, ...]) -> dict[str, object]:
-        if (
-            not isinstance(schema, Mapping)
-            or set(schema) - STRICT_KEYWORDS
-            or not any(key in schema for key in TYPE_KEYWORDS)
-        ):
+        if not isinstance(schema, Mapping) or set(schema) - STRICT_KEYWORDS or not set(TYPE_KEYWORDS) & schema.keys():
             raise _UnfitError
         self.schemas += 1
         if self.optional > MAX_OPTIONAL or self.unions > MAX_UNIONS or self.schemas > MAX_SCHEMAS:
@@ -213,9 +198,7 @@ class _StrictConversion:
             raise _UnfitError
         # Counted where it is used and not once per definition: the API counts the schema as it unfolds.
         self.optional += len(properties) - len(required)
-        result["properties"] = {
-            name: self.convert(property_schema, ancestors) for name, property_schema in properties.items()
-        }
+        result["properties"] = {name: self.convert(inner, ancestors) for name, inner in properties.items()}
         result["additionalProperties"] = False
 
     def _definition(self, name: str, ancestors: tuple[str, ...]) -> None:

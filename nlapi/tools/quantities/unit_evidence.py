@@ -63,6 +63,7 @@ _WHOLE_DOUBT = lexicon.pattern("tools/words", "whole_doubt", re.IGNORECASE)
 _MONEY_TEXT = lexicon.pattern("tools/words", "money_text", re.IGNORECASE)
 _WHOLE_PERCENT = lexicon.pattern("tools/words", "whole_percent", re.IGNORECASE)
 _FRACTION = lexicon.pattern("tools/words", "fraction", re.IGNORECASE)
+_OF_ONE = lazy_pattern(r"\bbetween 0(?:\.0+)? and 1(?:\.0+)?\b(?!\s*00)|\bfrom 0(?:\.0)? to 1(?:\.0)?\b")
 _SHARE_TEXT = lexicon.pattern("tools/words", "share_text", re.IGNORECASE)
 
 
@@ -109,16 +110,13 @@ def _unit_of_text(
     name: str, text: str, is_integer: bool, maximum: float | None, largest: float | None
 ) -> WireUnit | None:
     words = _unit_words(name)
-    units = [
-        unit
-        for unit in (
-            _money_unit(words, text, is_integer),
-            _time_unit(words, text),
-            _data_unit(words, text),
-            _share_unit(words, text, is_integer, maximum, largest),
-        )
-        if unit is not None
-    ]
+    signs = (
+        _money_unit(words, text, is_integer),
+        _time_unit(words, text),
+        _data_unit(words, text),
+        _share_unit(words, text, is_integer, maximum, largest),
+    )
+    units = [unit for unit in signs if unit is not None]
     return units[0] if len(units) == 1 else None
 
 
@@ -163,14 +161,12 @@ def _currency_of(words: tuple[str, ...], text: str) -> str:
 
 def _named_time_units(words: tuple[str, ...]) -> set[str]:
     """Return the units of time at the end of a name, or before what they lead to: days_to_keep, not afterHoursType."""
-    from_name = set()
-    for index, word in enumerate(words):
-        following = words[index + 1] if index + 1 < len(words) else ""
+    return {
+        _TIME_NAMES[word]
+        for previous, word, following in zip(("", *words), words, (*words[1:], ""), strict=False)
         # `sold_in_last_45_days` counts what was sold.
-        is_period = index > 0 and words[index - 1].isdigit()
-        if word in _TIME_NAMES and not is_period and following in ("", *_AFTER_UNIT):
-            from_name.add(_TIME_NAMES[word])
-    return from_name
+        if word in _TIME_NAMES and not previous.isdigit() and following in ("", *_AFTER_UNIT)
+    }
 
 
 _AFTER_UNIT = lexicon.ordered("tools/words", "after_unit")
@@ -236,17 +232,12 @@ def _share_unit(
     if _NO_SHARES & set(words):
         return None
     is_fraction = maximum is not None and maximum <= 1 and not is_integer
-    if is_fraction or (not is_integer and maximum is None and (largest or 0) <= 1 and _is_share_of_one(text, words)):
+    if is_fraction or (not is_integer and maximum is None and (largest or 0) <= 1 and _OF_ONE.search(text)):
         return None if _WHOLE_PERCENT.search(text) else WireUnit(name="fraction", evidence=UnitEvidence.BOUNDS)
     is_whole = maximum == 100 or _WHOLE_PERCENT.search(text) is not None or (largest is not None and largest > 1)
     if is_percent and (is_whole or is_integer) and not _FRACTION.search(text) and (maximum is None or maximum <= 1000):
         return WireUnit(name="percent", evidence=UnitEvidence.NAME, words=" ".join(words))
     return None
-
-
-def _is_share_of_one(text: str, words: tuple[str, ...]) -> bool:
-    """Return whether a text says that a share is between 0 and 1."""
-    return bool(re.search(r"\bbetween 0(?:\.0+)? and 1(?:\.0+)?\b(?!\s*00)|\bfrom 0(?:\.0)? to 1(?:\.0)?\b", text))
 
 
 _UNIT_NAME = lexicon.pattern("tools/words", "unit_name", re.IGNORECASE)

@@ -80,17 +80,14 @@ def _entries(operation: Operation | None, path: str, entries: Sequence[object]) 
     """Return a list as the texts or names of its entries; one or two unnamed ones as pairs, more as their number."""
     objects = [entry for entry in entries if isinstance(entry, Mapping)]
     names = [text_of(item) or name_of(item) for item in objects]
-    if len(objects) == len(entries) and not all(names):
+    has_only_objects = len(objects) == len(entries)
+    if has_only_objects and not all(names):
         if len(objects) > 2:
             return f"{len(objects)} entries"
         return "; ".join(_pairs(operation, path, item) for item in objects)
     if any(isinstance(entry, list) for entry in entries):
         return f"{len(entries)} lists"
-    texts = (
-        names
-        if objects and len(objects) == len(entries)
-        else [format_cell(operation, path, entry) for entry in entries]
-    )
+    texts = names if has_only_objects else [format_cell(operation, path, entry) for entry in entries]
     suffix = f", … ({len(texts)})" if len(texts) > _MAX_LISTED else ""
     # Docker lists container names with a leading slash (`/web`), which its own tools drop.
     return ", ".join(text.removeprefix("/") for text in texts[:_MAX_LISTED]) + suffix

@@ -415,11 +415,8 @@ def _is_same(entry: LedgerEntry, change: Change) -> bool:
     """Return whether a change makes the request of an entry; of transcripts without the digest arguments count."""
     if entry.form.digest and entry.form.digest == change.form.digest:
         return True
-    return (
-        entry.is_stored
-        and is_same_operation(entry.change, change)
-        and dict(entry.change.arguments) == dict(change.arguments)
-    )
+    is_equal = dict(entry.change.arguments) == dict(change.arguments)
+    return entry.is_stored and is_equal and is_same_operation(entry.change, change)
 
 
 def are_alike(first: WireForm, second: WireForm) -> bool:
@@ -501,14 +498,8 @@ def key_argument(tool: Tool) -> str | None:
     """Return the argument that holds the idempotency key of a change; None where the description has none."""
     if tool.effect is Effect.READ:
         return None
-    return next(
-        (
-            name
-            for name, (location, wire_name) in tool.places.items()
-            if location == "header" and is_idempotency_header(wire_name)
-        ),
-        None,
-    )
+    headers = ((name, wire_name) for name, (location, wire_name) in tool.places.items() if location == "header")
+    return next((name for name, wire_name in headers if is_idempotency_header(wire_name)), None)
 
 
 def provisional_key(tool: Tool) -> Mapping[str, object]:

@@ -76,9 +76,8 @@ def _group_by_label(
     groups_by_slug: dict[str, Group] = {}
     for label, members in by_label.items():
         slug = unique_name(group_slug(label, MAX_GROUP_SLUG - 3), groups_by_slug)
-        groups_by_slug[slug] = Group(
-            slug=slug, label=label, about=(descriptions or {}).get(label, ""), operations=tuple(members)
-        )
+        about = (descriptions or {}).get(label, "")
+        groups_by_slug[slug] = Group(slug=slug, label=label, about=about, operations=tuple(members))
     return list(groups_by_slug.values())
 
 
@@ -207,11 +206,8 @@ def _nearest_parts(
 ) -> tuple[int, int] | None:
     """Return the indices of the smallest part that is similar to another, and of that other; None where none is."""
     for index in order:
-        candidates = [
-            candidate
-            for candidate in order
-            if candidate != index and _size(parts[index]) + _size(parts[candidate]) <= max_size
-        ]
+        room = max_size - _size(parts[index])
+        candidates = [candidate for candidate in order if candidate != index and _size(parts[candidate]) <= room]
         similarities = ((_cosine(vectors[index], vectors[candidate]), -candidate) for candidate in candidates)
         similarity, nearest = max(similarities, default=(0.0, 0))
         if similarity >= MIN_SIMILARITY:
@@ -323,11 +319,8 @@ def _with_parts(operation_groups: Sequence[Group]) -> list[list[Group]]:
     for group in operation_groups:
         if len(group.operations) > MAX_PART_OPERATIONS:
             continue
-        wholes = [
-            slug
-            for slug in parts
-            if 0 < len(words[slug]) < len(words[group.slug]) and _begins(words[slug], words[group.slug])
-        ]
+        label = words[group.slug]
+        wholes = [slug for slug in parts if 0 < len(words[slug]) < len(label) and _begins(words[slug], label)]
         if wholes and len(parts[group.slug]) == 1:
             parts[max(wholes, key=lambda slug: len(words[slug]))] += parts.pop(group.slug)
     return list(parts.values())

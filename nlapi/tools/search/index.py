@@ -358,9 +358,8 @@ def operation_terms(operation: Operation) -> OperationTerms:
     name_terms = _name_stems(name or operation.id) if qualifiers else _content_stems([*namespace_words, *id_pieces])
     phrase = read_phrase(_summary_text(operation))
     path = [root for segment in literal for root in segment.stems]
-    verb = next(
-        (word for word in name_stems if word in verbs and word in VERBS), phrase.verb if phrase.verb in VERBS else ""
-    )
+    spoken_verb = phrase.verb if phrase.verb in VERBS else ""
+    verb = next((word for word in name_stems if word in verbs and word in VERBS), spoken_verb)
     is_item = "{" in next((is_item for is_item in reversed(segments) if is_item not in _NON_RESOURCES), "")
     is_list = bool(entities) and any(entities[-1] in segment.plurals for segment in literal)
     is_list_phrase = phrase.intent is SearchIntent.LIST or phrase.intent is SearchIntent.SEARCH
@@ -440,13 +439,8 @@ def _action_kind(
     """Return the kind of action by the effect, the method and the verb."""
     intent = VERBS.get(verb)
     if operation.effect is Effect.READ:
-        return (
-            ActionKind.ITEM
-            if is_item
-            else ActionKind.COLLECTION
-            if is_list or verb in _LIST_STEMS
-            else ActionKind.SINGLETON
-        )
+        is_many = is_list or verb in _LIST_STEMS
+        return ActionKind.ITEM if is_item else ActionKind.COLLECTION if is_many else ActionKind.SINGLETON
     if operation.method == "DELETE" or (operation.method == "POST" and intent is Intent.DELETE):
         return ActionKind.DELETE
     if operation.method != "POST" or intent is Intent.UPDATE or is_item:
@@ -541,9 +535,8 @@ class Relevance:
             entity_count += word in object
         if entities and entities[-1] in stems:
             if kind in _NUMBER_KINDS:
-                is_plural = entities[-1] in phrase_terms.plurals or (
-                    entities[-1] in object and phrase.head in terms.object
-                )
+                is_head = entities[-1] in object and phrase.head in terms.object
+                is_plural = is_head or entities[-1] in phrase_terms.plurals
                 number_sign = 1.0 if is_plural is (kind is ActionKind.COLLECTION) else -1.0
             if phrase.has_value and entities[-1] in object:
                 value_sign = _VALUE_SIGNS.get(kind, 0.0)

@@ -148,16 +148,12 @@ def _alternative_differences(
     depth: int,
 ) -> Iterator[Difference]:
     """Yield the differences between alternatives: those removed are compared with those added, in their order."""
-    before = [
-        _without_nested_annotations(_without_annotations(schema, comparison.old)) for schema in _list(old.get(key))
-    ]
-    after = [
-        _without_nested_annotations(_without_annotations(schema, comparison.new)) for schema in _list(new.get(key))
-    ]
-    removed, added = (
-        [schema for schema in before if schema not in after],
-        [schema for schema in after if schema not in before],
+    before, after = (
+        [_without_nested_annotations(_without_annotations(part, follow)) for part in _list(schema.get(key))]
+        for schema, follow in ((old, comparison.old), (new, comparison.new))
     )
+    removed = [schema for schema in before if schema not in after]
+    added = [schema for schema in after if schema not in before]
     for was, now in zip_longest(removed, added) if before and after else ():
         if was is None:
             yield Impact.NONE, f"takes more kinds of value for {code_span(location)}"
