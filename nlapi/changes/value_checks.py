@@ -40,6 +40,8 @@ _SETTING_WORDS = lexicon.words("changes/words", "setting_words")
 _SETTING_MARKS = lazy_pattern(r"[=:]\s*$")
 # The end of a sentence or of a clause, over which no word belongs to a value.
 _CLAUSE_END = lazy_pattern(r"[.,;!?()\n]")
+# A mark that a name or a password may end with (Yahoo!, s3cret!), but for that of a question: can you add Bob?
+_END_MARK = lazy_pattern(r"!|\?(?=\s*[\w,;])")
 _GENERIC_WORDS = frozenset(map(stem, ID_WORDS)) | lexicon.stems("changes/words", "generic_words")
 
 
@@ -228,6 +230,9 @@ def check_text_end(case: Case) -> Iterator[str]:
     }
     for source in case.account.sources:
         text = _unquoted_text(case, source)
+        if text and case.location(source) != "path" and (mark := _END_MARK.match(case.text, source.end)):
+            yield f"it is not plain whether {source.argument} ends with {mark[0]!r}: put the value in quotes"
+            continue
         if text and text[-1:].isalpha() and (following := _following_word(case, source)):
             yield f"it is not plain where {source.argument} ends: {source.words} {following}"
             continue

@@ -282,6 +282,18 @@ def test_a_piece_of_a_word_does_not_stand(api: Spec, question: str, words: str) 
     assert "has only" in reasons(api, "deleteJob", question, said(question, "id", words))
 
 
+@pytest.mark.parametrize("question", ["rename job j-7 to Yahoo!", "rename job j-7 to Who? please"])
+def test_a_mark_that_may_be_of_the_value_does_not_stand(api: Spec, question: str) -> None:
+    sources = said(question, "id", "j-7"), said(question, "name", question[17:].partition("!")[0].partition("?")[0])
+    assert "put the value in quotes" in reasons(api, "updateJob", question, *sources)
+
+
+def test_the_mark_of_a_question_is_of_no_value(api: Spec) -> None:
+    question = "can you rename job j-7 to Yahoo?"
+    sources = said(question, "id", "j-7"), said(question, "name", "Yahoo")
+    assert "put the value in quotes" not in reasons(api, "updateJob", question, *sources)
+
+
 def test_a_name_that_goes_on_does_not_stand(api: Spec) -> None:
     question = "rename job j-7 to Eating out"
     sources = said(question, "id", "j-7"), said(question, "name", "Eating")
