@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from importlib import import_module
 from random import Random
@@ -48,13 +48,10 @@ def _generate_match(pattern: str, rng: Random, *, min_length: int = 0, max_lengt
             # Every second attempt repeats as much as the length needs: short texts look natural, long ones may be
             # required.
             text = _MatchGenerator(rng).sequence(tree, min_length if attempt % 2 else 0)
-            if len(text) < min_length and not pattern.endswith("$"):
+            if not pattern.endswith("$"):
                 text += "".join(rng.choice("abcdefghij") for _ in range(min_length - len(text)))
-            if (
-                len(text) >= min_length
-                and (max_length is None or len(text) <= max_length)
-                and bounded_pattern(pattern).matches(text)
-            ):
+            fits = min_length <= len(text) <= (len(text) if max_length is None else max_length)
+            if fits and bounded_pattern(pattern).matches(text):
                 return text
     except (re.error, OverflowError, RecursionError):
         return None
@@ -79,7 +76,7 @@ class _MatchGenerator:
         if op is _constants.LITERAL:
             return chr(argument)
         if op is _constants.NOT_LITERAL:
-            return next(char for char in "ax0" if ord(char) != argument)
+            return "ax"[argument == ord("a")]
         if op is _constants.ANY:
             return self._rng.choice("abcdefghijklmnopqrstuvwxyz")
         if op is _constants.IN:
@@ -96,22 +93,20 @@ class _MatchGenerator:
         return ""
 
 
+# The characters of a part of a class, such as `a-z`.
+_MEMBERS: Mapping[Any, Callable[[Any], str]] = {
+    _constants.LITERAL: chr,
+    _constants.RANGE: lambda bounds: "".join(map(chr, range(bounds[0], min(bounds[1], bounds[0] + 128) + 1))),
+    _constants.CATEGORY: lambda category: CATEGORIES.get(category, "a"),
+}
+
+
 def _members(parts: Any) -> str:
     """Return the characters of a class, letters and digits only if it has them."""
-    chars, negated = "", False
-    for op, argument in parts:
-        if op is _constants.NEGATE:
-            negated = True
-        elif op is _constants.LITERAL:
-            chars += chr(argument)
-        elif op is _constants.RANGE:
-            chars += "".join(map(chr, range(argument[0], min(argument[1], argument[0] + 128) + 1)))
-        elif op is _constants.CATEGORY:
-            chars += CATEGORIES.get(argument, "a")
-    if negated:
+    chars = "".join(_MEMBERS[op](argument) for op, argument in parts if op in _MEMBERS)
+    if parts[0][0] is _constants.NEGATE:
         return "".join(char for char in PRINTABLE if char not in chars) or "a"
-    plain = "".join(char for char in chars if char.isalnum())
-    return plain or chars or "a"
+    return "".join(filter(str.isalnum, chars)) or chars or "a"
 
 
 def fake_text(schema: Schema, name: str, noun: str, index: int, rng: Random) -> str:
@@ -219,8 +214,7 @@ def _fake_time(name: str, index: int) -> datetime:
 
 
 def _email(name: str, index: int, rng: Random) -> str:
-    given_name, family_name = _fake_person(index)
-    return f"{given_name}.{family_name}{index // 12 or ''}@example.com".lower()
+    return f"{'.'.join(_fake_person(index))}{index // 12 or ''}@example.com".lower()
 
 
 def _url(name: str, index: int, rng: Random) -> str:
@@ -254,6 +248,20 @@ def _fake_person(index: int) -> tuple[str, str]:
     return vocabulary.GIVEN_NAMES[index % 12], vocabulary.FAMILY_NAMES[(index + index // 12) % 12]
 
 
+def _user_name(name: str, index: int, rng: Random) -> str:
+    return f"{'-'.join(_fake_person(index))}{index // 12 or ''}".lower()
+
+
+# By the last word of a property's name.
+TEXTS: Mapping[str, Callable[[str, int, Random], str]] = {
+    **dict.fromkeys(vocabulary.PEOPLE, lambda name, index, rng: " ".join(_fake_person(index))),
+    **dict.fromkeys(("username", "login", "handle", "slug", "nickname"), _user_name),
+    "date": FORMATS["date"],
+    **dict.fromkeys("url uri link href website image avatar logo icon thumbnail".split(), _url),
+    **dict.fromkeys(("email", "mail"), _email),
+}
+
+
 def _text_by_name(name: str, noun: str, index: int, rng: Random) -> str:
     parts = name_words(name)
     last = singular(parts[-1]) if parts else ""
@@ -261,22 +269,17 @@ def _text_by_name(name: str, noun: str, index: int, rng: Random) -> str:
         return _id(parts, noun, rng)
     if last in ("name", "title") or not parts:
         return _name(parts, noun, index)
-    if last in ("email", "mail"):
-        return _email(name, index, rng)
-    if last in ("url", "uri", "link", "href", "website", "image", "avatar", "logo", "icon", "thumbnail"):
-        return _url(name, index, rng)
     if last in ("at", "time", "timestamp", "datetime") and len(parts) > 1:
         return FORMATS["date-time"](name, index, rng)
-    if last == "date":
-        return FORMATS["date"](name, index, rng)
-    if last in ("username", "login", "handle", "slug", "nickname"):
-        return "-".join(_fake_person(index)).lower() + (str(index // 12) if index >= 12 else "")
-    if last in vocabulary.PEOPLE:
-        return " ".join(_fake_person(index))
-    if last in vocabulary.VALUES_BY_NAME:
-        choice = vocabulary.VALUES_BY_NAME[last]
-        return choice[index % len(choice)]
-    return f"{' '.join(parts)} {index + 1}"
+    if last in TEXTS:
+        return TEXTS[last](name, index, rng)
+    return _value_by_name(last, index) or f"{' '.join(parts)} {index + 1}"
+
+
+def _value_by_name(name: str, index: int) -> str:
+    """Return one of the usual values of a name, or ""."""
+    choices = vocabulary.VALUES_BY_NAME.get(name, ("",))
+    return choices[index % len(choices)]
 
 
 def _id(parts: tuple[str, ...], noun: str, rng: Random) -> str:
@@ -288,66 +291,62 @@ def _id(parts: tuple[str, ...], noun: str, rng: Random) -> str:
 
 def _name(parts: tuple[str, ...], item_noun: str, index: int) -> str:
     given_name, family_name = _fake_person(index)
-    if "first" in parts or "given" in parts:
+    if {"first", "given"} & set(parts):
         return given_name
-    if "last" in parts or "family" in parts or parts[0:1] == ("surname",):
+    if {"last", "family"} & set(parts) or parts[:1] == ("surname",):
         return family_name
-    owner = parts[:-1] if len(parts) > 1 and parts[-2] not in ("display", "full", "short") else ()
-    noun = " ".join(owner) or " ".join(name_words(item_noun)) or "item"
-    if noun.split()[-1] in vocabulary.PEOPLE or noun == "user" or "full" in parts:
+    owner = () if parts[-2:-1] in (("display",), ("full",), ("short",)) else parts[:-1]
+    noun = " ".join(owner or name_words(item_noun)) or "item"
+    if noun.split()[-1] in vocabulary.PEOPLE or "full" in parts:
         return f"{given_name} {family_name}"
-    if noun in vocabulary.VALUES_BY_NAME:
-        return vocabulary.VALUES_BY_NAME[noun][index % len(vocabulary.VALUES_BY_NAME[noun])]
-    kind = vocabulary.NAME_PREFIXES[index % len(vocabulary.NAME_PREFIXES)]
-    repetition = index // len(vocabulary.NAME_PREFIXES)
-    return f"{kind} {noun}" + (f" {repetition + 1}" if repetition else "")
+    if value := _value_by_name(noun, index):
+        return value
+    repetition, position = divmod(index, len(vocabulary.NAME_PREFIXES))
+    return f"{vocabulary.NAME_PREFIXES[position]} {noun}" + (f" {repetition + 1}" if repetition else "")
 
 
 def fake_number(schema: Schema, name: str, index: int, rng: Random, *, is_integer: bool) -> int | float:
     """Return a number by the bounds and step of a flat schema, of a size that fits its name."""
     low, high = _bounds(schema, is_integer)
     step = schema.get("multipleOf") or (1 if is_integer else 0.01)
-    natural = _natural_size(name_words(name), index, rng)
-    value = natural if low is None or natural >= low else low + (natural % (high - low + step) if high else index)
-    if high is not None and value > high:
-        value = low + (natural % (high - low)) if low is not None and high > low else high
-    # 1e-9: 0.3 / 0.1 is 2.999... in floating point.
-    value = math.floor(value / step + 1e-9) * step
-    if low is not None and value < low:
+    words = set(name_words(name))
+    natural = next(size(index, rng) for names, size in SIZES if not names or words & names)
+    value: float = natural
+    if natural < low:
+        value = low + (natural % (high - low + step) if high not in (0, math.inf) else index)
+    if value > high:
+        value = low + (natural % (high - low)) if -math.inf < low < high else high
+    value = _on_step(value, step)
+    if value < low:
         value = math.ceil(low / step) * step
     if is_integer or (isinstance(step, int) and isinstance(value, int)):
         return int(value)
     return round(value, 6)
 
 
-def _bounds(schema: Schema, is_integer: bool) -> tuple[float | None, float | None]:
+def _on_step(value: float, step: float) -> float:
+    # 1e-9: 0.3 / 0.1 is 2.999... in floating point.
+    return math.floor(value / step + 1e-9) * step
+
+
+def _bounds(schema: Schema, is_integer: bool) -> tuple[float, float]:
+    """Return the smallest and the largest number of a schema; an infinite one where it has no bound."""
     smallest_step = 1 if is_integer else 0.01
-    lows = [
-        schema[key] + margin for key, margin in (("minimum", 0), ("exclusiveMinimum", smallest_step)) if key in schema
-    ]
-    highs = [
-        schema[key] - margin for key, margin in (("maximum", 0), ("exclusiveMaximum", smallest_step)) if key in schema
-    ]
-    return max(lows, default=None), min(highs, default=None)
+    low = max(schema.get("minimum", -math.inf), schema.get("exclusiveMinimum", -math.inf) + smallest_step)
+    return low, min(schema.get("maximum", math.inf), schema.get("exclusiveMaximum", math.inf) - smallest_step)
 
 
-def _natural_size(parts: tuple[str, ...], index: int, rng: Random) -> int:
-    words = set(parts)
-    if "micro" in words or "micros" in words:
-        return (index + 1) * 5_000_000
-    if words & {"lat", "latitude"}:
-        return 35 + index % 25
-    if words & {"lng", "lon", "long", "longitude"}:
-        return index % 20
-    if words & {"year"}:
-        return 2020 + index % 7
-    if words & {"id"}:
-        return 1001 + rng.randrange(9000)
-    if words & {"impressions", "views", "reach", "size", "bytes"}:
-        return rng.randrange(1_000, 100_000)
-    if words & {"count", "total", "quantity", "number", "clicks", "stock", "priority", "position", "rank"}:
-        return 1 + rng.randrange(50)
-    return 10 + rng.randrange(90)
+# By words of a property's name; the last size is that of any other.
+SIZES: Sequence[tuple[set[str], Callable[[int, Random], int]]] = (
+    ({"micro", "micros"}, lambda index, rng: (index + 1) * 5_000_000),
+    ({"lat", "latitude"}, lambda index, rng: 35 + index % 25),
+    ({"lng", "lon", "long", "longitude"}, lambda index, rng: index % 20),
+    ({"year"}, lambda index, rng: 2020 + index % 7),
+    ({"id"}, lambda index, rng: 1001 + rng.randrange(9000)),
+    ({"impressions", "views", "reach", "size", "bytes"}, lambda index, rng: rng.randrange(1_000, 100_000)),
+    (set("count total quantity number clicks stock priority position rank".split()), lambda _, rng: rng.randint(1, 50)),
+    (set(), lambda index, rng: rng.randint(10, 99)),
+)
 
 
 def scale_example(example: Any, schema: Schema, index: int, *, is_integer: bool) -> object:
@@ -355,7 +354,6 @@ def scale_example(example: Any, schema: Schema, index: int, *, is_integer: bool)
     low, high = _bounds(schema, is_integer)
     step = schema.get("multipleOf") or (1 if is_integer else 0)
     moved = example + index * (max(abs(example) // 10, 1) if is_integer else abs(example) / 10)
-    if step:
-        moved = math.floor(moved / step + 1e-9) * step
+    moved = _on_step(moved, step) if step else moved
     moved = int(moved) if is_integer else round(moved, 6)
-    return moved if (high is None or moved <= high) and (low is None or moved >= low) else example
+    return moved if low <= moved <= high else example
