@@ -31,6 +31,7 @@ _PARTS = {"any_month": _ANY_MONTH, "weekdays": "|".join(WEEKDAYS), "parts": "|".
 _SINCE = lazy_pattern(r"\bsince\s+(?:the\s+)?$", re.IGNORECASE)
 _LED = lexicon.pattern(_FILE, "led", re.IGNORECASE)
 _SCHEDULES = lexicon.pattern(_FILE, "schedules", re.IGNORECASE)
+_OF_ITEM = lexicon.pattern(_FILE, "of_item", re.IGNORECASE)
 # The patterns of dates take 9 ms to compile, and most sentences have none.
 _SIGNS = lexicon.pattern(_FILE, "signs", re.IGNORECASE, **_PARTS)
 _BEFORE_CLOCK = lazy_pattern(r"(?:[\s,]*(?:\b(?:at|time)\b|T))?[\s,]*$", re.IGNORECASE)
@@ -220,8 +221,10 @@ def _months_from(year: int, month: int, count: int = 1) -> tuple[date, date]:
     return date(year, month, 1), date(last // 12, last % 12 + 1, 1) - timedelta(days=1)
 
 
-def _days_of_month(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
+def _days_of_month(match: re.Match[str], today: date) -> tuple[DateValue, bool] | None:
     """Read 1 to 15 January 2027 or January 1-15."""
+    if _OF_ITEM.search(match.string[: match.start()]):
+        return None
     year, month = int(match["year"] or today.year), MONTHS[match["month"].lower()]
     return (date(year, month, int(match["first"])), date(year, month, int(match["last"]))), bool(match["year"])
 

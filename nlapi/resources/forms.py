@@ -257,7 +257,9 @@ def _by_example(schema: Schema, description: str) -> MomentForm | None:
             return _form_of(layouts[0])
     text = next((match.group() for match in _EXAMPLE.finditer(description)), "")
     layouts = _layouts_of(text)
-    return replace(_form_of(layouts[0]), day_layout="%Y-%m-%d") if layouts else None
+    if not layouts or schema.get("format") == "date-time":
+        return _form_of(layouts[0]) if layouts else None  # which RFC 3339 is, and a day alone is not
+    return replace(_form_of(layouts[0]), day_layout="%Y-%m-%d")
 
 
 @lru_cache(maxsize=4096)

@@ -177,6 +177,8 @@ def test_a_plain_day_stays_a_day() -> None:
     question = "reserve connector 5b2e01 until 1 December 2026"
     assert sent(question, {"ending": said()}) == {"ending": "2026-12-01"}
     assert sent(question, {"ends_at": said(format="date-time")}) == {"ends_at": "2026-12-01T00:00:00+01:00"}
+    shown = said("As 1963-11-22T18:30:00Z", format="date-time")
+    assert sent(question, {"ends_at": shown}) == {"ends_at": "2026-11-30T23:00:00Z"}
 
 
 def test_a_field_of_several_layouts_takes_each() -> None:
