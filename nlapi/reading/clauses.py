@@ -79,6 +79,8 @@ _VALUE_CHANGE = lazy_pattern(
 def find_value_changes(text: str) -> Iterator[ValueChange]:
     """Yield where a sentence says from which value to which one: change the due date from [9] to [11 May]."""
     for match in _VALUE_CHANGE.finditer(text):
+        if text.count('"', 0, match.start()) % 2:
+            continue  # inside a quotation
         start, end = match.span("old")
         yield ValueChange(start=start, end=end, lead=match.start("lead"), new=match.end())
 

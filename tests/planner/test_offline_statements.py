@@ -66,6 +66,22 @@ def test_of_two_operations_with_the_same_statement_none_stands() -> None:
     assert reason.endswith("Allocation does what the sentence says as well")
 
 
+@pytest.mark.parametrize(
+    ("question", "payee", "memo"),
+    [
+        ("set the payee of transaction 5 to Bob and its memo to cash", "Bob", "cash"),
+        ("set the memo of transaction 5 to refund and the payee to Ada Park", "Ada Park", "refund"),
+        ('set the memo of transaction 5 to "refund from Bob" and its payee to Eve', "Eve", "refund from Bob"),
+    ],
+)
+def test_each_of_two_fields_takes_the_value_behind_it(question: str, payee: str, memo: str) -> None:
+    fields = body({"type": "object", "properties": dict.fromkeys(("cheque_number", "labels", "memo", "payee"), TEXT)})
+    update = _node("updateTransaction", "Update a transaction", parameter("id", "path", TEXT), **fields)
+    (call,) = OfflinePlanner([spec({"/transactions/{id}": {"put": update}})]).plan(question).calls
+    assert dict(call.arguments) == {"id": "5", "payee": payee, "memo": memo}
+    assert reasons_against(call, call.account or Account(), question) == ()
+
+
 def device() -> Spec:
     flags = {"alerts": {"type": "boolean"}, "muted": {"type": "boolean"}, "featured": {"type": "boolean"}}
     status = {"type": "string", "enum": ["active", "inactive"]}

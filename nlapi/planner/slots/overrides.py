@@ -101,6 +101,8 @@ _VALUE = (stem("value"),)
 _NAMING = word_set("planner/slots/words", "naming")
 _MOMENT_ENDS = lexicon.stems("planner/slots/words", "moment_ends")
 _AFTER_FIELD = lexicon.words("planner/slots/words", "after_field")
+_SETTING = frozenset(("to", "=", "as"))
+_BETWEEN_FIELDS = lexicon.words("planner/slots/words", "between_fields")
 _TO = word_set("changes/words", "to_words")
 _DESTINATIONS = stem_set("changes/words", "to_arguments")
 _TOPIC_LEADS = word_set("planner/slots/words", "topic_leads")
@@ -496,13 +498,28 @@ def _is_set(context: SlotContext, candidate: SlotCandidate) -> bool:
     if not slot.words:
         return False
     partly = mention.kind in (MentionKind.PHRASE, MentionKind.NAME) and mention.form not in ("whole", "")
-    if partly or not mention.first or tokens[mention.first - 1].lower not in ("to", "=", "as"):
+    if partly or not mention.first or tokens[mention.first - 1].lower not in _SETTING:
         return False
-    if mention.last < len(tokens) and tokens[mention.last].text not in ".!?":
+    if (
+        mention.last < len(tokens)
+        and tokens[mention.last].text not in ".!?"
+        and not _begins_field(context, mention.last)
+    ):
         return False  # what follows may belong to it
-    stems, ends = context.sentence.stems, range(1, mention.first)
+    # Of `the payee to Bob and its memo to cash` each `to` is behind its own field.
+    last = max((at + 1 for at in range(mention.first - 1) if tokens[at].lower in _SETTING), default=1)
+    stems, ends = context.sentence.stems, range(last, mention.first)
     named = (end for name in _spoken_names(slot, mention) for end in ends if stems[end - len(name) : end] == name)
     return any(tokens[end].lower in _AFTER_FIELD for end in named)
+
+
+def _begins_field(context: SlotContext, at: int) -> bool:
+    """Return whether the name of another field begins behind a conjunction: to Bob [and its memo to] cash."""
+    tokens, stems = context.sentence.tokens, context.sentence.stems
+    first = next((other for other in range(at, len(tokens)) if tokens[other].lower not in _BETWEEN_FIELDS), len(tokens))
+    names = (slot.words for slot in context.slots if slot.location == "body" and slot.words)
+    ends = (first + len(name) for name in names if stems[first : first + len(name)] == name)
+    return first > at and any(end < len(tokens) and tokens[end].lower in _AFTER_FIELD for end in ends)
 
 
 def _spoken_names(slot: Slot, mention: ValueMention) -> Iterator[tuple[str, ...]]:
