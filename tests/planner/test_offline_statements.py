@@ -82,6 +82,20 @@ def test_each_of_two_fields_takes_the_value_behind_it(question: str, payee: str,
     assert reasons_against(call, call.account or Account(), question) == ()
 
 
+def test_the_number_of_a_listed_item_is_the_id_of_no_other() -> None:
+    user = parameter("userId", "query", {"type": "integer"})
+    fences = spec(
+        {
+            "/geofences": {"get": _node("listGeofences", "List geofences", user)},
+            "/users": {"get": _node("listUsers", "List users")},
+        }
+    )
+    (call,) = OfflinePlanner([fences]).plan("show the geofence 2").calls
+    assert (call.operation_id, dict(call.arguments)) == ("listGeofences", {})
+    (of_user,) = OfflinePlanner([fences]).plan("show the geofences of user 2").calls
+    assert dict(of_user.arguments) == {"userId": 2}
+
+
 def device() -> Spec:
     flags = {"alerts": {"type": "boolean"}, "muted": {"type": "boolean"}, "featured": {"type": "boolean"}}
     status = {"type": "string", "enum": ["active", "inactive"]}

@@ -106,6 +106,7 @@ _BETWEEN_FIELDS = lexicon.words("planner/slots/words", "between_fields")
 _TO = word_set("changes/words", "to_words")
 _DESTINATIONS = stem_set("changes/words", "to_arguments")
 _TOPIC_LEADS = word_set("planner/slots/words", "topic_leads")
+_CODES = frozenset((MentionKind.NUMBER, MentionKind.LITERAL))
 _LITERALS = frozenset((MentionKind.NUMBER, MentionKind.LITERAL, MentionKind.QUOTED))
 _ADDRESS_FAMILIES = {"url": Family.URL, "email": Family.EMAIL}
 _REASONS = stem_set("planner/slots/words", "reasons")
@@ -626,12 +627,18 @@ def is_code_of(context: SlotContext, candidate: SlotCandidate) -> bool:
 
 
 def is_code_of_other(context: SlotContext, candidate: SlotCandidate) -> bool:
-    """Return whether a code is the id of another kind of item than its slot takes."""
+    """Return whether a code is the id of another kind of item than its slot takes: by its prefix, or of what is listed
+    by the noun before it, as the geofence [2] is no user.
+    """
     mention, slot = candidate.mention, candidate.slot
-    if mention is None or mention.kind is not MentionKind.LITERAL or not takes_id(slot):
+    noun = resource_words(context.tool, slot).split()[-1:] if mention is not None and takes_id(slot) else []
+    if mention is None or not noun or mention.kind not in _CODES:
         return False
-    noun = resource_words(context.tool, slot).split()[-1:]
-    return bool(noun) and is_id_of_other(context.operation.spec, mention.text, noun[0])
+    before = context.sentence.stems[: mention.first][-len(context.noun) :]
+    is_own = context.noun != () and before == context.noun and stem(noun[0]) not in context.noun
+    is_of_listed = slot.location == "query" and is_own
+    is_literal = mention.kind is MentionKind.LITERAL
+    return is_of_listed or (is_literal and is_id_of_other(context.operation.spec, mention.text, noun[0]))
 
 
 def naming_slot(context: SlotContext) -> Slot | None:
