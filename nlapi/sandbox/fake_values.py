@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from importlib import import_module
 from random import Random
@@ -252,13 +252,11 @@ def _user_name(name: str, index: int, rng: Random) -> str:
     return f"{'-'.join(_fake_person(index))}{index // 12 or ''}".lower()
 
 
-# By the last word of a property's name.
 TEXTS: Mapping[str, Callable[[str, int, Random], str]] = {
-    **dict.fromkeys(vocabulary.PEOPLE, lambda name, index, rng: " ".join(_fake_person(index))),
-    **dict.fromkeys(("username", "login", "handle", "slug", "nickname"), _user_name),
+    "login": _user_name,
     "date": FORMATS["date"],
-    **dict.fromkeys("url uri link href website image avatar logo icon thumbnail".split(), _url),
-    **dict.fromkeys(("email", "mail"), _email),
+    "address": _url,
+    "mail": _email,
 }
 
 
@@ -271,8 +269,10 @@ def _text_by_name(name: str, noun: str, index: int, rng: Random) -> str:
         return _name(parts, noun, index)
     if last in ("at", "time", "timestamp", "datetime") and len(parts) > 1:
         return FORMATS["date-time"](name, index, rng)
-    if last in TEXTS:
-        return TEXTS[last](name, index, rng)
+    if last in vocabulary.TEXT_KINDS:
+        return TEXTS[vocabulary.TEXT_KINDS[last]](name, index, rng)
+    if last in vocabulary.PEOPLE:
+        return " ".join(_fake_person(index))
     return _value_by_name(last, index) or f"{' '.join(parts)} {index + 1}"
 
 
@@ -310,7 +310,8 @@ def fake_number(schema: Schema, name: str, index: int, rng: Random, *, is_intege
     low, high = _bounds(schema, is_integer)
     step = schema.get("multipleOf") or (1 if is_integer else 0.01)
     words = set(name_words(name))
-    natural = next(size(index, rng) for names, size in SIZES if not names or words & names)
+    kind = next((kind for word, kind in vocabulary.NUMBER_KINDS.items() if word in words), "")
+    natural = SIZES[kind](index, rng)
     value: float = natural
     if natural < low:
         value = low + (natural % (high - low + step) if high not in (0, math.inf) else index)
@@ -336,17 +337,16 @@ def _bounds(schema: Schema, is_integer: bool) -> tuple[float, float]:
     return low, min(schema.get("maximum", math.inf), schema.get("exclusiveMaximum", math.inf) - smallest_step)
 
 
-# By words of a property's name; the last size is that of any other.
-SIZES: Sequence[tuple[set[str], Callable[[int, Random], int]]] = (
-    ({"micro", "micros"}, lambda index, rng: (index + 1) * 5_000_000),
-    ({"lat", "latitude"}, lambda index, rng: 35 + index % 25),
-    ({"lng", "lon", "long", "longitude"}, lambda index, rng: index % 20),
-    ({"year"}, lambda index, rng: 2020 + index % 7),
-    ({"id"}, lambda index, rng: 1001 + rng.randrange(9000)),
-    ({"impressions", "views", "reach", "size", "bytes"}, lambda index, rng: rng.randrange(1_000, 100_000)),
-    (set("count total quantity number clicks stock priority position rank".split()), lambda _, rng: rng.randint(1, 50)),
-    (set(), lambda index, rng: rng.randint(10, 99)),
-)
+SIZES: Mapping[str, Callable[[int, Random], int]] = {
+    "micros": lambda index, rng: (index + 1) * 5_000_000,
+    "latitude": lambda index, rng: 35 + index % 25,
+    "longitude": lambda index, rng: index % 20,
+    "year": lambda index, rng: 2020 + index % 7,
+    "id": lambda index, rng: 1001 + rng.randrange(9000),
+    "large": lambda index, rng: rng.randrange(1_000, 100_000),
+    "small": lambda index, rng: rng.randint(1, 50),
+    "": lambda index, rng: rng.randint(10, 99),
+}
 
 
 def scale_example(example: Any, schema: Schema, index: int, *, is_integer: bool) -> object:

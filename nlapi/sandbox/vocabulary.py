@@ -20,6 +20,9 @@ VALUES_BY_NAME = {
 }
 """Values of a text property, by the last word of its name."""
 
+TEXT_KINDS = lexicon.by_word(_FILE, "text_kinds")
+NUMBER_KINDS = lexicon.by_word(_FILE, "number_kinds")
+
 PEOPLE = lexicon.words(_FILE, "people")
 """Nouns of items whose name is a person's."""
 EMPTY_LISTS = lexicon.words(_FILE, "empty_lists")
