@@ -230,7 +230,7 @@ def check_text_end(case: Case) -> Iterator[str]:
     }
     for source in case.account.sources:
         text = _unquoted_text(case, source)
-        if text and case.location(source) != "path" and (mark := _END_MARK.match(case.text, source.end)):
+        if _is_free_text(case, source) and (mark := _END_MARK.match(case.text, source.end)):
             yield f"it is not plain whether {source.argument} ends with {mark[0]!r}: put the value in quotes"
             continue
         if text and text[-1:].isalpha() and (following := _following_word(case, source)):
@@ -242,6 +242,12 @@ def check_text_end(case: Case) -> Iterator[str]:
         match = _TEXT_END.search(text)
         if match and stem(match.group(1).lower()) in names and not source.argument.endswith(match.group(1)):
             yield f"it is not plain where {source.argument} ends: {source.words!r}"
+
+
+def _is_free_text(case: Case, source: ValueSource) -> bool:
+    """Return whether a field takes the words as they stand: no id in a path, no day, no choice, no item looked up."""
+    is_open = case.location(source) != "path" and not has_closed_values(case.call, source.argument)
+    return is_open and source.value == _unquoted_text(case, source)
 
 
 def _may_be_of_other_item(case: Case, source: ValueSource) -> bool:

@@ -223,7 +223,7 @@ def _months_from(year: int, month: int, count: int = 1) -> tuple[date, date]:
 
 def _days_of_month(match: re.Match[str], today: date) -> tuple[DateValue, bool] | None:
     """Read 1 to 15 January 2027 or January 1-15."""
-    if _OF_ITEM.search(match.string[: match.start()]):
+    if _OF_ITEM.search(match.string[: match.start("last")]):
         return None
     year, month = int(match["year"] or today.year), MONTHS[match["month"].lower()]
     return (date(year, month, int(match["first"])), date(year, month, int(match["last"]))), bool(match["year"])

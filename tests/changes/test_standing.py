@@ -288,6 +288,12 @@ def test_a_mark_that_may_be_of_the_value_does_not_stand(api: Spec, question: str
     assert "put the value in quotes" in reasons(api, "updateJob", question, *sources)
 
 
+def test_a_mark_behind_a_choice_is_that_of_the_sentence(api: Spec) -> None:
+    question = "set the status of job j-7 to paused!"
+    sources = said(question, "id", "j-7"), said(question, "status", "paused")
+    assert "put the value in quotes" not in reasons(api, "updateJob", question, *sources)
+
+
 def test_the_mark_of_a_question_is_of_no_value(api: Spec) -> None:
     question = "can you rename job j-7 to Yahoo?"
     sources = said(question, "id", "j-7"), said(question, "name", "Yahoo")

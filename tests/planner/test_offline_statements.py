@@ -66,6 +66,12 @@ def test_of_two_operations_with_the_same_statement_none_stands() -> None:
     assert reason.endswith("Allocation does what the sentence says as well")
 
 
+def transactions() -> Spec:
+    fields = body({"type": "object", "properties": dict.fromkeys(("cheque_number", "labels", "memo", "payee"), TEXT)})
+    update = _node("updateTransaction", "Update a transaction", parameter("id", "path", TEXT), **fields)
+    return spec({"/transactions/{id}": {"put": update}})
+
+
 @pytest.mark.parametrize(
     ("question", "payee", "memo"),
     [
@@ -75,11 +81,15 @@ def test_of_two_operations_with_the_same_statement_none_stands() -> None:
     ],
 )
 def test_each_of_two_fields_takes_the_value_behind_it(question: str, payee: str, memo: str) -> None:
-    fields = body({"type": "object", "properties": dict.fromkeys(("cheque_number", "labels", "memo", "payee"), TEXT)})
-    update = _node("updateTransaction", "Update a transaction", parameter("id", "path", TEXT), **fields)
-    (call,) = OfflinePlanner([spec({"/transactions/{id}": {"put": update}})]).plan(question).calls
+    (call,) = OfflinePlanner([transactions()]).plan(question).calls
     assert dict(call.arguments) == {"id": "5", "payee": payee, "memo": memo}
     assert reasons_against(call, call.account or Account(), question) == ()
+
+
+def test_a_field_that_a_value_goes_on_with_is_not_set() -> None:
+    question = "set the payee of transaction 5 to Salt and memo of cars"
+    calls = OfflinePlanner([transactions()]).plan(question).calls
+    assert all(reasons_against(call, call.account or Account(), question) for call in calls)
 
 
 def test_the_number_of_a_listed_item_is_the_id_of_no_other() -> None:

@@ -101,7 +101,7 @@ _VALUE = (stem("value"),)
 _NAMING = word_set("planner/slots/words", "naming")
 _MOMENT_ENDS = lexicon.stems("planner/slots/words", "moment_ends")
 _AFTER_FIELD = lexicon.words("planner/slots/words", "after_field")
-_SETTING = frozenset(("to", "=", "as"))
+_SETTING = lexicon.words("planner/slots/words", "setting")
 _BETWEEN_FIELDS = lexicon.words("planner/slots/words", "between_fields")
 _TO = word_set("changes/words", "to_words")
 _DESTINATIONS = stem_set("changes/words", "to_arguments")
@@ -446,7 +446,7 @@ def _is_new_value(context: SlotContext, candidate: SlotCandidate, name: int | No
     if candidate.slot.words != _VALUE or not RENAMES.isdisjoint(context.sentence.stem_set):
         return False
     ends = mention.last == len(tokens) or not any(token.word for token in tokens[mention.last :])
-    return ends and mention.first == name + 2 and tokens[name + 1].lower in ("to", "=", "as")
+    return ends and mention.first == name + 2 and tokens[name + 1].lower in _SETTING
 
 
 def _is_token(candidate: SlotCandidate, at: int | None) -> bool:
@@ -520,7 +520,7 @@ def _begins_field(context: SlotContext, at: int) -> bool:
     first = next((other for other in range(at, len(tokens)) if tokens[other].lower not in _BETWEEN_FIELDS), len(tokens))
     names = (slot.words for slot in context.slots if slot.location == "body" and slot.words)
     ends = (first + len(name) for name in names if stems[first : first + len(name)] == name)
-    return first > at and any(end < len(tokens) and tokens[end].lower in _AFTER_FIELD for end in ends)
+    return first > at and any(end < len(tokens) and tokens[end].lower in _SETTING for end in ends)
 
 
 def _spoken_names(slot: Slot, mention: ValueMention) -> Iterator[tuple[str, ...]]:
