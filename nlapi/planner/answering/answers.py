@@ -283,8 +283,8 @@ def _change_answer(call: Call, result: Result) -> AnswerView:
     name = full_item_label(operation, item)
     if updates_item(operation):
         sources = call.account.sources if call.account is not None else ()
-        same = {source.argument for source in sources if source.origin is Origin.CURRENT}
-        changed = [name for name in call.body_fields if name not in same and _is_plain(item.get(name))]
+        same = {call.tool.places.get(source.argument) for source in sources if source.origin is Origin.CURRENT}
+        changed = [name for name in call.body_fields if ("body", name) not in same and _is_plain(item.get(name))]
         if changed:
             now = (f"{field_words(key)} is now {format_value(operation, key, item[key], item)}" for key in changed)
             return replace(view, text=f"{name}: {' and '.join(now)}.")
