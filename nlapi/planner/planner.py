@@ -8,6 +8,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
 from functools import cache, partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from nlapi.changes.account import dropped_commands
@@ -15,7 +16,7 @@ from nlapi.changes.sentences import QUANTIFIERS
 from nlapi.client.credential_texts import mask_credential_texts
 from nlapi.english import lexicon
 from nlapi.english.intents import Intent
-from nlapi.english.words import singular, split_words, stem
+from nlapi.english.words import name_words, singular, split_words, stem
 from nlapi.local_zone import local_zone
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.planner.commands import read_command
@@ -68,6 +69,7 @@ from nlapi.planner.unplanned import (
 from nlapi.reading.clauses import command_intent, opening_length
 from nlapi.reading.reader import read_sentence
 from nlapi.reading.text import Sentence, Token, foreign_language
+from nlapi.resources.paths import segments
 from nlapi.tools.plan import Conversation, Plan, Round
 from nlapi.tools.search.index import find_misspelt
 from nlapi.tools.tool import Call, Tool
@@ -81,6 +83,8 @@ _MAX_LENGTH = 2000
 _MIN_FOREIGN_READ = 0.3
 # A rival with a score this much lower is not offered beside a call that only lacks a value.
 _RIVAL_MARGIN = 2.0
+# A change with a score this much lower is a fourth as likely.
+_NEAR_MARGIN = 1.4
 _HELP = lexicon.pattern("planner/words", "help", re.I)
 
 
@@ -258,6 +262,12 @@ def _with_needed_values(best: OperationCandidate) -> OperationCandidate:
     return replace(best, context=context, assignment=assign_slots(context))
 
 
+def _resource_stems(operation: Operation) -> set[str]:
+    """Return the stems of the words in the path of an operation."""
+    texts = (part.text for part in segments(operation.route) if part.parameter is None)
+    return {stem(singular(word)) for text in texts for word in name_words(text)}
+
+
 def read_question(question: str, catalogue: Catalogue, today: date, zone: tzinfo | None = None) -> Sentence:
     """Return a question as a Sentence; misspelt words and the command are read as words of the API."""
     text, index = " ".join(question[:_MAX_LENGTH].split()), catalogue.index
@@ -307,8 +317,7 @@ class _Clause:
         choice = self._choose_operation(sentence)
         if isinstance(choice, Plan):
             return choice
-        choice = replace(choice, best=self._fill_slots(choice.best))
-        goal, missing = self._rate(choice)
+        choice, goal, missing = self._rate_best(choice)
         plan = self._plan_steps(goal, choice, missing)
         return self._with_doubts(plan, choice)
 
@@ -317,7 +326,7 @@ class _Clause:
         choice = self._choose_operation(read_question(self.question, self.catalogue, self.today, self.zone))
         if isinstance(choice, Plan):
             return None
-        goal, missing = self._rate(replace(choice, best=self._fill_slots(choice.best)))
+        _, goal, missing = self._rate_best(choice)
         return None if missing else goal
 
     def _choose_operation(self, sentence: Sentence) -> _Choice | Plan:
@@ -357,6 +366,44 @@ class _Clause:
         best = replace(best, assignment=with_all_items(best))
         plain = without_astray_credentials(best.context, best.assignment.candidates)
         return replace(best, assignment=replace(best.assignment, candidates=tuple(plain)))
+
+    def _rate_best(self, choice: _Choice) -> tuple[_Choice, Goal, tuple[Slot, ...]]:
+        """Return the choice with its slots filled, and its rated goal.
+
+        Where something speaks against a change, it is the next that is nearly as likely and has nothing against it: to
+        `delete the campaign 42` a folder of campaigns is as near as a campaign, until each is compared with the words.
+        """
+        first = replace(choice, best=self._fill_slots(choice.best))
+        goal, missing = self._rate(first)
+        if choice.explicit or missing or goal.confidence > DOUBTED:
+            return first, goal, missing
+        for rival in self._near_changes(choice):
+            others = [first.best, *(entry for entry in choice.rivals if entry.operation is not rival.operation)]
+            second = replace(choice, best=self._fill_slots(rival), rivals=others)
+            second_goal, lacking = self._rate(second)
+            if second_goal.confidence > DOUBTED and not lacking and not second_goal.unused:
+                return second, second_goal, lacking
+        return first, goal, missing
+
+    def _near_changes(self, choice: _Choice) -> list[OperationCandidate]:
+        """Return the changes that are nearly as likely as the one that was chosen, and of nothing else than it is or
+        the sentence says.
+        """
+        best, is_change = choice.best, self.catalogue.index.is_change
+        if not is_change(best.operation):
+            return []
+        sentence = best.context.sentence
+        # The path of an invoice item is /invoiceitems.
+        joined = (stem(singular(first.lower + second.lower)) for first, second in pairwise(sentence.tokens))
+        spoken = {*sentence.stem_set, *joined, *_resource_stems(best.operation)}
+        return [
+            rival
+            for rival in choice.candidates
+            if rival.operation is not best.operation
+            and rival.score >= best.score - _NEAR_MARGIN
+            and is_change(rival.operation)
+            and _resource_stems(rival.operation) <= spoken
+        ]
 
     def _rate(self, choice: _Choice) -> tuple[Goal, tuple[Slot, ...]]:
         """Return the goal with the confidence in it, and the slots that nothing fills."""
