@@ -76,6 +76,7 @@ _MOVING_VERBS = lexicon.stems("changes/words", "moving_verbs")
 _MOVING_WORDS = lexicon.words("changes/words", "moving_words")
 # Verbs that make a thing or change one, and the words by which they make one.
 _ALSO_UPDATES = lexicon.stems("changes/words", "also_updates")
+_ALSO_SHOWS = lexicon.stems("changes/words", "also_shows")
 _NEW = lexicon.words("changes/words", "new")
 # Verbs that bring an item into what stands behind `to`, and the arguments that are not such a state.
 _TO_VERBS = lexicon.stems("changes/words", "to_verbs")
@@ -183,7 +184,7 @@ def check_new_item(case: Case) -> Iterator[str]:
     """Yield an item that is there already as the sentence says it, and that the call would make anew.
 
     `make X a Y` sets what X is: only an article or "new" makes a thing of the noun behind the verb. With `add` and
-    `open` a code behind the noun is that of an item: add turbine t-8 to row B.
+    `open` a code behind the noun is that of an item: add turbine t-8 to row B. To open one may be to see it.
     """
     operation, words = case.operation, case.command_words
     is_creation = "}" not in operation.path[-1:] or not CREATE_VERBS.isdisjoint(leading_verbs(operation))
@@ -200,7 +201,7 @@ def check_new_item(case: Case) -> Iterator[str]:
         and case.location(source) != "path"
     )
     of_item = (source for source in codes if _names_made_before(case, source))
-    if case.command in SETTING_VERBS or next(of_item, None) is not None:
+    if case.command in SETTING_VERBS | _ALSO_SHOWS or next(of_item, None) is not None:
         yield f"{operation.id} makes a new one, and the sentence may be about one that is there"
 
 

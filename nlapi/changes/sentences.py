@@ -11,13 +11,14 @@ from itertools import pairwise
 from typing import Any
 
 from nlapi.english import lexicon
-from nlapi.english.command_verbs import DELETE_VERBS, DETERMINERS, is_verb, parse_command
+from nlapi.english.command_verbs import DELETE_VERBS, DETERMINERS, is_verb, opens_with_noun, parse_command
 from nlapi.english.intents import ACTION_KINDS, STOPWORDS, VERBS, Intent
 from nlapi.english.word_similarity import SPELLINGS, SYNONYMS
 from nlapi.english.words import name_words, singular, split_words, stem, stems_of
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import UPDATE_METHODS, Effect, Operation, stated_verbs
 from nlapi.reading.clauses import (
+    CLAUSE_MARK,
     CONDITIONS,
     NEGATIONS,
     QUESTION,
@@ -290,6 +291,10 @@ class Case:
         """The stem of the verb at the start of the sentence; of `new campaign` that of create."""
         words = [word.lower for word in self.command_words]
         verb, _ = parse_command(words)
+        if self.opens_with_noun:
+            mark = CLAUSE_MARK.search(self.text)
+            later = (stem(word.lower) for word in self.command_words if mark is not None and word.start > mark.start())
+            return next(filter(is_verb, later), "")
         if verb == "new":
             return stem("create")
         is_command = is_verb(verb) or verb in operation_verbs(self.operation)[:_FIRST_VERBS]
@@ -300,6 +305,11 @@ class Case:
             later = (stem(word.lower) for word in self.command_words if not word.is_used)
             return next(filter(is_verb, later), "")
         return verb
+
+    @cached_property
+    def opens_with_noun(self) -> bool:
+        """Whether a noun phrase stands where the command would: shipments of order 5."""
+        return bool(self.command_words) and opens_with_noun([word.lower for word in self.command_words])
 
     @property
     def _opens_with_item(self) -> bool:

@@ -53,7 +53,9 @@ def statements_of(operation: Operation) -> list[Statement]:
 
 
 def sentence_statement(case: Case) -> Statement | None:
-    """Return what a sentence states before its first value; None where that has no object."""
+    """Return what a sentence states before its first value; None where that has no verb or no object."""
+    if case.opens_with_noun:
+        return None
     words: list[str] = []
     for word in case.command_words:
         if words and word.is_used:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from nlapi.english import lexicon
 from nlapi.english.intents import VERBS, Intent
-from nlapi.english.words import stem
+from nlapi.english.words import singular, stem
 
 _FILE = "english/verbs"
 
@@ -20,6 +20,8 @@ TEXT_VERBS = lexicon.stems(_FILE, "text")
 """Verbs for a text, which may stand behind them: what it says is not a command of the user's."""
 DETERMINERS = lexicon.words(_FILE, "determiners")
 """Words before a noun, so that the word before them is a verb: note [the] plumber."""
+NOUN_FOLLOWERS = lexicon.words(_FILE, "noun_followers")
+"""Words behind a noun, so that the word before them is no verb: the note [on] contact 5."""
 SETTING_VERBS = lexicon.stems(_FILE, "setting")
 """Verbs that set what a thing is, and create one only with an article behind them."""
 
@@ -69,6 +71,7 @@ def _states() -> Iterator[tuple[str, bool, str]]:
             yield from ((verb, False, state) for verb in leave.split())
 
 
+_STATE_NAMES = frozenset(state for _, _, state in _states())
 STATES_AFTER: dict[str, tuple[str, ...]] = {}
 """The states that an item may be in after a verb, as they are written, the likeliest first."""
 _IS_IN_STATE: dict[tuple[str, str], bool] = {}
@@ -137,6 +140,26 @@ def are_plain_opposites(first: str, second: str) -> bool:
     """Return whether two stems themselves are opposites, by a prefix or as a pair, and not only synonyms of theirs."""
     has_prefix = any(first == prefix + second or second == prefix + first for prefix in UNDOING_PREFIXES)
     return has_prefix or second in _OPPOSITE_OF.get(first, ())
+
+
+def is_participle(word: str) -> bool:
+    """Return whether a word in small letters says what was done with something: canceled, but not feed."""
+    return word.endswith("ed") and stem(word) in (stem(word[:-1]), stem(word[:-2]))
+
+
+def opens_with_noun(words: Sequence[str]) -> bool:
+    """Return whether a sentence of words in small letters begins with a noun and without a verb before it.
+
+    So do `shipments of order 5`, `approved mileages` and `open orders`, and neither `focus on 5` nor `copied the file`.
+    """
+    first, following = words[0], next(iter(words[1:]), "")
+    if first == "new" or first in _STATE_NAMES or is_participle(first):
+        return _is_plural(following)
+    return _is_plural(first) and (not following or following in NOUN_FOLLOWERS)
+
+
+def _is_plural(word: str) -> bool:
+    return singular(word) != word
 
 
 def is_taken_out(words: Sequence[str]) -> bool:

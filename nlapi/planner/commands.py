@@ -6,15 +6,21 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from nlapi.english.command_verbs import DETERMINERS, SETTING_VERBS, is_taken_out
+from nlapi.english.command_verbs import (
+    DETERMINERS,
+    NOUN_FOLLOWERS,
+    SETTING_VERBS,
+    is_participle,
+    is_taken_out,
+    opens_with_noun,
+)
 from nlapi.english.intents import IMPERATIVES, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems, table, words
 from nlapi.english.words import singular, split_words, stem
 from nlapi.openapi.spec import Operation
-from nlapi.reading.clauses import opening_length
+from nlapi.reading.clauses import CLAUSE_MARK, opening_length
 from nlapi.reading.text import Sentence, Token
 from nlapi.resources.command_verbs import further_verbs, path_end
-from nlapi.tools.search.phrase import NOUN_FOLLOWERS
 
 _GIVE = words("reading/words", "request_verbs")
 _US = words("reading/words", "request_objects")
@@ -42,6 +48,8 @@ def only_reads(sentence: Sentence, operation: Operation) -> bool:
         return True
     verbs = operation_verbs(operation)
     opening = words[0]
+    if opens_with_noun([token.lower for token in words]) and not CLAUSE_MARK.search(sentence.text):
+        return True
     if opening.stem in verbs and not _plural(opening):
         return False
     if _imperative(opening, next(iter(words[1:]), None)):
@@ -71,14 +79,8 @@ def operation_verbs(operation: Operation) -> frozenset[str]:
 def is_imperative(token: Token) -> bool:
     """Return whether a token may be a verb in the imperative that changes something."""
     changes = VERBS.get(token.stem, Intent.READ) is not Intent.READ
-    is_form = is_participle(token) or token.lower.endswith(("ing", "ion"))
+    is_form = is_participle(token.lower) or token.lower.endswith(("ing", "ion"))
     return changes and not _plural(token) and token.lower != "active" and not is_form
-
-
-def is_participle(token: Token) -> bool:
-    """Return whether a token says what was done with something: canceled, but not feed."""
-    word = token.lower
-    return word.endswith("ed") and token.stem in (stem(word[:-1]), stem(word[:-2]))
 
 
 def _plural(token: Token) -> bool:

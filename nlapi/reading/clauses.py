@@ -103,6 +103,8 @@ def _cue_pattern(name: str, kinds: tuple[str, ...]) -> re.Pattern[str]:
 # Words of politeness before a command. `will you please` and `I need you to` command as much as the verb alone.
 _OPENING = lexicon.pattern("reading/words", "opening", re.IGNORECASE)
 _SEARCH_OPENING = lexicon.pattern("reading/words", "search_opening", re.IGNORECASE)
+CLAUSE_MARK = lazy_pattern(r"[:;,]\s")
+"""A mark that may end a noun before a command: all orders of ada: cancel them."""
 QUESTION = lexicon.pattern("reading/words", "question", re.IGNORECASE)
 """A question: its first word, or `should I` and `what if` anywhere. `Can you ...` is a command."""
 _SENTENCE_END = lazy_pattern(r"[.;!?](?=\s|$)")

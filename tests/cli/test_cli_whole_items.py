@@ -126,6 +126,26 @@ def test_a_put_that_requires_nothing_is_an_update_of_what_was_said(tmp_path: Pat
         assert [put.json() for put in puts(api)] == [{"capacity": 20}]
 
 
+def test_a_default_and_a_null_are_of_a_new_item_and_not_of_an_update(tmp_path: Path) -> None:
+    for color in (None, "red"):
+        with Echo(lambda request, color=color: Reply(200, {**SHELF, "color": color})) as api:
+            for schema in ({"type": ["string", "null"]}, {"type": ["string", "null"], "default": "blue"}):
+                source = Path(shelves(tmp_path, api.url, required=("color",), method="patch"))
+                description = json.loads(source.read_text())
+                operation = description["paths"]["/shelves/{shelf_id}"]["patch"]
+                fields = operation["requestBody"]["content"]["application/json"]["schema"]["properties"]
+                fields["color"] = schema
+                source.write_text(json.dumps(description))
+                done = run(
+                    "ask", "set the capacity of shelf sh-1 to 20", "-a", str(source), "--planner", "offline", "--yes"
+                )
+                assert done.code == 0, done.err
+                assert next(r.json() for r in reversed(api.received) if r.method == "PATCH") == {
+                    **WHOLE,
+                    "color": color,
+                }
+
+
 def test_the_field_before_and_after_is_shown_and_undone(tmp_path: Path) -> None:
     question = "set the capacity of the shelf Attic to 20"
     with Echo(server()) as api:

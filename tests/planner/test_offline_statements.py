@@ -270,3 +270,28 @@ def test_the_number_of_items_to_list_has_the_surest_name() -> None:
         .calls
     )
     assert dict(call.arguments) == {"per_page": 12}
+
+
+def orders() -> Spec:
+    id = parameter("id", "path", {"type": "integer"})
+    name = body({"type": "object", "properties": {"name": TEXT}, "required": ["name"]})
+    return spec(
+        {
+            "/orders/{id}/shipment": {"post": _node("addShipment", "Adds a shipment to an order", id)},
+            "/invites": {"post": _node("invites", "Invites a user", **name)},
+            "/labels": {"post": _node("createLabel", "Open a label", **name)},
+        }
+    )
+
+
+@pytest.mark.parametrize("question", ["shipments of order 5005", "invites of sam", "new invites", "open label urgent"])
+def test_what_is_named_or_opened_is_not_made(question: str) -> None:
+    for call in OfflinePlanner([orders()]).plan(question).calls:
+        assert reasons_against(call, call.account or Account(), question)
+
+
+def test_a_command_behind_a_noun_counts() -> None:
+    question = "the shipments of order 5005: add a shipment to order 5005"
+    (call,) = OfflinePlanner([orders()]).plan(question).calls
+    assert call.operation_id == "addShipment"
+    assert "the sentence has no verb" not in reasons_against(call, call.account or Account(), question)

@@ -9,13 +9,13 @@ from itertools import pairwise
 
 from nlapi.changes.checks import commands_deletion
 from nlapi.english import lexicon
-from nlapi.english.command_verbs import DELETE_VERBS, is_verb, parse_command
+from nlapi.english.command_verbs import DELETE_VERBS, is_participle, is_verb, parse_command
 from nlapi.english.intents import VERBS, Intent
 from nlapi.english.lexicon import stems
 from nlapi.english.words import name_words, singular, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.planner.commands import command_verb, command_words, is_imperative, is_participle, operation_verbs
+from nlapi.planner.commands import command_verb, command_words, is_imperative, operation_verbs
 from nlapi.planner.operations.candidates import OperationCandidate, build_candidate, rank_candidates
 from nlapi.planner.operations.catalogue import Catalogue, asks_why, explains, is_hypothetical, simulates
 from nlapi.planner.slots.entities import is_subject
@@ -202,7 +202,11 @@ def _without_reads(
     """
     verb, opening = command_verb(sentence), command_words(sentence)[:1]
     # `canceled orders` commands nothing.
-    is_command = is_verb(verb) and VERBS.get(verb) is not Intent.READ and not any(map(is_participle, opening))
+    is_command = (
+        is_verb(verb)
+        and VERBS.get(verb) is not Intent.READ
+        and not any(is_participle(token.lower) for token in opening)
+    )
     if not is_command or candidates[0].tool.effect is not Effect.READ or verb in leading_verbs(candidates[0].operation):
         return candidates
     changes = (candidate for candidate in candidates if catalogue.index.is_change(candidate.operation))

@@ -54,7 +54,7 @@ def complete_values(
         if slot.required or is_needed or slot.path in needed:
             if slot.has_default:
                 completed[slot.path] = slot.schema["default"]
-            elif "const" in slot.schema or len(slot.choices) == 1:
+            elif slot.is_constant:
                 constant = slot.schema.get("const", slot.choices[0] if slot.choices else None)
                 completed[slot.path] = [constant] if slot.is_array else constant
             elif slot.is_nullable:
@@ -92,11 +92,17 @@ def complete_arguments(
 def keeps_rest(tool: Tool, values: Values) -> bool:
     """Return whether an update sets some fields of an item and requires others, so that it takes the whole item.
 
-    One that has all that it requires is often a partial update, as those of Box are.
+    One that has all that it requires is often a partial update, as those of Box are. A default or a null is of a new
+    item: an update that requires such a field needs what the item has.
     """
     if item_reader(tool) is None or all(tool.places.get(path[0], ("body",))[0] != "body" for path in values):
         return False
-    return any(slot.location == "body" for slot in complete_values(values, slots_of(tool), {})[1])
+    fields = [slot for slot in slots_of(tool) if slot.location == "body"]
+    completed, missing = complete_values(values, slots_of(tool), {})
+    unsaid = (slot for slot in fields if slot.path in completed and slot.path not in values)
+    return any(slot.location == "body" for slot in missing) or any(
+        slot.has_default or completed[slot.path] is None for slot in unsaid if not slot.is_constant
+    )
 
 
 def _preset_objects(slots: Iterable[Slot], preset: Mapping[str, object]) -> dict[str, object]:

@@ -120,6 +120,11 @@ class Slot:
         """Whether the schema has a default."""
         return "default" in self.schema
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether a single value is possible."""
+        return "const" in self.schema or len(self.choices) == 1
+
 
 def slots_of(tool: Tool) -> tuple[Slot, ...]:
     """Return the slots of a tool in the order of its input schema."""

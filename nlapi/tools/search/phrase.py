@@ -8,6 +8,7 @@ from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
 from nlapi.english import lexicon
+from nlapi.english.command_verbs import NOUN_FOLLOWERS
 from nlapi.english.intents import IMPERATIVES, STOPWORDS, VERBS, Intent
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
@@ -25,7 +26,6 @@ REQUEST_VERBS = lexicon.stems("tools/words", "request_verbs")
 PLACE_PREPOSITIONS = lexicon.words("tools/words", "place_prepositions")
 QUALIFIERS = lexicon.words("tools/words", "qualifiers")
 DETERMINERS = lexicon.words("tools/words", "determiners")
-NOUN_FOLLOWERS = lexicon.words("tools/words", "noun_followers")
 QUESTION_WORDS = lexicon.words("tools/words", "question_words")
 _POLITE_WORDS = QUESTION_WORDS | lexicon.words("tools/words", "polite_words")
 OPENING_WORDS = _POLITE_WORDS | DETERMINERS - lexicon.words("tools/words", "pointing")

@@ -104,6 +104,9 @@ def with_current_fields(call: Call, item: Mapping[str, object]) -> Call:
     for name, (location, wire_name) in call.tool.places.items():
         named = named_by_path(call, wire_name) if name in call.tool.required else None
         current = item.get(wire_name, named if wire_name else item)
+        is_empty = name in call.tool.required and wire_name in item and name not in arguments
+        if location == "body" and current is None and is_empty and _accepts(call.tool, name, None):
+            arguments[name] = None
         if location == "body" and current is not None:
             value = _joined(arguments[name], current) if name in arguments else current
             # An answer has the owner whole whose id a request takes.
@@ -140,11 +143,15 @@ def _joined(value: object, current: object) -> object:
 
 
 def _fits(tool: Tool, name: str, value: object) -> bool:
+    return value is not None and _accepts(tool, name, value)
+
+
+def _accepts(tool: Tool, name: str, value: object) -> bool:
     try:
         check(tool, {name: value}, partial=True)
     except ArgumentError:
         return False
-    return value is not None
+    return True
 
 
 def precondition(etag: str | None) -> RequestChanges:
