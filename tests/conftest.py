@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -19,6 +20,9 @@ settings.load_profile("untimed")
 # the folder of temporary files: with ten thousand there, a worker starts ten times as slowly.
 if os.access("/var/tmp", os.W_OK | os.X_OK):
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", "/var/tmp")
+
+# A client that trusts one authority, whose key nobody has, is ready sooner than with a system's list, by 15 ms.
+os.environ.setdefault("SSL_CERT_FILE", str(Path(__file__).with_name("nobody.pem")))
 
 # A shell that ignores Ctrl-C (nohup, some CI) hands that down to the commands that the tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 _ACTIVE: list[Lookups] = []
@@ -32,6 +33,7 @@ class Lookups:
 @contextmanager
 def lookups(table: Mapping[str, Sequence[Sequence[str]]]) -> Iterator[Lookups]:
     """Answer for the names of `table` while the block lasts: name -> the addresses of each lookup in turn."""
+    _watch_connections()
     names, real = Lookups(table), socket.getaddrinfo
 
     def getaddrinfo(host: Any, port: Any, *args: Any, **options: Any) -> Any:
@@ -60,5 +62,7 @@ def _refuse_others(event: str, args: tuple[Any, ...]) -> None:
         raise ConnectionRefusedError(111, "not in tests")
 
 
-# An audit hook cannot be removed again; it does nothing outside the block.
-sys.addaudithook(_refuse_others)
+@cache
+def _watch_connections() -> None:
+    # An audit hook cannot be removed again, and costs something at every event.
+    sys.addaudithook(_refuse_others)
