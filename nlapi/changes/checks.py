@@ -325,10 +325,14 @@ def _may_create(case: Case) -> bool:
 
 def _names_argument(case: Case) -> bool:
     """Return whether the verb names the argument that is set: rename -> name, assign -> assignees."""
-    arguments = (source.argument for source in case.account.sources if case.location(source) != "path")
-    words = stems_of(" ".join(arguments))
+    arguments = [source.argument for source in case.account.sources if case.location(source) != "path"]
     if case.command in _RENAME_VERBS:
-        return not words.isdisjoint(NAME_STEMS)
+        places = case.call.tool.places.values()
+        # Of an item with a name the title of its badge is not renamed.
+        has_name = any(place[0] == "body" and place[1] and stems_of(place[1]) <= NAME_STEMS for place in places)
+        names = (name for name in arguments if "." not in name or not has_name)
+        return any(not stems_of(name).isdisjoint(NAME_STEMS) for name in names)
+    words = stems_of(" ".join(arguments))
     return case.command in words or any(is_root_of(case.command, word) for word in words)
 
 

@@ -84,6 +84,17 @@ def is_id_of_other(spec: Spec, code: str, noun: str) -> bool:
     return bool(nouns) and noun not in nouns and any(noun in others for others in all_nouns)
 
 
+def item_nouns(spec: Spec) -> frozenset[str]:
+    """Return the last words of the nouns of the items that a path takes by an id: order, of /orders/{id}."""
+    return spec.derive(_item_nouns)
+
+
+def _item_nouns(spec: Spec) -> frozenset[str]:
+    places = ((entry, ("path", parameter.name)) for entry in spec.operations for parameter in entry.parameters)
+    taken = (target_noun(operation, place) for operation, place in places if f"{{{place[1]}}}" in operation.path)
+    return frozenset(noun[-1] for noun in taken if noun)
+
+
 def _nouns_by_prefix(spec: Spec) -> Mapping[str, frozenset[str]]:
     nouns: defaultdict[str, set[str]] = defaultdict(set)
     for operation in spec.operations if len(spec.operations) <= _MAX_OPERATIONS else ():

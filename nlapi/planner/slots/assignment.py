@@ -20,7 +20,9 @@ from nlapi.planner.slots.overrides import (
     is_count_of_items,
     is_counted_item,
     is_elsewhere_in_reason,
+    is_id_of_item_before,
     is_in_other_direction,
+    is_name_as_number,
     is_topic,
     is_value_before,
 )
@@ -57,7 +59,9 @@ _BARRED = (
     is_code_of_other,
     is_count_of_items,
     is_counted_item,
+    is_id_of_item_before,
     is_in_other_direction,
+    is_name_as_number,
     is_topic,
     is_value_before,
 )

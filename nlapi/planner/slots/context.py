@@ -158,12 +158,13 @@ class SlotContext:
     def id_kind(self, slot: Slot) -> IdKind:
         """Return the kind of the ids that a slot takes; NEW for the key of an item that the sentence creates."""
         kind = id_kind(split_words(slot.name), slot.item or slot.schema, slot.description, has_name=slot in self.opaque)
-        makes = self.operation.method in ("PUT", "POST") and self._commands_creation
+        makes = self.operation.method in ("PUT", "POST") and self.commands_creation
         is_key = self.operation.path.rstrip("/").endswith(f"{{{slot.name}}}")
         return IdKind.NEW if makes and is_key and kind is not IdKind.OPAQUE else kind
 
     @cached_property
-    def _commands_creation(self) -> bool:
+    def commands_creation(self) -> bool:
+        """Whether the sentence begins with a verb that makes an item."""
         # What is added to something may be there already: add the member bob to the team.
         return any(token.stem in CREATE_VERBS - {"add"} for token in self.sentence.tokens[:3])
 

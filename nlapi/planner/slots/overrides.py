@@ -26,7 +26,7 @@ from nlapi.reading.gazetteer import COUNTRIES, DEMONYMS
 from nlapi.reading.names import find_item_name
 from nlapi.reading.numbers import unit_of_mention
 from nlapi.reading.text import MentionKind, Sentence, ValueMention
-from nlapi.resources.ids import code_nouns, is_id_of_other
+from nlapi.resources.ids import code_nouns, is_id_of_other, item_nouns
 from nlapi.tools.quantities.units import RATES
 from nlapi.tools.sending.state_reads import updates_item
 
@@ -108,6 +108,8 @@ _DESTINATIONS = stem_set("changes/words", "to_arguments")
 _TOPIC_LEADS = word_set("planner/slots/words", "topic_leads")
 _CODES = frozenset((MentionKind.NUMBER, MentionKind.LITERAL))
 _LITERALS = frozenset((MentionKind.NUMBER, MentionKind.LITERAL, MentionKind.QUOTED))
+_NAMES = frozenset((MentionKind.NAME, MentionKind.PHRASE, MentionKind.TITLE))
+_NUMBER = stem("number")
 _ADDRESS_FAMILIES = {"url": Family.URL, "email": Family.EMAIL}
 _REASONS = stem_set("planner/slots/words", "reasons")
 _CONVERSIONS = frozenset(("", "singular"))
@@ -641,6 +643,26 @@ def is_code_of_other(context: SlotContext, candidate: SlotCandidate) -> bool:
     return is_of_listed or (is_literal and is_id_of_other(context.operation.spec, mention.text, noun[0]))
 
 
+def is_id_of_item_before(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether a number stands right behind the noun of an item, and its slot takes no id of one: order [5005] as
+    `order_sum`. What is created may have it: room 5.
+    """
+    mention, slot, tokens = candidate.mention, candidate.slot, context.sentence.tokens
+    if mention is None or mention.form != "plain" or mention.first < 2 or takes_id(slot):
+        return False
+    noun = singular(tokens[mention.first - 1].lower)
+    if noun not in item_nouns(context.operation.spec) or stem(noun) in slot.words[-1:]:
+        return False
+    return not (stem(noun) in context.noun and context.commands_creation)
+
+
+def is_name_as_number(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether words without a figure are in a slot for the number of something: `company_number`."""
+    mention = candidate.mention
+    is_text = mention is not None and mention.kind in _NAMES and not any(map(str.isdigit, mention.text))
+    return is_text and candidate.slot.family is not Family.CHOICE and _NUMBER in candidate.slot.words[-1:]
+
+
 def naming_slot(context: SlotContext) -> Slot | None:
     """Return the slot for the name of the resource that an operation creates; None without one."""
     if context.operation.method not in METHODS[Intent.CREATE] or context.operation.path.rstrip("/").endswith("}"):
@@ -653,12 +675,14 @@ def naming_slot(context: SlotContext) -> Slot | None:
 
 
 def _renaming_slot(context: SlotContext) -> Slot | None:
-    """Return the one slot for the name of the item that an update renames, whose kind has a word there; or None."""
+    """Return the one outermost slot for the name of the item that an update renames, whose kind has a word there."""
     if not updates_item(context.operation) or RENAMES.isdisjoint(context.sentence.stem_set):
         return None
     if not noun_positions(context, context.noun):
         return None
     names = [slot for slot in context.slots if slot.location == "body" and _is_name(slot, context.noun)]
+    outermost = min((len(slot.path) for slot in names), default=0)
+    names = [slot for slot in names if len(slot.path) == outermost]
     return names[0] if len(names) == 1 else None
 
 

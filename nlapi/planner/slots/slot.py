@@ -29,6 +29,7 @@ from nlapi.tools.tool import Tool
 _HALVES = lexicon.words("planner/slots/words", "moment_halves")
 _OPAQUE = lexicon.words("planner/slots/words", "opaque_ends")
 _LINKS = lexicon.words("planner/slots/words", "link_ends")
+_MAIL_NAMES = lexicon.words("planner/slots/words", "mail_names")
 
 _ONLY = lexicon.pattern("planner/slots/words", "only", re.IGNORECASE)
 # Names of a path to a property, and slots of a tool, at most.
@@ -400,7 +401,7 @@ def _family(words: list[str], item: Schema, choices: tuple[object, ...], form: M
         return Family.ID
     if form is not None and not form.is_guess:
         return Family.TIME if form.clock_layout else Family.DATE
-    if last == "email":
+    if last in _MAIL_NAMES:
         return Family.EMAIL
     return Family.URL if last in _LINKS else Family.TEXT
 
