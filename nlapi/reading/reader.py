@@ -10,6 +10,7 @@ from datetime import date, datetime, tzinfo
 from typing import Any
 
 from nlapi.english import lexicon
+from nlapi.english.command_verbs import is_participle
 from nlapi.english.intents import ARTICLES, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import words
 from nlapi.english.units import find_unit
@@ -512,13 +513,17 @@ class _MentionFinder:
                 self._add(MentionKind.TITLE, self.tokens[first].start, self.tokens[end - 1].end, take=False)
 
     def _goes_on(self, first: int, at: int) -> bool:
-        """Return whether a title has a token too: not a little word, nor the day behind it (next Monday)."""
+        """Return whether a title has a token too: not a little word, nor what is said of it behind (owned by search) or
+        the day (next Monday).
+        """
         token = self.tokens[at]
         is_day = token.lower in _DAY_LEADS and any(
             mention.kind is MentionKind.DATE and mention.first == at and mention.last == len(self.tokens)
             for mention in self.mentions
         )
-        is_end = token.lower in _AFTER_NAME or is_day
+        following = self.tokens[at + 1].text if at + 1 < len(self.tokens) else ""
+        is_said_of_it = is_participle(token.text) and following in _AFTER_NAME
+        is_end = token.lower in _AFTER_NAME or is_day or is_said_of_it
         return token.word and (at == first or not is_end)
 
     def _loose(self) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from nlapi.english import lexicon
+from nlapi.english.command_verbs import DETERMINERS
 from nlapi.english.intents import VERBS, Intent
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
@@ -136,9 +137,9 @@ def _begins_with_noun(text: str, is_noun: Callable[[str], bool]) -> bool:
 
 
 def _api_verbs(catalogue: Catalogue) -> frozenset[str]:
-    """Return the stems of the first words of the ids and summaries of the operations."""
+    """Return the stems of the first words of the ids and summaries of the operations, but no article."""
     names = (name for operation in catalogue.operations for name in (operation.id, operation.summary))
-    stems = {stem(words[0]) for words in map(split_words, names) if words}
+    stems = {stem(words[0]) for words in map(split_words, names) if words and words[0] not in DETERMINERS}
     return frozenset(word for word in stems if not catalogue.index.is_entity(word))
 
 
