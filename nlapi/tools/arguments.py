@@ -536,6 +536,12 @@ class NestedArgument:
         """Return a text in the type of the value."""
         return coerce(text, self.schema, self.definitions)
 
+    def accepts(self, value: object) -> bool:
+        """Return whether a value fits the schema."""
+        from nlapi.schema_validator import VALIDATOR
+
+        return VALIDATOR({**self.schema, "$defs": self.definitions}, format_checker=_format_checker()).is_valid(value)
+
 
 def find_argument(tool: Tool, name: str) -> NestedArgument | None:
     """Return the value that a name such as `limit` or `input.currency` means; None when the tool takes none.

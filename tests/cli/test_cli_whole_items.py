@@ -186,3 +186,20 @@ def test_a_secret_that_the_api_hides_is_not_overwritten_by_what_it_shows(tmp_pat
         done = run("ask", "set the capacity of the shelf sh-1 to 20", "-a", source, "--planner", "offline", "--yes")
         assert (done.code != 0, puts(api)) == (True, [])
         assert "does not show its color" in done.out + done.err
+
+
+def test_a_body_around_the_fields_keeps_the_others_too(tmp_path: Path) -> None:
+    item = {**SHELF, "owner": 7}
+    with Echo(lambda request: Reply(200, {"shelf": item})) as api:
+        source = Path(shelves(tmp_path, api.url))
+        description = json.loads(source.read_text())
+        operations = description["paths"]["/shelves/{shelf_id}"]
+        media = operations["put"]["requestBody"]["content"]["application/json"]
+        media["schema"] = {"type": "object", "required": ["shelf"], "properties": {"shelf": media["schema"]}}
+        for method in ("get", "put"):
+            answer = operations[method]["responses"]["200"]["content"]["application/json"]
+            answer["schema"] = {"type": "object", "properties": {"shelf": answer["schema"]}}
+        source.write_text(json.dumps(description))
+        done = run("ask", "set the capacity of shelf sh-1 to 20", "-a", str(source), "--planner", "offline", "--yes")
+        assert done.code == 0, done.err
+        assert [put.json() for put in puts(api)] == [{"shelf": WHOLE}]

@@ -12,7 +12,7 @@ from nlapi.openapi.spec import UPDATE_METHODS, Effect, Operation
 from nlapi.resources.ids import NATURAL_NAMES
 from nlapi.resources.nouns import ID_WORDS
 from nlapi.resources.paths import Place, segments, shape
-from nlapi.tools.arguments import check
+from nlapi.tools.arguments import check, find_argument
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.sending.request_changes import NO_CHANGES, RequestChanges
 from nlapi.tools.tool import Call, Tool
@@ -101,19 +101,31 @@ def item_reader(tool: Tool) -> Operation | None:
 def with_current_fields(call: Call, item: Mapping[str, object]) -> Call:
     """Return the call of an update with the fields of its body that it does not set, as the item has them."""
     arguments = dict(call.arguments)
-    for name, (location, wire_name) in call.tool.places.items():
-        named = named_by_path(call, wire_name) if name in call.tool.required else None
+    body = ((name, wire) for name, (location, wire) in call.tool.places.items() if location == "body")
+    for name, wire_name in body:
+        is_needed = name in call.tool.required and name not in arguments
+        named = named_by_path(call, wire_name) if is_needed else None
         current = item.get(wire_name, named if wire_name else item)
-        is_empty = name in call.tool.required and wire_name in item and name not in arguments
-        if location == "body" and current is None and is_empty and _accepts(call.tool, name, None):
-            arguments[name] = None
-        if location == "body" and current is not None:
+        if current is None and name in arguments:
+            current = _fields_inside(call, name, item)
+        if current is not None:
             value = _joined(arguments[name], current) if name in arguments else current
             # An answer has the owner whole whose id a request takes.
             id = value.get("id") if isinstance(value, Mapping) else None
             fits = [entry for entry in (value, id) if name in arguments or _fits(call.tool, name, entry)]
             arguments |= {name: fits[0]} if fits else {}
+        elif is_needed and wire_name in item and _accepts(call.tool, name, None):
+            arguments[name] = None
     return Call(tool=call.tool, arguments=arguments, id=call.id, reason=call.reason, account=call.account)
+
+
+def _fields_inside(call: Call, name: str, item: Mapping[str, object]) -> dict[str, object] | None:
+    """Return the fields of an item that are in the only object of a body, {"product": {...}}; None for another."""
+    is_only = sum(location == "body" for location, _ in call.tool.places.values()) == 1
+    if not is_only or not isinstance(call.arguments[name], Mapping):
+        return None
+    fields = ((field, find_argument(call.tool, f"{name}.{field}")) for field in item)
+    return {field: item[field] for field, nested in fields if nested is not None and nested.accepts(item[field])}
 
 
 def named_by_path(call: Call, name: str) -> object:
