@@ -583,12 +583,21 @@ def _mentions_argument(case: Case) -> bool:
     return any(stem(noun) in case.stems for noun in nouns if noun not in UNSPOKEN_WORDS and not is_verb_form(noun))
 
 
+# The least number of letters of each of two words in one.
+_SHORTEST_PART = 3
+
+
 def _is_mentioned(case: Case, nouns: Sequence[str]) -> bool:
-    """Return whether the last noun is in the sentence: `queue` for a work queue, `pull request` for pullrequests."""
+    """Return whether the last noun is in the sentence: `queue` for a work queue, `pull request` for pullrequests.
+
+    Of a noun that is two words in one, both are: the state of an order is its `orderstate`.
+    """
     last = nouns[-1]
     if is_root_of(case.command, stem(last)):
         return True
-    return not {stem(last), stem(singular(last)), stem("".join((*nouns[:-1], singular(last))))}.isdisjoint(case.stems)
+    whole = {stem(last), stem(singular(last)), stem("".join((*nouns[:-1], singular(last))))}
+    parts = ((last[:at], last[at:]) for at in range(_SHORTEST_PART, len(last) - _SHORTEST_PART + 1))
+    return not whole.isdisjoint(case.stems) or any(case.stems.issuperset(map(stem, halves)) for halves in parts)
 
 
 def _is_target_mentioned(case: Case) -> bool:

@@ -540,7 +540,8 @@ class NestedArgument:
         """Return whether a value fits the schema."""
         from nlapi.schema_validator import VALIDATOR
 
-        return VALIDATOR({**self.schema, "$defs": self.definitions}, format_checker=_format_checker()).is_valid(value)
+        validator = VALIDATOR({**self.schema, "$defs": self.definitions}, format_checker=_format_checker())
+        return bool(validator.is_valid(value))
 
 
 def find_argument(tool: Tool, name: str) -> NestedArgument | None:
