@@ -109,10 +109,8 @@ def undone_verb(verb: str) -> str:
 def is_root_of(verb: str, noun: str) -> bool:
     """Return whether a noun is made of a verb, or of the verb's opposite: followers of follow and of unfollow."""
     roots = undone_verb(verb), verb
-    is_formed = noun in map(_NOUN_STEMS.get, roots)
-    return (
-        is_formed or any(noun.startswith(root) and len(root) >= _MIN_SHARED_LETTERS for root in roots) or noun in roots
-    )
+    is_formed = noun in (*roots, *map(_NOUN_STEMS.get, roots))
+    return is_formed or any(len(root) >= _MIN_SHARED_LETTERS and noun.startswith(root) for root in roots)
 
 
 def is_verb_form(word: str) -> bool:
