@@ -62,7 +62,7 @@ from nlapi.openapi.spec import READ_METHODS, SCALES, UPDATE_METHODS, Effect, Ope
 from nlapi.reading.clauses import commanded_length
 from nlapi.reading.names import is_code
 from nlapi.resources.command_verbs import leading_verbs, operation_verbs, path_end
-from nlapi.resources.nouns import VERSION, target_noun
+from nlapi.resources.nouns import VERSION, noun_in_name, target_noun
 from nlapi.resources.paths import EXTENSION
 from nlapi.tools.quantities.unit_evidence import read_unit
 from nlapi.tools.tool import TRUSTED_ORIGINS, Account, Call, Origin, ValueSource
@@ -77,6 +77,8 @@ _MOVING_WORDS = lexicon.words("changes/words", "moving_words")
 # Verbs that make a thing or change one, and the words by which they make one.
 _ALSO_UPDATES = lexicon.stems("changes/words", "also_updates")
 _ALSO_SHOWS = lexicon.stems("changes/words", "also_shows")
+_RUNS = lexicon.stems("changes/words", "runs")
+_START_STEM = stem("start")
 _NEW = lexicon.words("changes/words", "new")
 # Verbs that bring an item into what stands behind `to`, and the arguments that are not such a state.
 _TO_VERBS = lexicon.stems("changes/words", "to_verbs")
@@ -145,10 +147,22 @@ def commands_deletion(command: str, operation: Operation, *, destroy: bool = Fal
         return True
     tail = path_end(operation)
     words = list(map(stem, split_words(tail))) if "{" not in tail else []
+    if command.startswith("un") and _is_mark_on_other(command, operation):
+        return True
     # `unfollow` is DELETE of /followers, as one undoes the other.
     if any(are_opposites(command, word) or (is_root_of(command, word) and command not in words) for word in words):
         return True
     return (command in _CLEAR_VERBS and "{" not in tail) or (destroy and command in _POSSIBLE_DELETE_VERBS)
+
+
+def _is_mark_on_other(command: str, operation: Operation) -> bool:
+    """Return whether an item is a mark that a verb undoes, and its id that of what has the mark: /followings/{user_id}.
+
+    To unlock the lock 5 leaves the lock there.
+    """
+    above, _, parameter = operation.path.rstrip("/").rpartition("/{")
+    marks, noun = split_words(above.rpartition("/")[2])[-1:], noun_in_name(parameter.removesuffix("}"))
+    return bool(noun) and any(is_root_of(command, stem(mark)) and singular(mark) not in noun for mark in marks)
 
 
 def check_verb(case: Case) -> Iterator[str]:
@@ -257,7 +271,14 @@ def _has_verb(case: Case) -> bool:
     kinds = set(map(stem, map(singular, split_words(case.operation.path)))) - set(last)
     if command in verbs and (is_verb(command) or command not in kinds):
         return True
-    return "{" not in case.operation.path[-1:] and any(is_root_of(command, word) for word in last)
+    is_collection = not path_end(case.operation).endswith("}")
+    return is_collection and (any(is_root_of(command, word) for word in last) or _starts_run(case))
+
+
+def _starts_run(case: Case) -> bool:
+    """Return whether a new run is made by a command to start: start workflow 9 is POST /workflows/{id}/executions."""
+    made = stems_of(singular(path_end(case.operation)))
+    return case.operation.method == "POST" and are_synonyms(case.command, _START_STEM) and made <= _RUNS and bool(made)
 
 
 def _names_action(case: Case) -> bool:
@@ -397,6 +418,9 @@ def _is_of_item(case: Case) -> bool:
     is_item = EXTENSION.sub("", case.operation.path.rstrip("/")).endswith("}")
     if not case.deletes or not is_item or [word.lower for word in before[-1:]] != ["of"]:
         return False
+    outer = {stem(singular(word)) for words in _literal_parts(case.operation)[0][:-1] for word in words}
+    if any(outer.issuperset(word.stems) for word in before[-2:-1]):
+        return False  # the repost of playlist 5: /reposts/playlists/{id}
     # The fallback of a model may have the model's name: /fallbacks/{model}.
     kinds = {singular(word) for words in _literal_parts(case.operation)[0] for word in words}
     return set(_nouns(split_words(targets[0].argument), UNSPOKEN_WORDS)) <= kinds
@@ -408,7 +432,7 @@ def _sayable_parts(case: Case, tail: list[list[str]]) -> list[list[str]]:
     if method == "POST" and tail and singular(tail[-1][-1]) != tail[-1][-1]:
         # The sentence says what is made, also by its verb (link the device: /permissions); of what, by the ids before.
         is_own = case.command in set(leading_verbs(case.operation)) - CREATE_VERBS - UPDATE_VERBS - DELETE_VERBS
-        return [] if is_own and not case.deletes else tail[-1:]
+        return [] if (is_own and not case.deletes) or _starts_run(case) else tail[-1:]
     is_stated = case.command in map(stem, stated_verbs(case.operation.extensions))
     if method != "DELETE" and tail and len(tail[-1]) == 1 and (is_stated or _has_command_verb(case, tail[-1])):
         return []  # the lifecycle of /users/{id}/lifecycle/suspend is nothing that anybody says

@@ -567,7 +567,11 @@ def find_change_command(question: str, read: Operation, is_api_noun: Callable[[s
     # A plural or a participle is a noun phrase: `orders of ada`, `archived projects`.
     if singular(first) != first or first.endswith(("ed", "ing")) or verb in _read_verbs(read):
         return ""
-    return " ".join(words[:length]).lower() if _has_object(words[length:], is_api_noun(stem(first))) else ""
+    # disable [comments] on track 5
+    objects = {stem(singular(word.lower())) for word in words[length : length + 1]} if is_verb(verb) else set()
+    is_noun = is_api_noun(stem(first))
+    has_object = _has_object(words[length:], is_noun) or (not is_noun and any(map(is_api_noun, objects)))
+    return " ".join(words[:length]).lower() if has_object else ""
 
 
 def _wished(text: str) -> str:

@@ -22,6 +22,7 @@ DETERMINERS = lexicon.words(_FILE, "determiners")
 """Words before a noun, so that the word before them is a verb: note [the] plumber."""
 NOUN_FOLLOWERS = lexicon.words(_FILE, "noun_followers")
 """Words behind a noun, so that the word before them is no verb: the note [on] contact 5."""
+_PLURAL_FOLLOWERS = lexicon.words(_FILE, "plural_followers")
 SETTING_VERBS = lexicon.stems(_FILE, "setting")
 """Verbs that set what a thing is, and create one only with an article behind them."""
 
@@ -155,7 +156,7 @@ def opens_with_noun(words: Sequence[str]) -> bool:
     first, following = words[0], next(iter(words[1:]), "")
     if first == "new" or first in _STATE_NAMES or is_participle(first):
         return _is_plural(following)
-    return _is_plural(first) and (not following or following in NOUN_FOLLOWERS)
+    return _is_plural(first) and (not following or following in NOUN_FOLLOWERS | _PLURAL_FOLLOWERS)
 
 
 def _is_plural(word: str) -> bool:

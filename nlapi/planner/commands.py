@@ -48,7 +48,7 @@ def only_reads(sentence: Sentence, operation: Operation) -> bool:
         return True
     verbs = operation_verbs(operation)
     opening = words[0]
-    if opens_with_noun([token.lower for token in words]) and not CLAUSE_MARK.search(sentence.text):
+    if names_items(sentence):
         return True
     if opening.stem in verbs and not _plural(opening):
         return False
@@ -65,6 +65,12 @@ def _imperative(opening: Token, after: Token | None) -> bool:
         return False
     is_request = opening.lower in _GIVE and after.lower in _US
     return not is_request and after.lower not in NOUN_FOLLOWERS
+
+
+def names_items(sentence: Sentence) -> bool:
+    """Return whether a sentence is a noun phrase alone, without a command behind a mark: flags with tag 7."""
+    words = [token.lower for token in command_words(sentence)]
+    return bool(words) and opens_with_noun(words) and not CLAUSE_MARK.search(sentence.text)
 
 
 def operation_verbs(operation: Operation) -> frozenset[str]:

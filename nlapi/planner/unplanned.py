@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from nlapi.changes.checks import commands_deletion
 from nlapi.changes.sentences import QUANTIFIERS, find_change_command
 from nlapi.english import lexicon
 from nlapi.english.command_verbs import are_synonyms, parse_command
@@ -185,7 +186,8 @@ def commanded_change(
 
 def _names(verb: str, operation: Operation) -> bool:
     stated = map(stem, split_words(f"{operation.id} {operation.summary}"))
-    return verb in stated or any(are_synonyms(verb, leading) for leading in leading_verbs(operation))
+    is_deletion = operation.method == "DELETE" and commands_deletion(verb, operation)
+    return is_deletion or verb in stated or any(are_synonyms(verb, leading) for leading in leading_verbs(operation))
 
 
 def unmet_command(best: OperationCandidate, catalogue: Catalogue) -> str:

@@ -295,3 +295,65 @@ def test_a_command_behind_a_noun_counts() -> None:
     (call,) = OfflinePlanner([orders()]).plan(question).calls
     assert call.operation_id == "addShipment"
     assert "the sentence has no verb" not in reasons_against(call, call.account or Account(), question)
+
+
+def market() -> Spec:
+    id, track = parameter("id", "path", {"type": "integer"}), parameter("track_id", "path", {"type": "integer"})
+    badge = {"type": "object", "properties": {"title": TEXT}}
+    return spec(
+        {
+            "/orders/{id}": {"get": _node("getOrder", "Get an order", id)},
+            "/orders/{id}/orderstate": {
+                "put": _node(
+                    "updateState", "Changes it", id, **body({"properties": {"NewStateId": {"type": "integer"}}})
+                )
+            },
+            "/shipments": {
+                "post": _node(
+                    "createShipment", "Creates a shipment", **body({"properties": {"OrderSum": {"type": "number"}}})
+                )
+            },
+            "/offerings/{id}": {
+                "patch": _node("updateOffering", "", id, **body({"properties": {"name": TEXT, "badge": badge}}))
+            },
+            "/companies": {
+                "post": _node("addCompany", "", **body({"properties": {"company_number": TEXT, "legal_name": TEXT}}))
+            },
+            "/reposts/tracks/{track_id}": {"delete": _node("deleteRepost", "Removes a repost", track)},
+            "/workflows/{id}/executions": {"post": _node("createExecution", "", id)},
+            "/tracks/{track_id}/comments": {"get": _node("listComments", "Comments of a track", track)},
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("question", "operation", "arguments"),
+    [
+        ("set the state of order 5005 to 3", "updateState", {"id": 5005, "NewStateId": 3}),
+        ("rename offering 7 to Biology 102", "updateOffering", {"id": 7, "name": "Biology 102"}),
+        ("remove my repost of track 5", "deleteRepost", {"track_id": 5}),
+        ("start workflow 9", "createExecution", {"id": 9}),
+    ],
+)
+def test_a_change_that_the_api_names_otherwise_stands(question: str, operation: str, arguments: dict[str, Any]) -> None:
+    (call,) = OfflinePlanner([market()]).plan(question).calls
+    assert (call.operation_id, dict(call.arguments)) == (operation, arguments)
+    assert reasons_against(call, call.account or Account(), question) == ()
+
+
+@pytest.mark.parametrize(
+    ("question", "argument"),
+    [("create a shipment for order 5005", "OrderSum"), ("create company Borealis Oy", "company_number")],
+)
+def test_the_id_of_another_item_is_no_amount_and_a_name_no_number(question: str, argument: str) -> None:
+    assert all(argument not in call.arguments for call in OfflinePlanner([market()]).plan(question).calls)
+
+
+def test_a_change_that_nothing_does_is_not_answered_with_a_read() -> None:
+    plan = OfflinePlanner([market()]).plan("disable comments on track 5")
+    assert (plan.calls, "does that: disable" in plan.text) == ((), True)
+
+
+def test_a_noun_phrase_is_a_read() -> None:
+    (call,) = OfflinePlanner([market()]).plan("comments of track 5").calls
+    assert (call.operation_id, dict(call.arguments)) == ("listComments", {"track_id": 5})

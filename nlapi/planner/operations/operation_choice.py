@@ -15,7 +15,7 @@ from nlapi.english.lexicon import stems
 from nlapi.english.words import name_words, singular, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.planner.commands import command_verb, command_words, is_imperative, operation_verbs
+from nlapi.planner.commands import command_verb, command_words, is_imperative, names_items, operation_verbs
 from nlapi.planner.operations.candidates import OperationCandidate, build_candidate, rank_candidates
 from nlapi.planner.operations.catalogue import Catalogue, asks_why, explains, is_hypothetical, simulates
 from nlapi.planner.slots.entities import is_subject
@@ -185,10 +185,13 @@ def _margin_of_unused(candidate: OperationCandidate) -> float:
 def _without_changes(
     candidates: Sequence[OperationCandidate], sentence: Sentence, catalogue: Catalogue
 ) -> Sequence[OperationCandidate]:
-    """Return the reads alone where a question asks for a fact (is it paused, who created it) and commands nothing."""
+    """Return the reads alone where a question asks for a fact (is it paused, who created it) and commands nothing, as
+    does a noun phrase.
+    """
     intent = read_intent(sentence.text)
     is_fact = intent.kind is IntentKind.CHECK or intent.needs_all_items
-    if not is_question(sentence.text) and (not is_fact or any(map(is_imperative, sentence.tokens))):
+    is_command = not names_items(sentence) and not is_question(sentence.text)
+    if is_command and (not is_fact or any(map(is_imperative, sentence.tokens))):
         return candidates
     return [candidate for candidate in candidates if not catalogue.index.is_change(candidate.operation)] or candidates
 

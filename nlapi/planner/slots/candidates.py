@@ -25,9 +25,11 @@ from nlapi.planner.slots.entities import (
     ID_WORDS,
     OPAQUE,
     SLUG,
+    TO_WORDS,
     PendingLookup,
     id_like,
     location_of,
+    named_resource,
     operation_noun_stems,
 )
 from nlapi.planner.slots.features import NAMELIKE, is_item_count
@@ -442,7 +444,8 @@ def _span_without(mentions: Sequence[ValueMention], remainder: Sequence[ValueMen
 def _may_be_id(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
     """Return whether a mention may be an id, as any but a bare number may.
 
-    A number is an id behind the noun (book 4), `id`, `number` or a #; elsewhere it is part of a name.
+    A number is an id behind the noun (book 4), `id`, `number` or a #, and behind `to` where the sentence has the noun:
+    set the state of book 4 to 3. Elsewhere it is part of a name.
     """
     if mention.kind is not MentionKind.NUMBER or not (
         slot in context.list_operations or (slot.words and slot.words[-1] in ID_WORDS)
@@ -452,6 +455,10 @@ def _may_be_id(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
     while at >= 0 and tokens[at].lower in BEFORE_ID:
         at -= 1
     if at + 1 < mention.first and tokens[at + 1].text == "#":
+        return True
+    noun = set(named_resource(slot)) - {stem("new")}
+    is_new_value = slot.location == "body" and tokens[mention.first - 1].lower in TO_WORDS
+    if is_new_value and noun and noun <= context.sentence.stem_set:
         return True
     # The noun of `between revisions 14 and 19` is that of both.
     if at > 1 and tokens[at].lower == "and" and tokens[at - 1].text.isdigit() and _says_between(context, at):

@@ -32,6 +32,7 @@ POSITION_WORDS = frozenset((*word_set("planner/slots/words", "positions"), *ORDI
 _BY_NAME = lazy_pattern(r"(?:the )?(?:unique |full )?names?(?: or id)? of\b", re.IGNORECASE)
 _SAYS_BY_NAME = lexicon.pattern("planner/slots/words", "says_by_name", re.IGNORECASE)
 _OR_NAME = lazy_pattern(r"\bnames? or (?:an? |the )?ids?\b|\bids? or (?:an? |the )?names?\b", re.IGNORECASE)
+TO_WORDS = word_set("changes/words", "to_words")
 RENAMES = stem_set("planner/slots/words", "renames")
 # Distance, in tokens, of a mention that does not stand beside a noun.
 NOT_BESIDE = 9

@@ -17,7 +17,17 @@ from nlapi.openapi.spec import Effect
 from nlapi.planner.commands import command_verb
 from nlapi.planner.slots.choices import sets_commanded_flag
 from nlapi.planner.slots.context import SlotContext
-from nlapi.planner.slots.entities import RENAMES, SEARCHES, SLUG, is_subject, resource_stems, resource_words, takes_id
+from nlapi.planner.slots.entities import (
+    RENAMES,
+    SEARCHES,
+    SLUG,
+    TO_WORDS,
+    is_subject,
+    named_resource,
+    resource_stems,
+    resource_words,
+    takes_id,
+)
 from nlapi.planner.slots.features import NAMELIKE, is_item_count, page_size
 from nlapi.planner.slots.name_mentions import noun_positions
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
@@ -98,12 +108,12 @@ def _has_only_words(context: SlotContext, counted: frozenset[str], slot: Slot, a
 # Probability of such a candidate.
 OVERRIDE_PROBABILITY = 0.95
 _VALUE = (stem("value"),)
+_NEW = stem("new")
 _NAMING = word_set("planner/slots/words", "naming")
 _MOMENT_ENDS = lexicon.stems("planner/slots/words", "moment_ends")
 _AFTER_FIELD = lexicon.words("planner/slots/words", "after_field")
 _SETTING = lexicon.words("planner/slots/words", "setting")
 _BETWEEN_FIELDS = lexicon.words("planner/slots/words", "between_fields")
-_TO = word_set("changes/words", "to_words")
 _DESTINATIONS = stem_set("changes/words", "to_arguments")
 _TOPIC_LEADS = word_set("planner/slots/words", "topic_leads")
 _CODES = frozenset((MentionKind.NUMBER, MentionKind.LITERAL))
@@ -512,7 +522,8 @@ def _is_set(context: SlotContext, candidate: SlotCandidate) -> bool:
     # Of `the payee to Bob and its memo to cash` each `to` is behind its own field.
     last = max((at + 1 for at in range(mention.first - 1) if tokens[at].lower in _SETTING), default=1)
     stems, ends = context.sentence.stems, range(last, mention.first)
-    named = (end for name in _spoken_names(slot, mention) for end in ends if stems[end - len(name) : end] == name)
+    names = _spoken_names(context, slot, mention)
+    named = (end for name in names for end in ends if stems[end - len(name) : end] == name)
     return any(tokens[end].lower in _AFTER_FIELD for end in named)
 
 
@@ -525,12 +536,15 @@ def _begins_field(context: SlotContext, at: int) -> bool:
     return first > at and any(end < len(tokens) and tokens[end].lower in _SETTING for end in ends)
 
 
-def _spoken_names(slot: Slot, mention: ValueMention) -> Iterator[tuple[str, ...]]:
-    """Yield the stems by which people name a field: its own words, and of due_on and due_at the one that takes the
-    whole mention as the due date.
+def _spoken_names(context: SlotContext, slot: Slot, mention: ValueMention) -> Iterator[tuple[str, ...]]:
+    """Yield the stems by which people name a field: its own words, of the id of a new plan those of the plan, where the
+    value is a code, and of due_on and due_at the one that takes the whole mention as the due date.
     """
     yield slot.words
     *before, last = slot.words
+    noun = tuple(word for word in named_resource(slot) if word != _NEW)
+    if noun and takes_id(slot) and mention.kind in _CODES and all(other.words != noun for other in context.slots):
+        yield noun
     if slot.family is Family.DATE and before and last in _MOMENT_ENDS:
         yield *before, stem("date" if wants_clock(slot) is isinstance(mention.value, datetime) else "time")
 
@@ -581,7 +595,7 @@ def is_in_other_direction(context: SlotContext, candidate: SlotCandidate) -> boo
     if mention is None or mention.kind is not MentionKind.LITERAL or slot.location != "body":
         return False
     codes = [other for other in context.sentence.mentions if other.kind is MentionKind.LITERAL]
-    led = [other for other in codes if _word_before(context, other) in _TO]
+    led = [other for other in codes if _word_before(context, other) in TO_WORDS]
     targets = [other for other in context.slots if other.location == "body" and _DESTINATIONS & set(other.words)]
     if len(led) != 1 or len(codes) < 2 or len(targets) != 1:
         return False
@@ -692,11 +706,11 @@ def _ends_with_name(context: SlotContext, candidate: SlotCandidate) -> bool:
     if mention is None or candidate.conversion or not mention.first:
         return False
     ends = not any(token.word for token in tokens[mention.last :])
-    return ends and tokens[mention.first - 1].lower in _TO
+    return ends and tokens[mention.first - 1].lower in TO_WORDS
 
 
 def _is_name(slot: Slot, noun: tuple[str, ...]) -> bool:
-    words = tuple(word for word in slot.words if word not in noun and word != stem("new"))
+    words = tuple(word for word in slot.words if word not in noun and word != _NEW)
     # The version of /models/{model}/versions is the name of a new one.
     is_noun = not words and slot.words == noun and slot.required_by_object
     return slot.family is Family.TEXT and (is_noun or (len(words) == 1 and words[0] in (*NAMELIKE, stem("topic"))))
