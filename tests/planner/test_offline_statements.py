@@ -300,6 +300,9 @@ def test_a_command_behind_a_noun_counts() -> None:
 def market() -> Spec:
     id, track = parameter("id", "path", {"type": "integer"}), parameter("track_id", "path", {"type": "integer"})
     badge = {"type": "object", "properties": {"title": TEXT}}
+    fields = {"user_id": TEXT, "amount": {"type": "integer"}, "memo": TEXT, "approved": {"type": "boolean"}}
+    inner = {"type": "object", "required": ["user_id", "amount"], "properties": fields}
+    payment = body({"required": ["payment"], "properties": {"payment": inner}})
     return spec(
         {
             "/orders/{id}": {"get": _node("getOrder", "Get an order", id)},
@@ -320,6 +323,12 @@ def market() -> Spec:
                 "post": _node("addCompany", "", **body({"properties": {"company_number": TEXT, "legal_name": TEXT}}))
             },
             "/reposts/tracks/{track_id}": {"delete": _node("deleteRepost", "Removes a repost", track)},
+            "/users/me": {"get": _node("getMe", "The user")},
+            "/payments": {"post": _node("createPayment", "Creates a payment", **payment)},
+            "/payments/{id}": {
+                "get": _node("getPayment", "A payment", id),
+                "put": _node("updatePayment", "Updates a payment", id, **payment),
+            },
             "/workflows/{id}/executions": {"post": _node("createExecution", "", id)},
             "/tracks/{track_id}/comments": {"get": _node("listComments", "Comments of a track", track)},
         }
@@ -333,6 +342,8 @@ def market() -> Spec:
         ("rename offering 7 to Biology 102", "updateOffering", {"id": 7, "name": "Biology 102"}),
         ("remove my repost of track 5", "deleteRepost", {"track_id": 5}),
         ("start workflow 9", "createExecution", {"id": 9}),
+        ("approve payment 5", "updatePayment", {"id": 5, "payment": {"approved": True}}),
+        ("set the memo of payment 5 to lunch", "updatePayment", {"id": 5, "payment": {"memo": "lunch"}}),
     ],
 )
 def test_a_change_that_the_api_names_otherwise_stands(question: str, operation: str, arguments: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import mul
 
 from nlapi.english.intents import VERBS, Intent
@@ -22,7 +22,7 @@ from nlapi.planner.operations.features import (
 )
 from nlapi.planner.slots.assignment import Assignment, assign_slots
 from nlapi.planner.slots.context import SlotContext
-from nlapi.planner.slots.preset_values import argument_name, complete_values
+from nlapi.planner.slots.preset_values import argument_name, complete_values, keeps_rest
 from nlapi.planner.slots.slot import Slot, slots_of_variant
 from nlapi.reading.text import MentionKind, Sentence
 from nlapi.tools.plan import is_remembered
@@ -175,8 +175,14 @@ def _assign_operation(
         scene = _context(sentence, catalogue, known_values, tool, slots)
         assignment = assign_slots(scene)
         values = assignment.values
-    # PUT requires in its body what PATCH leaves as it is, even where neither requires a body.
-    begun = complete_values(values, scene.slots, known_values)[1] if tool.operation.method == "PUT" else ()
+    # What a whole item requires is read first. Any other PUT requires in its body what PATCH leaves as it is, even if
+    # neither requires one.
+    begun: tuple[Slot, ...] = ()
+    if keeps_rest(tool, values, scene.slots):
+        lacking = tuple(slot for slot in assignment.missing if slot.location != "body")
+        assignment = replace(assignment, missing=lacking)
+    elif tool.operation.method == "PUT":
+        begun = complete_values(values, scene.slots, known_values)[1]
     return AssignedOperation(
         context=scene,
         assignment=assignment,

@@ -21,7 +21,7 @@ from nlapi.planner.slots.entities import (
 )
 from nlapi.planner.slots.features import page_size
 from nlapi.planner.slots.name_mentions import names_beside
-from nlapi.planner.slots.preset_values import complete_values
+from nlapi.planner.slots.preset_values import complete_arguments
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
 from nlapi.reading.question_intent import IntentKind, read_intent
 from nlapi.resources.collection_index import collection_index
@@ -43,7 +43,7 @@ def with_lookups(
     if best.tool.effect is Effect.READ and read_intent(question).is_superlative and not _is_sorted(best):
         chosen = (option for option in assignment.candidates if option.slot.required or not page_size(option.slot))
         assignment = replace(assignment, candidates=tuple(chosen))
-    _, missing = complete_values(assignment.values, best.context.slots, known_values)
+    _, missing = complete_arguments(best.tool, assignment.values, best.context.slots, known_values)
     for slot in (slot for slot in missing if takes_id(slot)):
         option = _lookup(replace(best, assignment=assignment), slot, catalogue)
         assignment = assignment if option is None else _with_option(assignment, option)

@@ -9,14 +9,14 @@ from datetime import date, datetime
 from functools import lru_cache, partial
 
 from nlapi.english import lexicon
-from nlapi.english.intents import METHODS, STOPWORDS, VERBS, Intent
+from nlapi.english.intents import ARTICLES, METHODS, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.words import name_words, singular, stem
 from nlapi.openapi.spec import Effect
 from nlapi.planner.commands import command_verb
 from nlapi.planner.slots.choices import sets_commanded_flag
-from nlapi.planner.slots.context import SlotContext
+from nlapi.planner.slots.context import LEADING_PREPOSITIONS, SlotContext
 from nlapi.planner.slots.entities import (
     RENAMES,
     SEARCHES,
@@ -517,6 +517,7 @@ def _is_set(context: SlotContext, candidate: SlotCandidate) -> bool:
         mention.last < len(tokens)
         and tokens[mention.last].text not in ".!?"
         and not _begins_field(context, mention.last)
+        and not _begins_item(context, mention.last)
     ):
         return False  # what follows may belong to it
     # Of `the payee to Bob and its memo to cash` each `to` is behind its own field.
@@ -534,6 +535,16 @@ def _begins_field(context: SlotContext, at: int) -> bool:
     names = (slot.words for slot in context.slots if slot.location == "body" and slot.words)
     ends = (first + len(name) for name in names if stems[first : first + len(name)] == name)
     return first > at and any(end < len(tokens) and tokens[end].lower in _SETTING for end in ends)
+
+
+def _begins_item(context: SlotContext, at: int) -> bool:
+    """Return whether the item of another value begins behind a preposition: to lunch [in budget] b-1."""
+    tokens, stems = context.sentence.tokens, context.sentence.stems
+    first = at + 1 + sum(token.lower in ARTICLES for token in tokens[at + 1 : at + 2])
+    nouns = (resource_stems(context.tool, slot) for slot in context.slots if slot.location == "path")
+    ends = (first + len(noun) for noun in nouns if noun and stems[first : first + len(noun)] == noun)
+    ids = {mention.first for mention in context.sentence.mentions if mention.kind in _CODES}
+    return tokens[at].lower in LEADING_PREPOSITIONS and any(end in ids for end in ends)
 
 
 def _spoken_names(context: SlotContext, slot: Slot, mention: ValueMention) -> Iterator[tuple[str, ...]]:

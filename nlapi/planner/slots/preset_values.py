@@ -89,7 +89,7 @@ def complete_arguments(
     return stated, tuple(slot for slot in missing if slot.location != "body")
 
 
-def keeps_rest(tool: Tool, values: Values) -> bool:
+def keeps_rest(tool: Tool, values: Values, slots: Iterable[Slot] | None = None) -> bool:
     """Return whether an update sets some fields of an item and requires others, so that it takes the whole item.
 
     One that has all that it requires is often a partial update, as those of Box are. A default or a null is of a new
@@ -97,8 +97,9 @@ def keeps_rest(tool: Tool, values: Values) -> bool:
     """
     if item_reader(tool) is None or all(tool.places.get(path[0], ("body",))[0] != "body" for path in values):
         return False
-    fields = [slot for slot in slots_of(tool) if slot.location == "body"]
-    completed, missing = complete_values(values, slots_of(tool), {})
+    slots = slots_of(tool) if slots is None else tuple(slots)
+    fields = [slot for slot in slots if slot.location == "body"]
+    completed, missing = complete_values(values, slots, {})
     unsaid = (slot for slot in fields if slot.path in completed and slot.path not in values)
     return any(slot.location == "body" for slot in missing) or any(
         slot.has_default or completed[slot.path] is None for slot in unsaid if not slot.is_constant
