@@ -558,7 +558,8 @@ def _different_object(case: Case, parts: Sequence[Sequence[str]]) -> str:
     words_of_path = [[singular(word) for word in words] for words in parts]
     operation_stems = {stem(word) for words in words_of_path for word in (*words, "".join(words))}
     operation_stems |= stems_of(OBJECT_END.split(case.operation.summary)[0])  # not: and all its metadata
-    if any(word.lower == "from" for word in case.words):
+    # A path without an id is a name of the action: /templates/delete.json.
+    if "{" not in case.operation.path or any(word.lower == "from" for word in case.words):
         operation_stems |= stems_of(case.operation.path)
     operation_stems = operation_stems.union(*(SYNONYMS.get(word, frozenset()) for word in operation_stems))
     joined = stem("".join(map(singular, nouns)))

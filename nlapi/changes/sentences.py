@@ -331,7 +331,13 @@ class Case:
         following = self.command_words[self.command_length :]
         if following and following[0].lower in PARTICLES and not following[0].is_used:
             following = following[1:]
-        return tuple(word for word in following if not word.is_used)
+        unused = [word for word in following if not word.is_used]
+        verb, length = parse_command([word.lower for word in self.command_words])
+        if length == 1 and verb != stem(self.command_words[0].lower):
+            # turn email [off]
+            particle = next((word for word in unused if word.lower in _VERB_PARTICLES), None)
+            unused = [word for word in unused if word is not particle]
+        return tuple(unused)
 
     @cached_property
     def stems(self) -> frozenset[str]:

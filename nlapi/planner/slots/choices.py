@@ -22,7 +22,7 @@ from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.name_mentions import noun_positions
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
 from nlapi.reading.gazetteer import COUNTRIES, CURRENCY_NAMES, LANGUAGES, SYNONYMS
-from nlapi.reading.text import MentionKind, Sentence, ValueMention
+from nlapi.reading.text import MentionKind, Sentence, Token, ValueMention
 from nlapi.resources.forms import schema_type
 from nlapi.tools.sending.state_reads import updates_item
 
@@ -270,6 +270,8 @@ def _in_part(context: SlotContext, content: Sequence[str], positions: Sequence[i
 
 
 _NOT = word_set("planner/slots/words", "denials")
+_OFF_STEMS = frozenset(map(stem, ("disable", "deactivate")))
+_STOP_STEM = stem("stop")
 _OPPOSING = word_set("planner/slots/words", "opposing")
 _CODES = (MentionKind.NUMBER, MentionKind.LITERAL)
 _BEFORE_VALUE = word_set("planner/slots/words", "before_flag_value")
@@ -433,10 +435,16 @@ def _is_denied(context: SlotContext, slot: Slot, first: int) -> bool:
     at = first
     while at > max(0, first - _REACH) and tokens[at - 1].text not in ",.;:?!()" and tokens[at - 1].lower not in _PARTS:
         at -= 1
-    if not any(token.lower in _NOT or token.lower.endswith(("n't", "n’t")) for token in tokens[at:first]):
+    if not any(_denies(tokens[place], tokens[place + 1]) for place in range(at, first)):
         return False
     quoted = context.sentence.text[max(0, tokens[first].start - 3) : tokens[first].end].lower()
     return not (quoted.startswith("no ") and quoted in slot.description.lower())
+
+
+def _denies(token: Token, following: Token) -> bool:
+    """Return whether a token makes a no of what it is about: without, don't, deactivate, and stop before a doing."""
+    is_stopped = token.stem == _STOP_STEM and following.lower.endswith("ing")
+    return token.lower in _NOT or token.lower.endswith(("n't", "n’t")) or is_stopped or token.stem in _OFF_STEMS
 
 
 def _similar_words(context: SlotContext, words: Sequence[str]) -> Mapping[str, tuple[int, float]]:

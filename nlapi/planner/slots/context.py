@@ -17,6 +17,7 @@ from nlapi.english.lexicon import words as word_set
 from nlapi.english.word_similarity import similarity
 from nlapi.english.words import singular, split_words, stem, stems_of
 from nlapi.openapi.spec import Operation
+from nlapi.planner.slots.entities import named_resource
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.reading.clauses import find_value_changes
 from nlapi.reading.gazetteer import COUNTRIES, CURRENCY_NAMES, LANGUAGES, STATES, is_region, region_of
@@ -157,10 +158,13 @@ class SlotContext:
 
     def id_kind(self, slot: Slot) -> IdKind:
         """Return the kind of the ids that a slot takes; NEW for the key of an item that the sentence creates."""
-        kind = id_kind(split_words(slot.name), slot.item or slot.schema, slot.description, has_name=slot in self.opaque)
         makes = self.operation.method in ("PUT", "POST") and self.commands_creation
-        is_key = self.operation.path.rstrip("/").endswith(f"{{{slot.name}}}")
-        return IdKind.NEW if makes and is_key and kind is not IdKind.OPAQUE else kind
+        is_own = slot.location == "body" and len(slot.path) == 1 and bool(slot.words) and not named_resource(slot)
+        is_key = makes and (is_own or self.operation.path.rstrip("/").endswith(f"{{{slot.name}}}"))
+        # The id that a new item gets is that of none of a list.
+        has_name = slot in self.opaque and not (is_key and is_own)
+        kind = id_kind(split_words(slot.name), slot.item or slot.schema, slot.description, has_name=has_name)
+        return IdKind.NEW if is_key and kind is not IdKind.OPAQUE else kind
 
     @cached_property
     def commands_creation(self) -> bool:

@@ -80,6 +80,14 @@ _BEFORE_REASON = lexicon.words("planner/slots/words", "before_reason")
 _CODED_FORMS = lexicon.words("planner/slots/words", "coded_forms")
 
 
+def _takes_no_money(context: SlotContext, slot: Slot) -> bool:
+    """Return whether a slot is for no sum of money: a text, an id, or a filter that is neither about money nor named."""
+    if slot.family in (Family.TEXT, Family.ID):
+        return slot.words[-1] not in MONEYLIKE and stem("currency") not in slot.words
+    is_filter = slot.location == "query" and not slot.unit and context.sentence.stem_set.isdisjoint(slot.words)
+    return is_filter and MONEYLIKE.isdisjoint(slot.prose | set(slot.words))
+
+
 def is_wrong_sort(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
     """Return whether a mention is of a sort that a slot does not take.
 
@@ -100,8 +108,8 @@ def is_wrong_sort(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
         is_word = slot.family is Family.TEXT and slot.form is None and not any(map(str.isdigit, mention.text))
         is_of_time = SPEAKS_OF_TIME.search(f"{' '.join(split_words(slot.name))}. {slot.description}") is not None
         return is_word and not is_of_time and context.sentence.stem_set.isdisjoint(slot.words[-1:])
-    if mention.form == "money" and slot.family in (Family.TEXT, Family.ID) and slot.words[-1] not in MONEYLIKE:
-        return stem("currency") not in slot.words
+    if mention.form == "money" and _takes_no_money(context, slot):
+        return True
     if slot.family is Family.TEXT and (_is_order_field(context, slot, mention) or _is_no_order(slot, mention)):
         return True
     if slot.words and slot.words[-1] in _SORTS and mention.form in _CODED_FORMS:

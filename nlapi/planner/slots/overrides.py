@@ -728,12 +728,17 @@ def _is_name(slot: Slot, noun: tuple[str, ...]) -> bool:
 
 
 def _is_new_name(context: SlotContext, candidate: SlotCandidate) -> bool:
-    """Return whether a mention stands behind `called`, or right behind the noun, quoted or as a code."""
+    """Return whether a mention is behind `called`, or right behind the noun, quoted or as a code, where nothing is.
+
+    Of `account c-12 called Ada` the code is no name.
+    """
     mention, tokens = candidate.mention, context.sentence.tokens
     if mention is None or candidate.conversion or not mention.first or len(candidate.mentions) > 1:
         return False
     if mention.kind is MentionKind.NUMBER and VERBS.get(command_verb(context.sentence)) is not Intent.CREATE:
         return False  # unlock user 5
+    if mention.last <= _first_naming(context):
+        return False
     if _is_token(candidate, find_item_name(context.sentence, context.noun[-1:])):
         return True
     at = mention.first - 1
