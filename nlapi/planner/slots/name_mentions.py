@@ -81,7 +81,7 @@ _CODED_FORMS = lexicon.words("planner/slots/words", "coded_forms")
 
 
 def _takes_no_money(context: SlotContext, slot: Slot) -> bool:
-    """Return whether a slot is for no sum of money: a text, an id, or a filter that is neither about money nor named."""
+    """Return whether a slot is for no sum of money: a text, an id, or a filter neither about money nor named."""
     if slot.family in (Family.TEXT, Family.ID):
         return slot.words[-1] not in MONEYLIKE and stem("currency") not in slot.words
     is_filter = slot.location == "query" and not slot.unit and context.sentence.stem_set.isdisjoint(slot.words)
