@@ -451,7 +451,7 @@ def _may_be_id(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
         slot in context.list_operations or (slot.words and slot.words[-1] in ID_WORDS)
     ):
         return True
-    if mention.form == "money" or mention.text.startswith("-"):
+    if mention.form == "money" or (mention.text.startswith("-") and "." in mention.text):
         return False
     tokens, at = context.sentence.tokens, mention.first - 1
     while at >= 0 and tokens[at].lower in BEFORE_ID:

@@ -6,10 +6,12 @@ import copy
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from nlapi.english.command_verbs import CREATE_VERBS, UPDATE_VERBS
 from nlapi.json_text import parse_json
 from nlapi.planner.slots.entities import PendingLookup
 from nlapi.planner.slots.slot import Family, Slot, slots_of
 from nlapi.reading.numbers import NumberKind, find_numbers
+from nlapi.resources.command_verbs import leading_verbs
 from nlapi.resources.forms import schema_type
 from nlapi.tools.quantities.units import to_wire
 from nlapi.tools.sending.state_reads import item_reader
@@ -93,8 +95,11 @@ def keeps_rest(tool: Tool, values: Values, slots: Iterable[Slot] | None = None) 
     """Return whether an update sets some fields of an item and requires others, so that it takes the whole item.
 
     One that has all that it requires is often a partial update, as those of Box are. A default or a null is of a new
-    item: an update that requires such a field needs what the item has.
+    item: an update that requires such a field needs what the item has. To add a member by PUT updates none.
     """
+    verbs = leading_verbs(tool.operation)
+    if not CREATE_VERBS.isdisjoint(verbs) and UPDATE_VERBS.isdisjoint(verbs):
+        return False
     if item_reader(tool) is None or all(tool.places.get(path[0], ("body",))[0] != "body" for path in values):
         return False
     slots = slots_of(tool) if slots is None else tuple(slots)
