@@ -108,7 +108,7 @@ def _has_only_words(context: SlotContext, counted: frozenset[str], slot: Slot, a
 # Probability of such a candidate.
 OVERRIDE_PROBABILITY = 0.95
 _VALUE = (stem("value"),)
-_NEW = stem("new")
+_NEW, _NAME = stem("new"), stem("name")
 _NAMING = word_set("planner/slots/words", "naming")
 _MOMENT_ENDS = lexicon.stems("planner/slots/words", "moment_ends")
 _AFTER_FIELD = lexicon.words("planner/slots/words", "after_field")
@@ -696,7 +696,8 @@ def naming_slot(context: SlotContext) -> Slot | None:
     texts = [slot for slot in context.slots if slot.location == "body" and not slot.is_array]
     names = [slot for slot in texts if _is_name(slot, noun)]
     names = names or [slot for slot in texts if slot.family is Family.TEXT and _SAYS_NAME.match(slot.description)]
-    return min(names, key=lambda slot: (len(slot.path), not slot.required), default=None)
+    # Beside a name a label is none.
+    return min(names, key=lambda slot: (len(slot.path), not slot.required, _NAME not in slot.words), default=None)
 
 
 def _renaming_slot(context: SlotContext) -> Slot | None:
