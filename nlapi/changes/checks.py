@@ -475,8 +475,16 @@ def _unsaid_kind(case: Case, kinds: list[list[str]]) -> list[str]:
     if not case.deletes and (is_found or any(_is_mentioned(case, words) for words in names)):
         return []
     nouns = [_nouns(words, UNSPOKEN_WORDS) or words for words in kinds]
+    if not case.deletes and _is_described(case, target):
+        return []  # close topic 99: /t/{id}/status, which updates the status of a topic
     ends = _name_ends(case)
     return [] if any(_is_mentioned(case, words) or stem(singular(words[-1])) in ends for words in nouns) else kinds[-1]
+
+
+def _is_described(case: Case, target: Sequence[ValueSource]) -> bool:
+    """Return whether the word before the item at the end of the path is in the summary of the operation."""
+    before = [word for word in case.words if target and word.end <= target[0].start]
+    return bool(before) and not stems_of(case.operation.summary).isdisjoint(before[-1].stems)
 
 
 def _name_ends(case: Case) -> set[str]:

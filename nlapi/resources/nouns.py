@@ -70,7 +70,9 @@ def noun_of(operation: Operation) -> tuple[str, ...]:
 
 def path_noun(operation: Operation) -> tuple[str, ...]:
     """Return the noun of the path alone; () where the path has none: /search."""
-    verb = next(iter(name_words(operation.id)), "")
+    verb, *others = name_words(operation.id) or ("",)
+    if others == [operation.method.lower()]:
+        verb = ""  # Task_Post of /api/Task
     return _path_noun(operation.route, operation.method in READ_METHODS, verb)
 
 

@@ -24,6 +24,7 @@ from nlapi.planner.slots.overrides import (
     is_in_other_direction,
     is_name_as_number,
     is_topic,
+    is_unspoken_header,
     is_value_before,
 )
 from nlapi.planner.slots.preset_values import is_begun
@@ -63,6 +64,7 @@ _BARRED = (
     is_in_other_direction,
     is_name_as_number,
     is_topic,
+    is_unspoken_header,
     is_value_before,
 )
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from nlapi.client.credential_texts import find_credential_texts, takes_credential
 from nlapi.english import lexicon
-from nlapi.english.intents import ARTICLES, VERBS
+from nlapi.english.intents import ARTICLES, STOPWORDS, VERBS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.word_similarity import has_vector
@@ -28,6 +28,7 @@ from nlapi.planner.slots.entities import (
     TO_WORDS,
     PendingLookup,
     id_like,
+    is_subject,
     location_of,
     named_resource,
     operation_noun_stems,
@@ -475,9 +476,19 @@ def _may_be_id(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
         return True
     if slot.location != "path":
         return False
+    # topic 99, of /t/{id}, which is described as `Remove a topic`
+    if at > 0 and is_subject(context.operation, slot) and tokens[at].stem in _described_nouns(context):
+        return True
     # org unit 41, of /orgunits/{orgid}
     in_path = tuple(map(stem, noun_in_path(context.operation, location_of(context.tool, slot)[1])))
     return any(last == at + 1 for _, last in noun_positions(context, in_path))
+
+
+def _described_nouns(context: SlotContext) -> frozenset[str]:
+    """Return the stems of the words of the summary and the id of an operation that name none of its other arguments."""
+    operation = context.operation
+    others = {word for slot in context.slots if not is_subject(operation, slot) for word in slot.words}
+    return stems_of(f"{operation.id} {operation.summary}") - others - STOPWORDS
 
 
 def _says_between(context: SlotContext, at: int) -> bool:

@@ -606,7 +606,8 @@ def is_in_other_direction(context: SlotContext, candidate: SlotCandidate) -> boo
     if mention is None or mention.kind is not MentionKind.LITERAL or slot.location != "body":
         return False
     codes = [other for other in context.sentence.mentions if other.kind is MentionKind.LITERAL]
-    led = [other for other in codes if _word_before(context, other) in TO_WORDS]
+    # Right behind the verb `to` is its own: subscribe to invoice_sent.
+    led = [other for other in codes if other.first > 2 and _word_before(context, other) in TO_WORDS]
     targets = [other for other in context.slots if other.location == "body" and _DESTINATIONS & set(other.words)]
     if len(led) != 1 or len(codes) < 2 or len(targets) != 1:
         return False
@@ -668,6 +669,13 @@ def is_code_of_other(context: SlotContext, candidate: SlotCandidate) -> bool:
     return is_of_listed or (is_literal and is_id_of_other(context.operation.spec, mention.text, noun[0]))
 
 
+def is_unspoken_header(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether a header takes any text that the sentence does not name it for: topic [99] as `Api-Username`."""
+    slot = candidate.slot
+    is_open = slot.location == "header" and slot.family in (Family.TEXT, Family.ID, Family.OPEN)
+    return is_open and context.sentence.stem_set.isdisjoint(slot.words) and candidate.end > candidate.start
+
+
 def is_id_of_item_before(context: SlotContext, candidate: SlotCandidate) -> bool:
     """Return whether a number stands right behind the noun of an item, and its slot takes no id of one: order [5005] as
     `order_sum`. What is created may have it: room 5.
@@ -676,7 +684,8 @@ def is_id_of_item_before(context: SlotContext, candidate: SlotCandidate) -> bool
     if mention is None or mention.form != "plain" or mention.first < 2 or takes_id(slot):
         return False
     noun = singular(tokens[mention.first - 1].lower)
-    if noun not in item_nouns(context.operation.spec) or stem(noun) in slot.words[-1:]:
+    own = {*slot.words[-1:], *resource_stems(context.tool, slot)[-1:]}
+    if noun not in item_nouns(context.operation.spec) or stem(noun) in own:
         return False
     return not (stem(noun) in context.noun and context.commands_creation)
 
