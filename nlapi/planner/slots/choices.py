@@ -296,9 +296,12 @@ def flag_candidates(context: SlotContext, slot: Slot) -> Iterator[SlotCandidate]
     verbs = operation_verbs(context.operation)
     spoken = [word for word in words if word in context.sentence.stem_set]
     is_read = context.operation.effect is Effect.READ
-    is_of_operation = verbs.issuperset(spoken) or (is_read and stems_of(context.operation.path).issuperset(spoken))
+    names = (verbs | set(context.noun), stems_of(context.operation.path) if is_read else frozenset[str]())
+    is_of_operation = any(name_stems.issuperset(spoken) for name_stems in names)
     if len(spoken) < len(words) and (is_of_operation or _is_of_other_name(context, slot, spoken)):
-        spoken = []  # the command alone says nothing of delete_threads, and the reports nothing of dailyReportsOnly
+        # The command alone says nothing of delete_threads, nor the group of primary_group or the reports of
+        # dailyReportsOnly.
+        spoken = []
     other_words = [word for word in words if word not in verbs]
     similar = _similar_words(context, other_words) if len(spoken) < len(words) else {}
     prose = [

@@ -72,6 +72,16 @@ def is_stated_amount(context: SlotContext, candidate: SlotCandidate) -> bool:
     return is_converted is (candidate.conversion == "measured")
 
 
+def _is_currency_of_amount(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether a value is the currency of the only sum of money, and its slot the only one of a body for one."""
+    mention, slot = candidate.mention, candidate.slot
+    if mention is None or candidate.conversion != "currency" or slot.location != "body":
+        return False
+    sums = [other for other in context.sentence.mentions if other.form == "money"]
+    takers = [other for other in context.slots if other.location == "body" and _CURRENCY in other.words]
+    return sums == [mention] and takers == [slot]
+
+
 def _is_amount(slot: Slot) -> bool:
     return slot.family is Family.NUMBER and slot.location == "body" and not slot.is_array
 
@@ -119,7 +129,7 @@ _TOPIC_LEADS = word_set("planner/slots/words", "topic_leads")
 _CODES = frozenset((MentionKind.NUMBER, MentionKind.LITERAL))
 _LITERALS = frozenset((MentionKind.NUMBER, MentionKind.LITERAL, MentionKind.QUOTED))
 _NAMES = frozenset((MentionKind.NAME, MentionKind.PHRASE, MentionKind.TITLE))
-_NUMBER = stem("number")
+_NUMBER, _CURRENCY = stem("number"), stem("currency")
 _ADDRESS_FAMILIES = {"url": Family.URL, "email": Family.EMAIL}
 _REASONS = stem_set("planner/slots/words", "reasons")
 _CONVERSIONS = frozenset(("", "singular"))
@@ -231,6 +241,7 @@ def _is_clear(context: SlotContext, candidate: SlotCandidate) -> bool:
         or _is_only_of_kind(context, candidate)
         or _is_actor(context, candidate)
         or is_stated_amount(context, candidate)
+        or _is_currency_of_amount(context, candidate)
         or sets_commanded_flag(context, candidate)
     )
 
@@ -738,7 +749,7 @@ def _is_name(slot: Slot, noun: tuple[str, ...]) -> bool:
 
 
 def _is_new_name(context: SlotContext, candidate: SlotCandidate) -> bool:
-    """Return whether a mention is behind `called`, or right behind the noun, quoted or as a code, where nothing is.
+    """Return whether a mention is behind `called`, or where nothing is, right behind the noun: quoted, a code, a name.
 
     Of `account c-12 called Ada` the code is no name.
     """
@@ -762,7 +773,8 @@ def _is_new_name(context: SlotContext, candidate: SlotCandidate) -> bool:
     coded = coded or (
         mention.last - mention.first == 1 and not mention.text.isalpha() and bool(SLUG.fullmatch(mention.text))
     )
-    return (mention.kind is MentionKind.QUOTED or coded) and behind_singular
+    is_capital = mention.kind is MentionKind.NAME and context.commands_creation and mention.text[:1].isupper()
+    return (mention.kind is MentionKind.QUOTED or coded or is_capital) and behind_singular
 
 
 def _first_naming(context: SlotContext) -> int:

@@ -245,8 +245,13 @@ _UNIT_NAME = lexicon.pattern("tools/words", "unit_name", re.IGNORECASE)
 
 @lru_cache(maxsize=4096)
 def likely_unit(name: str, description: str) -> Unit | None:
-    """Return the measure that a name or else a description may mean, for a number whose own unit is known."""
-    last = re.split(r"[_\-\s]|(?<=[a-z])(?=[A-Z])", name)[-1]
+    """Return the measure that a name or else a description may mean, for a number whose own unit is known.
+
+    That of hoursPerDay is an hour.
+    """
+    parts = re.split(r"[_\-\s]|(?<=[a-z])(?=[A-Z])", name)
+    per = next((at for at, part in enumerate(parts) if part.lower() == "per" and at), len(parts))
+    last = parts[per - 1]
     words = [last.lower(), *(match[match.lastindex or 0] for match in _UNIT_NAME.finditer(description[:200]))]
     units = (find_unit(word) for word in words if len(word) > 1)
     return next((match_unit for match_unit in units if match_unit is not None), None)
