@@ -450,7 +450,15 @@ def is_code_of_item(case: Case, source: ValueSource) -> bool:
     return len(nouns) == 1 and nouns == {*taken[-1:]}
 
 
-_PLAIN = (_is_entailed, _is_labelled, _is_only_place, is_code_of_item, _is_led)
+def _follows_its_name(case: Case, source: ValueSource) -> bool:
+    """Return whether the last word of the name of an argument is before a value, or its first word: [uid] acme."""
+    first, *others = source.words.lower().split()
+    label = _label(case, source)
+    named = first if others else (label.lower if label is not None else "")
+    return named == (split_words(source.argument) or [""])[-1]
+
+
+_PLAIN = (_is_entailed, _is_labelled, _follows_its_name, _is_only_place, is_code_of_item, _is_led)
 
 
 def check_exact_name(case: Case) -> Iterator[str]:
@@ -507,7 +515,7 @@ def _is_name_as_id(case: Case, source: ValueSource) -> bool:
         return False
     if not isinstance(source.value, str) or has_closed_values(case.call, source.argument):
         return False
-    if _is_keyword(case, source):
+    if _is_keyword(case, source) or _follows_its_name(case, source):
         return False
     description = str(schema_of(case.call, source.argument).get("description", ""))
     *noun, last = split_words(source.argument.rpartition(".")[2]) or [""]

@@ -27,7 +27,8 @@ SETTING_VERBS = lexicon.stems(_FILE, "setting")
 """Verbs that set what a thing is, and create one only with an article behind them."""
 
 _PARTICLE_VERBS = lexicon.by_phrase(_FILE, "particles")
-_TURN_VERBS = lexicon.stems(_FILE, "turning")
+TURN_VERBS = lexicon.stems(_FILE, "turning")
+"""Verbs that a particle makes one of: turn [off]."""
 _TAKING_VERBS = lexicon.words(_FILE, "taking")
 _TAKEN_FROM = lexicon.text(_FILE, "taken_from").split("|")
 TAKING_PARTICLES = frozenset(phrase.split()[0] for phrase in _TAKEN_FROM)
@@ -186,7 +187,7 @@ def parse_command(words: Iterable[str]) -> tuple[str, int]:
         return stem(_PHRASES[phrase]), 3 if phrase == "get rid" else 2
     if is_taken_out(all_words):
         return stem("remove"), 1
-    if stem(first) in _TURN_VERBS:
+    if stem(first) in TURN_VERBS:
         # `turn the lights off`: the particle may be at the end.
         particle = next((word for word in following if word in _PARTICLE_VERBS), "")
         if particle:

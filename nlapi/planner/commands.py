@@ -10,6 +10,7 @@ from nlapi.english.command_verbs import (
     DETERMINERS,
     NOUN_FOLLOWERS,
     SETTING_VERBS,
+    TURN_VERBS,
     is_participle,
     is_taken_out,
     opens_with_noun,
@@ -139,7 +140,8 @@ def read_command(
     # A phrase for deleting that the API only mentions somewhere (trash) is still replaced: the API has `delete` for it.
     deletes = VERBS.get(stem(verbs[1])) is Intent.DELETE
     is_understood = stem(phrase) in api_verbs or (knows(stem(phrase)) and not deletes)
-    verb = next((verb for verb in verbs if stem(verb) in api_verbs), verbs[1] if deletes else "")
+    is_general = deletes or tokens[first].stem in TURN_VERBS
+    verb = next((verb for verb in verbs if stem(verb) in api_verbs), verbs[1] if is_general else "")
     if is_understood or not verb or chooses(phrase):
         return tokens
     return (*tokens[:first], replace(tokens[first], end=tokens[last].end, lower=verb, stem=stem(verb)), *rest)
