@@ -14,7 +14,7 @@ from nlapi.openapi.spec import Effect
 from nlapi.planner.answering.row_fields import field_stems
 from nlapi.planner.commands import command_verb, operation_verbs
 from nlapi.planner.operations.candidates import OperationCandidate
-from nlapi.planner.slots.entities import POSITION_WORDS, SLUG, is_subject, operation_noun_stems
+from nlapi.planner.slots.entities import POSITION_WORDS, RENAMES, SLUG, is_subject, operation_noun_stems
 from nlapi.planner.slots.features import QUERYLIKE
 from nlapi.planner.slots.overrides import OVERRIDE_PROBABILITY
 from nlapi.planner.slots.slot import Family, Slot
@@ -25,6 +25,7 @@ from nlapi.reading.question_intent import read_intent
 from nlapi.reading.text import FILLER_STEMS, MentionKind, Sentence, Token, foreign_language
 from nlapi.resources.answers import answer_schemas, answer_words
 from nlapi.resources.collection_index import collection_index
+from nlapi.tools.sending.state_reads import updates_item
 
 _HAVING = lexicon.stems("planner/operations/words", "having")
 _LINKING = lexicon.words("planner/operations/words", "linking")
@@ -61,7 +62,9 @@ def _is_plain_change(best: OperationCandidate) -> bool:
     has_target = all(slot in assigned for slot in best.context.slots if is_subject(best.operation, slot))
     free = {token.stem for token in best.context.sentence.tokens if not _is_in_value(best, token)}
     nouns = set(operation_noun_stems(best.operation))
-    body = [slot for slot in best.context.slots if slot.location == "body"]
+    # A change without a body has its fields in the query.
+    location = "body" if best.operation.body is not None else "query"
+    body = [slot for slot in best.context.slots if slot.location == location]
     unassigned = (set(slot.words) for slot in body if slot not in assigned)
     lacks_value = any(words <= free and not words <= nouns for words in unassigned)
     is_likely = all(option.probability >= LIKELY for option in options if option.mention)
@@ -69,10 +72,15 @@ def _is_plain_change(best: OperationCandidate) -> bool:
 
 
 def _is_done_by(best: OperationCandidate) -> bool:
-    """Return whether the first word of the sentence is a verb of the operation or of its method."""
-    verb = command_verb(best.context.sentence)
+    """Return whether the first word of the sentence is a verb of the operation or of its method.
+
+    A POST to the path of an item updates it, as a PATCH does.
+    """
+    operation, verb = best.operation, command_verb(best.context.sentence)
     intent = VERBS.get(verb)
-    return verb in operation_verbs(best.operation) or (intent is not None and best.operation.method in METHODS[intent])
+    if verb in operation_verbs(operation) or (intent is not None and operation.method in METHODS[intent]):
+        return True
+    return (intent is Intent.UPDATE or verb in RENAMES) and updates_item(operation)
 
 
 def _entry_nouns(best: OperationCandidate) -> tuple[tuple[str, ...], ...]:

@@ -19,6 +19,7 @@ from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, stated_verbs
 from nlapi.planner.commands import command_verb, command_words, operation_verbs
 from nlapi.planner.slots.context import SlotContext
+from nlapi.planner.slots.entities import named_resource
 from nlapi.planner.slots.name_mentions import noun_positions
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
 from nlapi.reading.gazetteer import COUNTRIES, CURRENCY_NAMES, LANGUAGES, SYNONYMS
@@ -296,7 +297,8 @@ def flag_candidates(context: SlotContext, slot: Slot) -> Iterator[SlotCandidate]
     verbs = operation_verbs(context.operation)
     spoken = [word for word in words if word in context.sentence.stem_set]
     is_read = context.operation.effect is Effect.READ
-    names = (verbs | set(context.noun), stems_of(context.operation.path) if is_read else frozenset[str]())
+    owners = {word for other in context.slots if other.location == "path" for word in named_resource(other)}
+    names = (verbs | set(context.noun) | owners, stems_of(context.operation.path) if is_read else frozenset[str]())
     is_of_operation = any(name_stems.issuperset(spoken) for name_stems in names)
     if len(spoken) < len(words) and (is_of_operation or _is_of_other_name(context, slot, spoken)):
         # The command alone says nothing of delete_threads, nor the group of primary_group or the reports of
