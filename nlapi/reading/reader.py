@@ -513,7 +513,7 @@ class _MentionFinder:
                 self._add(MentionKind.TITLE, self.tokens[first].start, self.tokens[end - 1].end, take=False)
 
     def _goes_on(self, first: int, at: int) -> bool:
-        """Return whether a title has a token too: not a little word, nor what is said of it behind (owned by search) or
+        """Return whether a title has a token too: not a little word, nor what describes it (owned by search) or
         the day (next Monday).
         """
         token = self.tokens[at]
@@ -522,8 +522,8 @@ class _MentionFinder:
             for mention in self.mentions
         )
         following = self.tokens[at + 1].text if at + 1 < len(self.tokens) else ""
-        is_said_of_it = is_participle(token.text) and following in _AFTER_NAME
-        is_end = token.lower in _AFTER_NAME or is_day or is_said_of_it
+        describes_it = is_participle(token.text) and following in _AFTER_NAME
+        is_end = token.lower in _AFTER_NAME or is_day or describes_it
         return token.word and (at == first or not is_end)
 
     def _loose(self) -> None:
