@@ -62,6 +62,7 @@ from nlapi.openapi.spec import READ_METHODS, SCALES, UPDATE_METHODS, Effect, Ope
 from nlapi.reading.clauses import commanded_length
 from nlapi.reading.names import is_code
 from nlapi.resources.command_verbs import leading_verbs, operation_verbs, path_end
+from nlapi.resources.ids import item_nouns
 from nlapi.resources.nouns import VERSION, noun_in_name, target_noun
 from nlapi.resources.paths import EXTENSION
 from nlapi.tools.quantities.unit_evidence import read_unit
@@ -483,8 +484,10 @@ def _unsaid_kind(case: Case, kinds: list[list[str]]) -> list[str]:
 
 def _is_described(case: Case, target: Sequence[ValueSource]) -> bool:
     """Return whether the word before the item at the end of the path is in the summary of the operation."""
-    before = [word for word in case.words if target and word.end <= target[0].start]
-    return bool(before) and not stems_of(case.operation.summary).isdisjoint(before[-1].stems)
+    before = [word for word in case.words if target and word.end <= target[0].start][-1:]
+    items = item_nouns(case.operation.spec)
+    nouns = [word for word in before if singular(word.lower) not in items]
+    return any(not stems_of(case.operation.summary).isdisjoint(word.stems) for word in nouns)
 
 
 def _name_ends(case: Case) -> set[str]:

@@ -13,8 +13,16 @@ from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import UPDATE_METHODS, as_list, as_map
 from nlapi.reading.reader import QUOTED
 from nlapi.resources.command_verbs import path_end
-from nlapi.resources.ids import code_nouns
-from nlapi.resources.nouns import ID_WORDS, NAME_WORDS, is_id_argument, noun_in_name, singular_noun, target_noun
+from nlapi.resources.ids import code_nouns, item_nouns
+from nlapi.resources.nouns import (
+    ID_WORDS,
+    NAME_WORDS,
+    is_id_argument,
+    noun_in_name,
+    noun_in_path,
+    singular_noun,
+    target_noun,
+)
 from nlapi.tools.arguments import property_schema
 from nlapi.tools.tool import Origin, ValueSource
 
@@ -621,6 +629,17 @@ def _is_of_one_variant(case: Case, source: ValueSource) -> bool:
     return False
 
 
+def _is_of_other_item(case: Case, source: ValueSource) -> bool:
+    """Return whether an id is deleted that stands behind the noun of another kind of item: the labels of [issue 42]."""
+    label = _label(case, source) if case.deletes and source.argument in case.target_arguments else None
+    if label is None or singular(label.lower) not in item_nouns(case.operation.spec):
+        return False
+    place = case.call.tool.places.get(source.argument, ("path", source.argument))
+    nouns = {*target_noun(case.operation, place), *noun_in_path(case.operation, place[1])}
+    own_name = case.operation.id.replace(".", "/").rpartition("/")[2]
+    return stems_of(f"{' '.join(nouns)} {own_name} {case.operation.summary}").isdisjoint(label.stems)
+
+
 # Ways in which the words of a value may mean something else; any one of them is enough.
 _DOUBTS = (
     _is_half_a_choice,
@@ -632,6 +651,7 @@ _DOUBTS = (
     _is_old_value,
     _is_of_one_variant,
     _is_behind_other_name,
+    _is_of_other_item,
 )
 _DOUBTS_ABOUT_MODELS = (is_in_another_argument, is_attribute_of_item)
 

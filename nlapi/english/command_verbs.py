@@ -21,7 +21,7 @@ TEXT_VERBS = lexicon.stems(_FILE, "text")
 DETERMINERS = lexicon.words(_FILE, "determiners")
 """Words before a noun, so that the word before them is a verb: note [the] plumber."""
 NOUN_FOLLOWERS = lexicon.words(_FILE, "noun_followers")
-"""Words behind a noun, so that the word before them is no verb: the note [on] contact 5."""
+"""Words behind a noun, so that the word before them is a noun: the note [on] contact 5."""
 _PLURAL_FOLLOWERS = lexicon.words(_FILE, "plural_followers")
 SETTING_VERBS = lexicon.stems(_FILE, "setting")
 """Verbs that set what a thing is, and create one only with an article behind them."""

@@ -50,7 +50,7 @@ from nlapi.reading.names import PlainName, names_behind_noun, names_behind_prepo
 from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, ValueMention
 from nlapi.resources.forms import schema_type
 from nlapi.resources.identity import FAMILY_NAMES, GIVEN_NAMES
-from nlapi.resources.ids import IdKind
+from nlapi.resources.ids import IdKind, item_nouns
 from nlapi.resources.nouns import noun_in_path
 
 # Probability of the parts of a path for parameters in a row, and for others that are only as many.
@@ -477,7 +477,8 @@ def _may_be_id(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
     if slot.location != "path":
         return False
     # topic 99, of /t/{id}, which is described as `Remove a topic`
-    if at > 0 and is_subject(context.operation, slot) and tokens[at].stem in _described_nouns(context):
+    is_item = at > 0 and is_subject(context.operation, slot) and tokens[at].stem in _described_nouns(context)
+    if is_item and singular(tokens[at].lower) not in item_nouns(context.operation.spec):
         return True
     # org unit 41, of /orgunits/{orgid}
     in_path = tuple(map(stem, noun_in_path(context.operation, location_of(context.tool, slot)[1])))
@@ -488,7 +489,8 @@ def _described_nouns(context: SlotContext) -> frozenset[str]:
     """Return the stems of the words of the summary and the id of an operation that name none of its other arguments."""
     operation = context.operation
     others = {word for slot in context.slots if not is_subject(operation, slot) for word in slot.words}
-    return stems_of(f"{operation.id} {operation.summary}") - others - STOPWORDS
+    own_name = operation.id.replace(".", "/").rpartition("/")[2]
+    return stems_of(f"{own_name} {operation.summary}") - others - STOPWORDS
 
 
 def _says_between(context: SlotContext, at: int) -> bool:

@@ -716,7 +716,7 @@ def naming_slot(context: SlotContext) -> Slot | None:
     texts = [slot for slot in context.slots if slot.location == "body" and not slot.is_array]
     names = [slot for slot in texts if _is_name(slot, noun)]
     names = names or [slot for slot in texts if slot.family is Family.TEXT and _SAYS_NAME.match(slot.description)]
-    # Beside a name a label is none.
+    # A label is a name only where nothing else is.
     return min(names, key=lambda slot: (len(slot.path), not slot.required, _NAME not in slot.words), default=None)
 
 
@@ -751,7 +751,7 @@ def _is_name(slot: Slot, noun: tuple[str, ...]) -> bool:
 def _is_new_name(context: SlotContext, candidate: SlotCandidate) -> bool:
     """Return whether a mention is behind `called`, or where nothing is, right behind the noun: quoted, a code, a name.
 
-    Of `account c-12 called Ada` the code is no name.
+    The name of `account c-12 called Ada` is Ada.
     """
     mention, tokens = candidate.mention, context.sentence.tokens
     if mention is None or candidate.conversion or not mention.first or len(candidate.mentions) > 1:
