@@ -14,7 +14,7 @@ from nlapi.openapi.spec import Operation, Schema, Spec, as_list
 from nlapi.resources.answers import extract_item, extract_list, field_schema, json_media
 from nlapi.resources.forms import schema_type
 from nlapi.resources.identity import id_of
-from nlapi.resources.nouns import Words, singular_noun, target_noun
+from nlapi.resources.nouns import Words, noun_in_path, singular_noun, target_noun
 
 
 class IdKind(StrEnum):
@@ -85,14 +85,17 @@ def is_id_of_other(spec: Spec, code: str, noun: str) -> bool:
 
 
 def item_nouns(spec: Spec) -> frozenset[str]:
-    """Return the last words of the nouns of the items that a path takes by an id: order, of /orders/{id}."""
+    """Return the last words of the nouns of the items that a path takes by an id: order, of /orders/{id}, and of
+    /organisations/{partyId} both nouns.
+    """
     return spec.derive(_item_nouns)
 
 
 def _item_nouns(spec: Spec) -> frozenset[str]:
     places = ((entry, ("path", parameter.name)) for entry in spec.operations for parameter in entry.parameters)
-    taken = (target_noun(operation, place) for operation, place in places if f"{{{place[1]}}}" in operation.path)
-    return frozenset(noun[-1] for noun in taken if noun)
+    taken = ((operation, place) for operation, place in places if f"{{{place[1]}}}" in operation.path)
+    nouns = (noun for entry, place in taken for noun in (target_noun(entry, place), noun_in_path(entry, place[1])))
+    return frozenset(noun[-1] for noun in nouns if noun)
 
 
 def _nouns_by_prefix(spec: Spec) -> Mapping[str, frozenset[str]]:

@@ -477,8 +477,11 @@ def _may_be_id(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
     if slot.location != "path":
         return False
     # topic 99, of /t/{id}, which is described as `Remove a topic`
-    is_item = at > 0 and is_subject(context.operation, slot) and tokens[at].stem in _described_nouns(context)
-    if is_item and singular(tokens[at].lower) not in item_nouns(context.operation.spec):
+    described = _described_nouns(context) if at > 0 and is_subject(context.operation, slot) else frozenset()
+    is_whole = at > 1 and tokens[at - 1].stem in described  # the recurring payment 300, where payments are items too
+    if tokens[at].stem in described and (
+        is_whole or singular(tokens[at].lower) not in item_nouns(context.operation.spec)
+    ):
         return True
     # org unit 41, of /orgunits/{orgid}
     in_path = tuple(map(stem, noun_in_path(context.operation, location_of(context.tool, slot)[1])))
