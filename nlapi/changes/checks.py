@@ -62,8 +62,8 @@ from nlapi.openapi.spec import READ_METHODS, SCALES, UPDATE_METHODS, Effect, Ope
 from nlapi.reading.clauses import commanded_length
 from nlapi.reading.names import is_code
 from nlapi.resources.command_verbs import leading_verbs, operation_verbs, path_end
-from nlapi.resources.ids import item_nouns
-from nlapi.resources.nouns import VERSION, noun_in_name, target_noun
+from nlapi.resources.ids import item_kinds, item_nouns
+from nlapi.resources.nouns import VERSION, Words, noun_in_name, noun_in_path, target_noun
 from nlapi.resources.paths import EXTENSION
 from nlapi.tools.quantities.unit_evidence import read_unit
 from nlapi.tools.tool import TRUSTED_ORIGINS, Account, Call, Origin, ValueSource
@@ -386,6 +386,9 @@ def check_kind(case: Case) -> Iterator[str]:
     """Yield the part of the path behind the item, or the kind of the item, that the sentence does not name."""
     if is_stated(case, case.operation) and not _is_of_item(case):
         return
+    if kind := _longer_kind(case):
+        yield f"{case.operation.id} is about the {' '.join(kind)}, which the sentence does not say"
+        return
     kinds, tail = _literal_parts(case.operation)
     is_entailed = any(is_code_of_item(case, source) for source in _targets(case))
     unsaid = next((words for words in _sayable_parts(case, tail) if _is_unsaid(case, words, kinds)), None)
@@ -400,6 +403,18 @@ def check_kind(case: Case) -> Iterator[str]:
     unsaid = unsaid or ([] if is_entailed else _unsaid_kind(case, kinds))
     if unsaid:
         yield f"{case.operation.id} is about the {' '.join(map(singular, unsaid))}, which the sentence does not say"
+
+
+def _longer_kind(case: Case) -> Words:
+    """Return the kind of the item at the end of a path where the sentence has only a part of it that is a kind as well:
+    archive the account 5, of an account number; () for any other.
+    """
+    parameter = case.operation.path.rpartition("{")[2].partition("}")[0]
+    kind = noun_in_path(case.operation, parameter) if parameter else ()
+    spoken = tuple(word for word in kind if stem(word) in case.stems)
+    joined = stem("".join(kind))
+    is_part = spoken not in ((), kind) and joined not in case.stems
+    return kind if is_part and spoken in item_kinds(case.operation.spec) else ()
 
 
 def _targets(case: Case) -> list[ValueSource]:

@@ -54,13 +54,13 @@ _GENERIC_WORDS = frozenset(map(stem, ID_WORDS)) | lexicon.stems("changes/words",
 
 
 def is_in_another_argument(case: Case, source: ValueSource) -> bool:
-    """Return whether the words around a value name another argument, or another direction, than it is in."""
+    """Return whether the words around a value name another argument than it is in, or it has another's place."""
     if not 0 <= source.start < source.end or isinstance(source.value, bool) or case.is_command_word(source):
         return False
     return (
         _is_labelled_otherwise(case, source)
         or _has_part_of_another(case, source)
-        or _is_in_other_direction(case, source)
+        or _is_in_place_of_recipient(case, source)
         or _is_choice_of_another(case, source)
     )
 
@@ -140,12 +140,17 @@ def _name_stems(argument: str) -> frozenset[str]:
     return stems_of(argument.rpartition(".")[2])
 
 
-def _is_in_other_direction(case: Case, source: ValueSource) -> bool:
-    """Return whether a value follows `to` and is in an argument for an origin, or in the place of a recipient."""
+def _is_against_preposition(case: Case, source: ValueSource) -> bool:
+    """Return whether a value follows `to` and is in an argument for an origin, or `from` and in one for a target."""
     preposition, names = _preposition(case, source), _name_stems(source.argument)
-    is_target, is_origin = not names.isdisjoint(_TO_ARGUMENTS), not names.isdisjoint(_FROM_ARGUMENTS)
-    if (preposition in _TO_WORDS and is_origin) or (preposition in _FROM_WORDS and is_target):
-        return True
+    is_to, is_from = preposition in _TO_WORDS, preposition in _FROM_WORDS
+    return (is_to and not names.isdisjoint(_FROM_ARGUMENTS)) or (is_from and not names.isdisjoint(_TO_ARGUMENTS))
+
+
+def _is_in_place_of_recipient(case: Case, source: ValueSource) -> bool:
+    """Return whether a value follows `to`, and another one that does not is the recipient."""
+    preposition, names = _preposition(case, source), _name_stems(source.argument)
+    is_target = not names.isdisjoint(_TO_ARGUMENTS)
     if is_target or preposition not in _TO_WORDS or not isinstance(source.value, str):
         return False
     # `send the message "Eve" to Ada`, with Eve as its recipient.
@@ -629,6 +634,22 @@ def _is_of_one_variant(case: Case, source: ValueSource) -> bool:
     return False
 
 
+def _is_joined_to_other(case: Case, source: ValueSource) -> bool:
+    """Return whether an id in a path is one of two of a kind, and another argument has the other: scores 7 [and 8]."""
+    if case.location(source) != "path":
+        return False
+    others = (
+        entry
+        for entry in case.account.sources
+        if entry.argument != source.argument
+        and entry.origin in (Origin.WORDS, Origin.LOOKUP)
+        and not has_closed_values(case.call, entry.argument)
+        and not isinstance(entry.value, bool)
+    )
+    pairs = ((first, second) for other in others for first, second in ((source, other), (other, source)))
+    return any(case.text[first.end : second.start].strip(" ,").lower() == "and" for first, second in pairs)
+
+
 def _is_of_other_item(case: Case, source: ValueSource) -> bool:
     """Return whether an id is deleted that stands behind the noun of another kind of item: the labels of [issue 42]."""
     label = _label(case, source) if case.deletes and source.argument in case.target_arguments else None
@@ -652,8 +673,11 @@ _DOUBTS = (
     _is_of_one_variant,
     _is_behind_other_name,
     _is_of_other_item,
+    _is_against_preposition,
+    _is_joined_to_other,
+    is_attribute_of_item,
 )
-_DOUBTS_ABOUT_MODELS = (is_in_another_argument, is_attribute_of_item)
+_DOUBTS_ABOUT_MODELS = (is_in_another_argument,)
 
 
 def are_same_names(first: str, second: str) -> bool:

@@ -84,6 +84,16 @@ def is_id_of_other(spec: Spec, code: str, noun: str) -> bool:
     return bool(nouns) and noun not in nouns and any(noun in others for others in all_nouns)
 
 
+def item_kinds(spec: Spec) -> frozenset[Words]:
+    """Return the nouns of the collections whose items a path takes: (account,) and (account, number)."""
+    return spec.derive(_item_kinds)
+
+
+def _item_kinds(spec: Spec) -> frozenset[Words]:
+    places = ((entry, parameter.name) for entry in spec.operations for parameter in entry.parameters)
+    return frozenset(noun_in_path(entry, name) for entry, name in places if f"{{{name}}}" in entry.path)
+
+
 def item_nouns(spec: Spec) -> frozenset[str]:
     """Return the last words of the nouns of the items that a path takes by an id: order, of /orders/{id}, and of
     /organisations/{partyId} both nouns.

@@ -80,7 +80,8 @@ def choice_candidates(
         is_read = VERBS.get(token.stem) is Intent.READ
         if is_command and (is_read or not _REASONS.isdisjoint(slot.words) or _is_before_flag(context, hit.last)):
             continue
-        if not (_names_rival_slot(context, slot, hit, str(value)) or _is_part_of_noun(context, hit, str(value))):
+        is_elsewhere = _names_rival_slot(context, slot, hit, str(value)) or _is_part_of_noun(context, hit, str(value))
+        if not (is_elsewhere or _describes_item(context, hit.first, hit.last)):
             matches.append((hit, value))
     matches = [pair for pair in matches if not any(_inside(pair[0], longer) for longer, _ in matches)]
     if slot.is_array and matches:

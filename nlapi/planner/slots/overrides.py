@@ -9,6 +9,7 @@ from datetime import date, datetime
 from functools import lru_cache, partial
 
 from nlapi.english import lexicon
+from nlapi.english.command_verbs import UPDATE_VERBS
 from nlapi.english.intents import ARTICLES, METHODS, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
@@ -128,6 +129,8 @@ _DESTINATIONS = stem_set("changes/words", "to_arguments")
 _TOPIC_LEADS = word_set("planner/slots/words", "topic_leads")
 _CODES = frozenset((MentionKind.NUMBER, MentionKind.LITERAL))
 _LITERALS = frozenset((MentionKind.NUMBER, MentionKind.LITERAL, MentionKind.QUOTED))
+_RELATING = word_set("planner/slots/words", "relating")
+_ORIGINS = stem_set("changes/words", "from_arguments")
 _NAMES = frozenset((MentionKind.NAME, MentionKind.PHRASE, MentionKind.TITLE))
 _NUMBER, _CURRENCY = stem("number"), stem("currency")
 _ADDRESS_FAMILIES = {"url": Family.URL, "email": Family.EMAIL}
@@ -678,6 +681,24 @@ def is_code_of_other(context: SlotContext, candidate: SlotCandidate) -> bool:
     is_of_listed = slot.location == "query" and is_own
     is_literal = mention.kind is MentionKind.LITERAL
     return is_of_listed or (is_literal and is_id_of_other(context.operation.spec, mention.text, noun[0]))
+
+
+def is_relation_of_item(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether a field that an update sets has what its item is told apart by: event 33 [of user 7], or what the
+    item was: [from admin].
+    """
+    mention, slot, tokens = candidate.mention, candidate.slot, context.sentence.tokens
+    if mention is None or slot.location != "body" or not updates_item(context.operation) or mention.first < 2:
+        return False
+    if tokens[mention.first - 1].lower == "from":
+        is_own = not _ORIGINS.isdisjoint(slot.words) or any(token.lower in TO_WORDS for token in tokens[mention.last :])
+        return not is_own and command_verb(context.sentence) in UPDATE_VERBS
+    noun = resource_stems(context.tool, slot) or slot.words
+    lead = mention.first - 1 - len(noun)
+    if mention.kind not in _CODES or lead < 2 or context.sentence.stems[lead + 1 : mention.first] != noun:
+        return False
+    is_behind_item = any(other.last == lead and other.kind in _CODES for other in context.sentence.mentions)
+    return is_behind_item and tokens[lead].lower in _RELATING
 
 
 def is_unspoken_header(context: SlotContext, candidate: SlotCandidate) -> bool:

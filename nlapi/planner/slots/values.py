@@ -346,7 +346,9 @@ def _cut(mention: ValueMention, slot: Slot, sentence: Sentence) -> Iterator[tupl
         return
     if len(tokens) > 1 and any(_is_noun_in_name(token, slot) for token in (tokens[0], tokens[-1])):
         return
-    while len(tokens) > 1 and tokens[-1].stem in slot.words:
+    # A field that has its name before the value does not have it behind: the title .. to New title.
+    is_named = any(token.stem in slot.words for token in sentence.tokens[: mention.first])
+    while len(tokens) > 1 and tokens[-1].stem in slot.words and not is_named:
         tokens.pop()
     while len(tokens) > 1 and (tokens[0].stem in slot.words or tokens[0].lower in _BEFORE_TEXT):
         tokens.pop(0)
