@@ -81,7 +81,7 @@ def choice_candidates(
         if is_command and (is_read or not _REASONS.isdisjoint(slot.words) or _is_before_flag(context, hit.last)):
             continue
         is_elsewhere = _names_rival_slot(context, slot, hit, str(value)) or _is_part_of_noun(context, hit, str(value))
-        if not (is_elsewhere or _describes_item(context, hit.first, hit.last)):
+        if not (is_elsewhere or _describes_item(context, hit.first, hit.last, named=True)):
             matches.append((hit, value))
     matches = [pair for pair in matches if not any(_inside(pair[0], longer) for longer, _ in matches)]
     if slot.is_array and matches:
@@ -380,13 +380,14 @@ def _is_before_flag(context: SlotContext, at: int) -> bool:
     return any(start == at for name in names for start, _ in noun_positions(context, name))
 
 
-def _describes_item(context: SlotContext, first: int, last: int) -> bool:
+def _describes_item(context: SlotContext, first: int, last: int, *, named: bool = False) -> bool:
     """Return whether an update names its item by words before its noun: set the [featured] product 7 to ...; not its
-    command: mute device 5.
+    command: mute device 5. If `named`, its id or name has to be behind the noun: not make it a [private] map.
     """
     is_command = context.sentence.stems[first] == command_verb(context.sentence)
     places = noun_positions(context, context.noun) if updates_item(context.operation) and not is_command else []
-    return any(start == last for start, _ in places)
+    ids = {mention.first for mention in context.sentence.mentions if mention.kind in _IDENTIFYING}
+    return any(start == last and (not named or end in ids) for start, end in places)
 
 
 def _is_of_other_name(context: SlotContext, slot: Slot, spoken: Sequence[str]) -> bool:
