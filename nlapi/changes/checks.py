@@ -243,7 +243,8 @@ def check_update_value(case: Case) -> Iterator[str]:
         is_made = (
             bool(tail) and singular(tail[-1]) != tail[-1] and operation.body is not None and operation.body.required
         )
-        is_generic = (is_generic and path_end(operation).endswith("}")) or (is_made and not is_given)
+        is_change = is_generic and case.command in UPDATE_VERBS and not is_given
+        is_generic = (is_generic and path_end(operation).endswith("}")) or (is_made and not is_given) or is_change
     has_name = any(
         word.endswith("name") or stem(word) in NAME_STEMS for entry in values for word in split_words(entry.argument)
     )
@@ -448,11 +449,25 @@ def _sayable_parts(case: Case, tail: list[list[str]]) -> list[list[str]]:
     if method == "POST" and tail and singular(tail[-1][-1]) != tail[-1][-1]:
         # The sentence says what is made, also by its verb (link the device: /permissions); of what, by the ids before.
         is_own = case.command in set(leading_verbs(case.operation)) - CREATE_VERBS - UPDATE_VERBS - DELETE_VERBS
+        is_own = is_own and not _begins_other_noun(case, tail[-1])
         return [] if (is_own and not case.deletes) or _starts_run(case) else tail[-1:]
     is_stated = case.command in map(stem, stated_verbs(case.operation.extensions))
     if method != "DELETE" and tail and len(tail[-1]) == 1 and (is_stated or _has_command_verb(case, tail[-1])):
         return []  # the lifecycle of /users/{id}/lifecycle/suspend is nothing that anybody says
     return tail
+
+
+def _begins_other_noun(case: Case, words: Sequence[str]) -> bool:
+    """Return whether the verb is only the first word of what is made, and of what another POST makes: to wire is a wire
+    transfer, or a wire drawdown.
+    """
+    if len(words) < 2 or stem(words[0]) != case.command:
+        return False
+    posts = (
+        entry for entry in case.operation.spec.operations if entry.method == "POST" and entry is not case.operation
+    )
+    ends = (split_words(EXTENSION.sub("", path_end(entry))) for entry in posts)
+    return any(end[:1] == [*words[:1]] and end != [*words] for end in ends)
 
 
 def _is_unsaid(case: Case, words: Sequence[str], kinds: Sequence[Sequence[str]]) -> bool:
@@ -673,6 +688,7 @@ def _is_only_change(case: Case) -> bool:
 
 
 # `raise the limit by 3` sent the limit 3 to a gateway, at 95 % sure.
+_VAGUE = lexicon.pattern("changes/words", "vague", re.IGNORECASE)
 _BY = lexicon.pattern("changes/words", "by", re.IGNORECASE)
 _MORE = lexicon.pattern("changes/words", "more", re.IGNORECASE)
 _TO = lexicon.pattern("changes/words", "to", re.IGNORECASE)
@@ -744,6 +760,8 @@ def check_difference(case: Case) -> Iterator[str]:
         is_open = case.command in _AMOUNT_VERBS and not _TO.search(before)
         if is_open or _BY.search(before) or _MORE.match(case.text[source.end :]):
             yield f"{source.words!r} may be a difference, and {source.argument} takes the new value"
+        elif vague := _VAGUE.search(before):
+            yield f"{vague[0].strip()!r} leaves open what {source.argument} is"
 
 
 def _is_amount(source: ValueSource) -> bool:

@@ -13,7 +13,7 @@ from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import UPDATE_METHODS, as_list, as_map
 from nlapi.reading.reader import QUOTED
 from nlapi.resources.command_verbs import path_end
-from nlapi.resources.ids import code_nouns, item_nouns
+from nlapi.resources.ids import code_nouns, item_kinds, item_nouns
 from nlapi.resources.nouns import (
     ID_WORDS,
     NAME_WORDS,
@@ -50,6 +50,9 @@ _SETTING_MARKS = lazy_pattern(r"[=:]\s*$")
 _CLAUSE_END = lazy_pattern(r"[.,;!?()\n]")
 # A mark that a name or a password may end with (Yahoo!, s3cret!), but for that of a question: can you add Bob?
 _END_MARK = lazy_pattern(r"!|\?(?=\s*[\w,;])")
+# Words whose dot belongs to them: Ramen Ltd.
+_ABBREVIATIONS = lexicon.words("changes/words", "abbreviations")
+_DOT = lazy_pattern(r"\.|!")
 _GENERIC_WORDS = frozenset(map(stem, ID_WORDS)) | lexicon.stems("changes/words", "generic_words")
 
 
@@ -243,7 +246,8 @@ def check_text_end(case: Case) -> Iterator[str]:
     }
     for source in case.account.sources:
         text = _unquoted_text(case, source)
-        if _is_free_text(case, source) and (mark := _END_MARK.match(case.text, source.end)):
+        end_mark = _DOT if text.lower().rpartition(" ")[2] in _ABBREVIATIONS else _END_MARK
+        if _is_free_text(case, source) and (mark := end_mark.match(case.text, source.end)):
             yield f"it is not plain whether {source.argument} ends with {mark[0]!r}: put the value in quotes"
             continue
         if text and text[-1:].isalpha() and (following := _following_word(case, source)):
@@ -283,7 +287,9 @@ def _following_word(case: Case, source: ValueSource) -> str:
     if next_word is None or next_word.is_used or case.text[source.end : next_word.start].strip(" "):
         return ""
     if set(next_word.stems) <= case.operation_stems:
-        return ""  # the summer campaign
+        # The summer campaign; where the word is before the value too, it is a part of it: the name .. to New name.
+        is_before = any(word.stems == next_word.stems for word in case.words if word.end <= source.start)
+        return next_word.text if is_before else ""
     # `rename category 12 to Eating out` was the one wrong change of the fresh set (docs/design/027-what-stands.md).
     is_last = next_word is case.words[-1]
     return next_word.text if next_word.lower not in (_ENDING_WORDS if is_last else _ENDING_WORDS | _LINK_WORDS) else ""
@@ -460,7 +466,9 @@ def is_code_of_item(case: Case, source: ValueSource) -> bool:
     """Return whether a value begins as the ids of one kind of item do, and its argument takes those: tl_204."""
     nouns = code_nouns(case.operation.spec, source.words)
     taken = target_noun(case.operation, case.call.tool.places.get(source.argument, ("body", source.argument)))
-    return len(nouns) == 1 and nouns == {*taken[-1:]}
+    # The code of a transfer does not tell an account transfer from a wire transfer.
+    is_only_kind = sum(kind[-1:] == taken[-1:] for kind in item_kinds(case.operation.spec)) < 2
+    return len(nouns) == 1 and nouns == {*taken[-1:]} and is_only_kind
 
 
 def _follows_its_name(case: Case, source: ValueSource) -> bool:

@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 
 from nlapi.english import lexicon
-from nlapi.english.command_verbs import UPDATE_VERBS, are_synonyms, state_after
+from nlapi.english.command_verbs import NOUN_FOLLOWERS, UPDATE_VERBS, are_synonyms, state_after
 from nlapi.english.intents import ARTICLES, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
@@ -81,6 +81,7 @@ def choice_candidates(
         if is_command and (is_read or not _REASONS.isdisjoint(slot.words) or _is_before_flag(context, hit.last)):
             continue
         is_elsewhere = _names_rival_slot(context, slot, hit, str(value)) or _is_part_of_noun(context, hit, str(value))
+        is_elsewhere = is_elsewhere or _is_object(context, hit)
         if not (is_elsewhere or _describes_item(context, hit.first, hit.last, named=True)):
             matches.append((hit, value))
     matches = [pair for pair in matches if not any(_inside(pair[0], longer) for longer, _ in matches)]
@@ -130,6 +131,19 @@ def _is_part_of_noun(context: SlotContext, hit: ChoiceMatch, value: str) -> bool
     return any(
         start <= hit.first and hit.last <= end and (end - start > hit.last - hit.first or end in ids or is_other_form)
         for start, end in places
+    )
+
+
+def _is_object(context: SlotContext, hit: ChoiceMatch) -> bool:
+    """Return whether a choice is the noun of what is made, before any preposition: create a return [label] for 5."""
+    tokens = context.sentence.tokens
+    ends = hit.last == len(tokens) or tokens[hit.last].lower in NOUN_FOLLOWERS
+    is_noun = set(context.sentence.stems[hit.first : hit.last]) <= context.object_stems
+    return (
+        context.commands_creation
+        and ends
+        and is_noun
+        and NOUN_FOLLOWERS.isdisjoint(token.lower for token in tokens[: hit.first])
     )
 
 

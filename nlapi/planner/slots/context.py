@@ -202,6 +202,12 @@ class SlotContext:
         return frozenset({stem(word) for word in split_words(text) if word not in STOPWORDS} | slot_words)
 
     @cached_property
+    def object_stems(self) -> frozenset[str]:
+        """The stems of the words of the path and the summary, which say what the operation makes."""
+        literal = " ".join(part for part in self.operation.path.split("/") if "{" not in part)
+        return stems_of(f"{' '.join(map(singular, split_words(literal)))} {self.operation.summary}")
+
+    @cached_property
     def labels(self) -> frozenset[str]:
         """The names of the slots and of the segments of the path, which stand before values, in small letters."""
         literals = (part.lower() for part in self.operation.path.split("/") if "{" not in part)

@@ -687,15 +687,16 @@ def is_relation_of_item(context: SlotContext, candidate: SlotCandidate) -> bool:
     """Return whether a field that an update sets has what its item is told apart by: event 33 [of user 7], or what the
     item was: [from admin].
     """
-    mention, slot, tokens = candidate.mention, candidate.slot, context.sentence.tokens
-    if mention is None or slot.location != "body" or not updates_item(context.operation) or mention.first < 2:
+    slot, tokens = candidate.slot, context.sentence.tokens
+    first = next((at for at, token in enumerate(tokens) if token.start == candidate.start), 0)
+    if slot.location != "body" or not updates_item(context.operation) or first < 2 or candidate.end <= candidate.start:
         return False
-    if tokens[mention.first - 1].lower == "from":
-        is_own = not _ORIGINS.isdisjoint(slot.words) or any(token.lower in TO_WORDS for token in tokens[mention.last :])
+    if tokens[first - 1].lower == "from":
+        is_own = not _ORIGINS.isdisjoint(slot.words) or any(token.lower in TO_WORDS for token in tokens[first:])
         return not is_own and command_verb(context.sentence) in UPDATE_VERBS
     noun = resource_stems(context.tool, slot) or slot.words
-    lead = mention.first - 1 - len(noun)
-    if mention.kind not in _CODES or lead < 2 or context.sentence.stems[lead + 1 : mention.first] != noun:
+    lead = first - 1 - len(noun)
+    if lead < 2 or context.sentence.stems[lead + 1 : first] != noun:
         return False
     is_behind_item = any(other.last == lead and other.kind in _CODES for other in context.sentence.mentions)
     return is_behind_item and tokens[lead].lower in _RELATING
@@ -723,10 +724,15 @@ def is_id_of_item_before(context: SlotContext, candidate: SlotCandidate) -> bool
 
 
 def is_name_as_number(context: SlotContext, candidate: SlotCandidate) -> bool:
-    """Return whether words without a figure are in a slot for the number of something: `company_number`."""
-    mention = candidate.mention
-    is_text = mention is not None and mention.kind in _NAMES and not any(map(str.isdigit, mention.text))
-    return is_text and candidate.slot.family is not Family.CHOICE and _NUMBER in candidate.slot.words[-1:]
+    """Return whether words without a figure are in a slot for the number of something (`company_number`), or how much
+    there is of it: a payment of [1200].
+    """
+    mention, tokens = candidate.mention, context.sentence.tokens
+    if mention is None or candidate.slot.family is Family.CHOICE or _NUMBER not in candidate.slot.words[-1:]:
+        return False
+    is_sum = mention.kind is MentionKind.NUMBER and mention.first > 1 and tokens[mention.first - 1].lower == "of"
+    is_text = mention.kind in _NAMES and not any(map(str.isdigit, mention.text))
+    return is_text or (is_sum and tokens[mention.first - 2].stem in context.noun)
 
 
 def naming_slot(context: SlotContext) -> Slot | None:
