@@ -407,15 +407,19 @@ def check_kind(case: Case) -> Iterator[str]:
 
 
 def _longer_kind(case: Case) -> Words:
-    """Return the kind of the item at the end of a path where the sentence has only a part of it that is a kind as well:
-    archive the account 5, of an account number; () for any other.
+    """Return the kind of the item at the end of a path where the sentence has a part of it that is a kind as well, or
+    all of another kind of that noun: archive the account 5, of an account number; approve the wire transfer 5, of a
+    check transfer. () for any other.
     """
     parameter = case.operation.path.rpartition("{")[2].partition("}")[0]
-    kind = noun_in_path(case.operation, parameter) if parameter else ()
+    kind = tuple(word for word in noun_in_path(case.operation, parameter) if word != "id") if parameter else ()
     spoken = tuple(word for word in kind if stem(word) in case.stems)
     joined = stem("".join(kind))
-    is_part = spoken not in ((), kind) and joined not in case.stems
-    return kind if is_part and spoken in item_kinds(case.operation.spec) else ()
+    if spoken in ((), kind) or joined in case.stems:
+        return ()
+    others = (other for other in item_kinds(case.operation.spec) if other == spoken or other[-1:] == kind[-1:])
+    is_other = (case.stems.issuperset(map(stem, other)) for other in others if other and other != kind)
+    return kind if any(is_other) else ()
 
 
 def _targets(case: Case) -> list[ValueSource]:
@@ -516,7 +520,7 @@ def _is_described(case: Case, target: Sequence[ValueSource]) -> bool:
     """Return whether the word before the item at the end of the path is in the summary of the operation."""
     before = [word for word in case.words if target and word.end <= target[0].start][-1:]
     items = item_nouns(case.operation.spec)
-    nouns = [word for word in before if singular(word.lower) not in items]
+    nouns = [word for word in before if singular(word.lower) not in items and word is not case.first]
     return any(not stems_of(case.operation.summary).isdisjoint(word.stems) for word in nouns)
 
 

@@ -145,6 +145,8 @@ def _name_stems(argument: str) -> frozenset[str]:
 
 def _is_against_preposition(case: Case, source: ValueSource) -> bool:
     """Return whether a value follows `to` and is in an argument for an origin, or `from` and in one for a target."""
+    if case.location(source) == "path":
+        return False  # from acme/web, whose owner is acme
     preposition, names = _preposition(case, source), _name_stems(source.argument)
     is_to, is_from = preposition in _TO_WORDS, preposition in _FROM_WORDS
     return (is_to and not names.isdisjoint(_FROM_ARGUMENTS)) or (is_from and not names.isdisjoint(_TO_ARGUMENTS))
@@ -658,6 +660,17 @@ def _is_joined_to_other(case: Case, source: ValueSource) -> bool:
     return any(case.text[first.end : second.start].strip(" ,").lower() == "and" for first, second in pairs)
 
 
+def _is_owner_of_object(case: Case, source: ValueSource) -> bool:
+    """Return whether an update is of what its object is of, and a field has that: activate token 5 of [driver 7]."""
+    if source.argument not in case.target_arguments or case.operation.method not in UPDATE_METHODS:
+        return False
+    before = [entry for entry in case.account.sources if entry.words and entry.end <= source.start]
+    last = max(before, key=lambda entry: entry.end, default=None)
+    if last is None or case.location(last) != "body" or not any(map(str.isdigit, last.words)):
+        return False
+    return "of" in case.text[last.end : source.start].lower().split()
+
+
 def _is_of_other_item(case: Case, source: ValueSource) -> bool:
     """Return whether an id is deleted that stands behind the noun of another kind of item: the labels of [issue 42]."""
     label = _label(case, source) if case.deletes and source.argument in case.target_arguments else None
@@ -681,6 +694,7 @@ _DOUBTS = (
     _is_of_one_variant,
     _is_behind_other_name,
     _is_of_other_item,
+    _is_owner_of_object,
     _is_against_preposition,
     _is_joined_to_other,
     is_attribute_of_item,

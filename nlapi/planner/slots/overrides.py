@@ -695,8 +695,10 @@ def is_relation_of_item(context: SlotContext, candidate: SlotCandidate) -> bool:
         is_own = not _ORIGINS.isdisjoint(slot.words) or any(token.lower in TO_WORDS for token in tokens[first:])
         return not is_own and command_verb(context.sentence) in UPDATE_VERBS
     noun = resource_stems(context.tool, slot) or slot.words
-    lead = first - 1 - len(noun)
-    if lead < 2 or context.sentence.stems[lead + 1 : first] != noun:
+    stems = context.sentence.stems
+    # The noun is before the value, or a part of its words.
+    lead = first - 1 if stems[first : first + len(noun)] == noun else first - 1 - len(noun)
+    if lead < 2 or stems[lead + 1 : lead + 1 + len(noun)] != noun:
         return False
     is_behind_item = any(other.last == lead and other.kind in _CODES for other in context.sentence.mentions)
     return is_behind_item and tokens[lead].lower in _RELATING
