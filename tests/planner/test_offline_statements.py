@@ -368,3 +368,67 @@ def test_a_change_that_nothing_does_is_not_answered_with_a_read() -> None:
 def test_a_noun_phrase_is_a_read() -> None:
     (call,) = OfflinePlanner([market()]).plan("comments of track 5").calls
     assert (call.operation_id, dict(call.arguments)) == ("listComments", {"track_id": 5})
+
+
+def bank() -> Spec:
+    id = parameter("id", "path", TEXT)
+    kind = {"type": "string", "enum": ["private", "public"]}
+    fields = body({"properties": {"title": TEXT, "visibility": kind, "user_id": TEXT, "level": {"type": "integer"}}})
+    transfer = body({"properties": {"amount": {"type": "integer"}, "destination_account": TEXT, "account": TEXT}})
+    return spec(
+        {
+            "/maps/{id}": {"get": _node("getMap", "Get a map", id), "patch": _node("updateMap", "", id, **fields)},
+            "/tags/{id}": {"get": _node("getTag", "Get a tag", id)},
+            "/tag_groups/{id}": {"patch": _node("updateTagGroup", "", id, **fields)},
+            "/classes/{class_id}/scores/{score_id}": {
+                "delete": _node(
+                    "deleteScore",
+                    "Delete a score",
+                    parameter("class_id", "path", TEXT),
+                    parameter("score_id", "path", TEXT),
+                )
+            },
+            "/transfers": {"post": _node("createTransfer", "Transfer money", **transfer)},
+            "/webhooks/{id}": {
+                "patch": _node("updateWebhook", "", id, **body({"properties": {"active": {"type": "boolean"}}}))
+            },
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("question", "arguments"),
+    [
+        ("rename the private map 55 to Eats", {"id": "55", "title": "Eats"}),
+        ("set the title of map 55 to New title", {"id": "55", "title": "New title"}),
+    ],
+)
+def test_what_describes_an_item_is_not_set_and_a_value_is_whole(question: str, arguments: dict[str, Any]) -> None:
+    for call in OfflinePlanner([bank()]).plan(question).calls:
+        is_right = dict(call.arguments) == arguments
+        assert is_right or reasons_against(call, call.account or Account(), question)
+        assert "visibility" not in call.arguments
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "rename tag 7 to Friends",
+        "delete scores 77 and 88",
+        "set the level of map 55 to about 20",
+        "rename map 55 to Ramen Ltd.",
+        "transfer 250 to account 71 from destination account 90",
+    ],
+)
+def test_what_is_not_plain_does_not_stand(question: str) -> None:
+    plan = OfflinePlanner([bank()]).plan(question)
+    assert all(
+        plan.missing or reasons_against(call, call.account or Account(), question)
+        for call in plan.calls
+        if call.tool.operation.method != "GET"
+    )
+
+
+def test_a_particle_makes_a_no() -> None:
+    (call,) = OfflinePlanner([bank()]).plan("turn off webhook 5").calls
+    assert dict(call.arguments) == {"id": "5", "active": False}
