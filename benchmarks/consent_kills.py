@@ -93,6 +93,12 @@ class SlowCampaigns(Echo):
 Killer = Callable[[], None]
 
 
+def _kill(process: int) -> None:
+    # It may have ended by itself.
+    with suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)
+
+
 @asynccontextmanager
 async def over_http(api: SlowCampaigns, **client: Any) -> AsyncIterator[tuple[Client, Killer]]:
     """Yield a client of a server over HTTP, and what kills the server."""
@@ -141,7 +147,7 @@ async def in_terminal(api: SlowCampaigns, delay: float, said: dict[str, Any]) ->
         (question,) = await asyncio.to_thread(waiting_questions)
         said["code"] = question.code
         server = int(question.server.name.partition("-")[0])
-        asyncio.get_running_loop().call_later(delay, os.kill, server, signal.SIGKILL)
+        asyncio.get_running_loop().call_later(delay, _kill, server)
         with suppress(OSError, EOFError):
             await asyncio.to_thread(question.answer, agrees=True)
 
@@ -154,7 +160,7 @@ async def on_page(api: SlowCampaigns, delay: float, said: dict[str, Any]) -> Non
             (question,) = await asyncio.to_thread(waiting_questions)
             said["code"] = question.code
             server = int(question.server.name.partition("-")[0])
-            asyncio.get_running_loop().call_later(delay, os.kill, server, signal.SIGKILL)
+            asyncio.get_running_loop().call_later(delay, _kill, server)
             await asyncio.to_thread(browser.answer, f"{browser.url}/waiting/{question.code}", agrees=True)
 
 
