@@ -52,7 +52,7 @@ class UseKind(StrEnum):
     OPERATION = "operation"
     """a word of the operation's names, of its verb or of its arguments"""
     ANSWER = "answer"
-    """a word of the fields or the choices of the answer, which is told from the rows"""
+    """a word of the fields or the choices of the answer, which is not one of the rows"""
     IDLE = "idle"
     """a word without a meaning of its own here"""
     LEFT = "left"

@@ -169,7 +169,7 @@ class OfflinePlanner:
         if listed is not None:
             from nlapi.planner.steps.each import plan_listed
 
-            # What the list is of is said: the issues of a project.
+            # The sentence names what the list is of: the issues of a project.
             known_values = {**listed.parents, **known_values}
             goal_of = partial(self._goal_of, known_values=known_values)
             plan = plan_listed(question, listed, self.catalogue, goal_of, known_values)

@@ -376,7 +376,7 @@ class _Repairer:
             self._release_input(str(entry.get("value")))
 
     def _fill_single_choice(self, parameter: dict[str, Any], place: Place, where: str) -> None:
-        """Give a parameter the one value that it takes: the `op` by which operations of one path are told apart."""
+        """Give a parameter the one value that it takes: the `op` by which operations of one path differ."""
         target, before = self._schema(place), parameter["value"]
         choices = target.flat.get("enum") if target is not None else None
         if isinstance(choices, list) and len(choices) == 1 and str(before).startswith("$"):

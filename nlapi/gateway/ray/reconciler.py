@@ -110,7 +110,7 @@ class RayReconciler:
         return result
 
     async def _step(self, client: httpx2.AsyncClient) -> bool:
-        """Deploy what is demanded; return whether Ray had to be told."""
+        """Deploy what is demanded; return whether Ray needed a request."""
         state = await self._cluster.read(client)
         self._take(state)
         target = self._target(state)

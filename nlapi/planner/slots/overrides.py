@@ -684,7 +684,7 @@ def is_code_of_other(context: SlotContext, candidate: SlotCandidate) -> bool:
 
 
 def is_relation_of_item(context: SlotContext, candidate: SlotCandidate) -> bool:
-    """Return whether a field that an update sets has what its item is told apart by: event 33 [of user 7], or what the
+    """Return whether a field that an update sets has what identifies its item: event 33 [of user 7], or what the
     item was: [from admin].
     """
     slot, tokens = candidate.slot, context.sentence.tokens

@@ -91,7 +91,7 @@ class Slot:
     location: str = ""
     required_by_object: bool = False
     is_nullable: bool = False
-    """whether its call sends null where nothing is said"""
+    """whether its call sends null where the sentence has no value"""
     variants: tuple[VariantSet, ...] = ()
     """the variants of the objects that it is in, the outermost first"""
     form: MomentForm | None = None

@@ -2,8 +2,8 @@
 
 One try with other values, which may be a change, follows an answer that nothing was done (400, 404, 422), or an empty
 list, and never another outcome. Where the answer names fields that the request lacks, it has these: values that are
-known by then, the mask of an update, a value that was said and not used; the others are asked for, and so is a value
-that the answer refuses.
+known by then, the mask of an update, a value of the sentence that was not used; the others are asked for, and so is a
+value that the answer refuses.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def _taught_try(
     """Return the plan with what an API says that a request lacks, or asks for in place of what it has."""
     slots, account = catalogue.slots(tool), step.call.account or Account()
     lacking = [slot for slot in refused if slot.path[0] not in step.call.arguments]
-    # An update of what was said lacks what its item has besides, and the mask that says so.
+    # An update of the stated fields lacks what its item has besides, and the mask that says so.
     rest = [slot for slot in lacking if slot.location == "body" and _has_field(step.call, slot)]
     mask = next((slot for slot in slots if lacking and _update_mask(slot, step.call)), None)
     refused = {mask: ""} if mask is not None else {slot: refused[slot] for slot in refused if slot not in rest}
