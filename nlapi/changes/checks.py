@@ -243,7 +243,8 @@ def check_update_value(case: Case) -> Iterator[str]:
         is_made = (
             bool(tail) and singular(tail[-1]) != tail[-1] and operation.body is not None and operation.body.required
         )
-        is_change = is_generic and case.command in UPDATE_VERBS and not is_given
+        is_said = len(tail) > 1 and stems_of(path_end(operation)) <= case.stems  # mark as paid: /mark_paid
+        is_change = is_generic and case.command in UPDATE_VERBS and not is_given and not is_said
         is_generic = (is_generic and path_end(operation).endswith("}")) or (is_made and not is_given) or is_change
     has_name = any(
         word.endswith("name") or stem(word) in NAME_STEMS for entry in values for word in split_words(entry.argument)

@@ -596,7 +596,8 @@ def _is_default(case: Case, source: ValueSource) -> bool:
     """Return whether a field of a body, or the item, is a default, not null or a constant: another one may be meant."""
     schema = schema_of(case.call, source.argument)
     choices = schema.get("enum")
-    is_constant = "const" in schema or (isinstance(choices, list) and len(choices) == 1)
+    is_empty = source.value == {} and schema.get("properties") == {}
+    is_constant = "const" in schema or is_empty or (isinstance(choices, list) and len(choices) == 1)
     is_open = case.location(source) == "body" or source.argument in case.target_arguments
     return is_open and not is_constant and source.value is not None
 

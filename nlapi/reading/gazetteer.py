@@ -30,6 +30,7 @@ COUNTRIES = _names("countries")  # ISO 3166-1 alpha-2 by name
 DEMONYMS = by_phrase("reading/words", "demonyms")  # ISO 3166-1 alpha-2 by the adjective
 LANGUAGES = _names("languages")  # ISO 639-1 by name
 CURRENCY_NAMES = _names("currencies")  # ISO 4217 by name
+CURRENCY_CODES = frozenset(CURRENCY_NAMES.values())
 STATES = by_phrase("reading/words", "states")  # the two letters of a state of the US by name
 
 

@@ -14,7 +14,7 @@ from nlapi.english.lexicon import by_phrase
 from nlapi.english.units import Unit, find_unit
 from nlapi.english.words import NUMBERS, singular
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.reading.gazetteer import CURRENCY_NAMES
+from nlapi.reading.gazetteer import CURRENCY_CODES, CURRENCY_NAMES
 from nlapi.reading.question_intent import IMPLIED_FIELDS, SUPERLATIVES
 from nlapi.reading.text import MentionKind, Sentence, ValueMention
 
@@ -42,7 +42,6 @@ _CURRENCY_AFTER = lexicon.pattern("reading/words", "currency_after", re.I)
 
 
 _CURRENCY_NAME = lazy_pattern(r"\s*(?:(?P<code>[A-Z]{3})|(?P<name>[A-Z][a-z]+ [a-z]+))\b")
-_CODES = frozenset(CURRENCY_NAMES.values())
 
 
 class NumberKind(StrEnum):
@@ -154,7 +153,7 @@ def _currency_after(text: str, at: int) -> tuple[str, int]:
         return CURRENCIES[word.rstrip("s") if len(word) > 3 else word], plain.end()
     if (name := _CURRENCY_NAME.match(text, at)) is not None:
         code = name["code"] or CURRENCY_NAMES.get(name["name"].lower(), "")
-        return (code, name.end()) if code in _CODES else ("", at)
+        return (code, name.end()) if code in CURRENCY_CODES else ("", at)
     return "", at
 
 

@@ -18,7 +18,7 @@ from nlapi.lazy_pattern import lazy_pattern
 from nlapi.local_zone import local_zone
 from nlapi.reading.clauses import find_reason
 from nlapi.reading.dates import MONTHS, WEEKDAYS, ParsedDate, find_dates, stated_today
-from nlapi.reading.gazetteer import is_region, region_of
+from nlapi.reading.gazetteer import CURRENCY_CODES, is_region, region_of
 from nlapi.reading.numbers import NumberKind, find_numbers
 from nlapi.reading.text import MentionKind, Reason, Sentence, Token, ValueMention, tokenize
 
@@ -53,7 +53,7 @@ _LITERAL = (
         ),
     ),
     ("id", re.compile(r"(?<![\w/.])[A-Za-z0-9]+(?:_[A-Za-z0-9]+)+(?!\w)|(?<![\w/.])\d+(?:\.\d+){2,}(?!\w)")),
-    ("id", re.compile(r"(?<![\w/.+-])(?:\d+(?:-\d+){2,}|\d{4,}-\d{5,}|\d+@[A-Za-z]\w+)(?![\w-])")),
+    ("id", re.compile(r"(?<![\w/.+-])(?:\d+(?:-\d+){2,}|\d{4,}-\d{5,}|\d{2,3}-\d{6,}|\d+@[A-Za-z]\w+)(?![\w-])")),
     ("host", re.compile(rf"(?<![\w@/.-])(?:[\w-]+\.)+(?:{_ENDINGS})\b(?![\w/@-])", re.IGNORECASE)),
     ("host", re.compile(r"(?<![\w@/.-])(?=[\w.-]*\w\w\.)(?:[\w-]+\.)+[a-z][\w-]*[a-z\d](?![\w/@-]|\.\w)")),
     (
@@ -290,7 +290,7 @@ class _MentionFinder:
         for name in sorted(self.names, key=len, reverse=True):
             parts = [part for part in re.split(r"[\W_]+", name) if part]
             pattern = r"[\s_-]".join(map(re.escape, parts))
-            for match in re.finditer(rf"(?<![\w.-]){pattern}(?![\w-])", self.text, re.IGNORECASE):
+            for match in re.finditer(rf"(?<![\w.-]){pattern}(?![\w-]|\.\w)", self.text, re.IGNORECASE):
                 if self._is_in_path(match):
                     continue
                 # The canary ranker-v8 may be meant by `ranker v8`, and so may the version v8 of the model ranker.
@@ -491,7 +491,9 @@ class _MentionFinder:
             while after < len(self.tokens) and self.tokens[after].lower in ARTICLES:
                 after += 1
             tail = self._name_end(after) if after < len(self.tokens) else after
-            if tail > after and self._capital(after):
+            is_name = tail > after and self._capital(after)
+            # What is held or paid in a currency has its name before it: a wallet called Savings in EUR.
+            if is_name and self.tokens[after].text not in CURRENCY_CODES:
                 self._add(
                     MentionKind.NAME, self.tokens[first].start, self.tokens[tail - 1].end, take=False, form="joined"
                 )

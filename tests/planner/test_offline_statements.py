@@ -432,3 +432,64 @@ def test_what_is_not_plain_does_not_stand(question: str) -> None:
 def test_a_particle_makes_a_no() -> None:
     (call,) = OfflinePlanner([bank()]).plan("turn off webhook 5").calls
     assert dict(call.arguments) == {"id": "5", "active": False}
+
+
+def club() -> Spec:
+    id = parameter("id", "path", TEXT)
+    number = parameter("member_id", "path", {"type": "integer"})
+    switch = {"type": "string", "enum": ["ON", "OFF"]}
+    member = {"name": TEXT, "last_name": TEXT, "delivery": switch, "sound": switch, "parent": TEXT}
+    optional_name = {"type": "string", "description": "When it is copied from another one, its new name."}
+    wallet = {"name": TEXT, "currency": TEXT, "max_size": {"type": "integer"}}
+    ban = {"chat_id": TEXT, "only_if_banned": {"type": "boolean"}}
+    nothing = body({"type": "object", "properties": {}}, required=True)
+    target = {"to_group_id": {"type": "integer"}}
+    return spec(
+        {
+            "/members/{id}": {
+                "get": _node("getMember", "Get a member", id),
+                "patch": _node("updateMember", "Update a member", id, **body({"properties": member})),
+            },
+            "/wallets": {"post": _node("createWallet", "Create a wallet", **body({"properties": wallet}))},
+            "/queues": {"post": _node("createQueue", "Create a queue", **body({"properties": {"FriendlyName": TEXT}}))},
+            "/playlists/{id}/forks": {
+                "post": _node("fork", "Fork it", id, **body({"properties": {"name": optional_name, "team": TEXT}}))
+            },
+            "/bans/{id}": {"delete": _node("unbanUser", "", id, **nothing)},
+            "/unbanChat": {"post": _node("post_unbanChat", "", **body({"required": ["chat_id"], "properties": ban}))},
+            "/bills/{id}/mark_unpayable": {"post": _node("markBill", "", id, **body({"properties": {"memo": TEXT}}))},
+            "/groups/{id}/members/{member_id}/move": {
+                "post": _node("moveMember", "Move a member", id, number, **body({"properties": target}))
+            },
+            "/player/queue": {
+                "post": _node(
+                    "addToQueue",
+                    "Add an item to the queue",
+                    parameter("uri", "query", TEXT, required=True),
+                    parameter("device_id", "query", TEXT),
+                )
+            },
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("question", "operation", "arguments"),
+    [
+        ("set the last name of member 55 to Smith", "updateMember", {"id": "55", "last_name": "Smith"}),
+        ("create a wallet called Savings in EUR", "createWallet", {"name": "Savings", "currency": "EUR"}),
+        ("create a queue named 007", "createQueue", {"FriendlyName": "007"}),
+        ("fork playlist 5 into the team red", "fork", {"id": "5", "team": "red"}),
+        ("unban user 5", "unbanUser", {"id": "5", "body": {}}),
+        ("unban chat 5", "post_unbanChat", {"chat_id": "5"}),
+        ("mark bill 5 as unpayable", "markBill", {"id": "5"}),
+        ("move member 12 of group 42 to group 99", "moveMember", {"id": "42", "member_id": 12, "to_group_id": 99}),
+        ("add radio:track:4iV5W9uY to the queue", "addToQueue", {"uri": "radio:track:4iV5W9uY"}),
+        ("turn off the delivery of member 55", "updateMember", {"id": "55", "delivery": "OFF"}),
+        ("enable the sound of member 55", "updateMember", {"id": "55", "sound": "ON"}),
+    ],
+)
+def test_a_value_goes_where_its_words_say(question: str, operation: str, arguments: dict[str, Any]) -> None:
+    (call,) = OfflinePlanner([club()]).plan(question).calls
+    assert (call.operation_id, dict(call.arguments)) == (operation, arguments)
+    assert reasons_against(call, call.account or Account(), question) == ()

@@ -19,7 +19,7 @@ from nlapi.json_text import parse_json
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Effect, Operation, as_map
 from nlapi.planner.commands import operation_verbs
-from nlapi.planner.slots.choices import choice_candidates, choice_names, flag_candidates
+from nlapi.planner.slots.choices import choice_candidates, choice_names, flag_candidates, switched_choices
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.entities import (
     ID_WORDS,
@@ -274,7 +274,7 @@ MAX_NAME_PROBABILITY = 0.8
 UNKNOWN_ID_PROBABILITY = 0.45
 _ID = lazy_pattern(r"[^\s/?#]+")
 _ENCODED = lazy_pattern(r"\bJSON[- ]encoded\b|\bencoded (?:as|in) (?:a )?JSON\b", re.IGNORECASE)
-_SAYS_UUID = lazy_pattern(r"\buuid\b(?! or\b)(?<!or uuid)", re.IGNORECASE)
+_SAYS_UUID = lazy_pattern(r"^(?!.*\bor\b).*\buuid\b", re.IGNORECASE | re.DOTALL)
 _AND = lexicon.words("planner/slots/words", "and")
 
 
@@ -290,6 +290,7 @@ def slot_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
         if slot.family is Family.CHOICE:
             choices = choice_candidates(context, slot, choice_names(context.sentence, slot))
             yield from (candidate for candidate in choices if not _is_in_live_name(context, candidate))
+            yield from switched_choices(context, slot)
         elif slot.family is Family.BOOLEAN:
             yield from flag_candidates(context, slot)
         else:

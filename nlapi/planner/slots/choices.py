@@ -97,6 +97,25 @@ def choice_candidates(
         )
 
 
+def switched_choices(context: SlotContext, slot: Slot) -> Iterator[SlotCandidate]:
+    """Yield the choice on or off of a slot that the command switches: turn off [the delivery] of an ad."""
+    is_on = state_after(command_verb(context.sentence), _ENABLED)
+    others = [token for token in command_words(context.sentence)[1:] if token.lower not in ARTICLES]
+    object_words = others[: len(slot.words)]
+    if is_on is None or not object_words or tuple(token.stem for token in object_words) != slot.words:
+        return
+    if (choice := _switched(slot, is_on=is_on)) is not None:
+        first, last = (context.sentence.tokens.index(object_words[at]) for at in (0, -1))
+        hit = ChoiceMatch(first=first, last=last + 1, worth=2.0, exact=True)
+        yield _choice_candidate(context, slot, hit, choice, ())
+
+
+def _switched(slot: Slot, *, is_on: bool) -> object:
+    """Return the choice of a slot that says on, or else off; None without one."""
+    values = _ON_VALUES if is_on else _OFF_VALUES
+    return next((choice for choice in slot.choices if str(choice).lower() in values), None)
+
+
 def _inside(hit: ChoiceMatch, longer: ChoiceMatch) -> bool:
     """Return whether a choice is only a part of a longer one: the economy of Premium Economy."""
     contains = longer.first <= hit.first and hit.last <= longer.last and longer.covered == 1.0
@@ -293,6 +312,7 @@ _CODES = (MentionKind.NUMBER, MentionKind.LITERAL)
 _BEFORE_VALUE = word_set("planner/slots/words", "before_flag_value")
 _AFTER_FIELD = word_set("planner/slots/words", "after_field")
 _ON_VALUES, _OFF_VALUES = (word_set("planner/slots/words", name) for name in ("flag_on", "flag_off"))
+_ENABLED = stem("enabled")
 _AUXILIARY = stem_set("planner/slots/words", "flag_auxiliaries")
 _BY_DEFAULT = lazy_pattern(r"\bby default,?\s[^.]*", re.IGNORECASE)
 # Least similarity of word vectors of a word for one in the name of a flag: children for kids.
@@ -386,11 +406,11 @@ def _stated_value(context: SlotContext, end: int) -> tuple[int, bool] | None:
 
 
 def _is_before_flag(context: SlotContext, at: int) -> bool:
-    """Return whether the name of a flag begins at a token or behind an article there."""
+    """Return whether the name of a flag, or of a choice of on and off, begins at a token or behind an article there."""
     tokens = context.sentence.tokens
     while at < len(tokens) and tokens[at].lower in ARTICLES:
         at += 1
-    names = (slot.words for slot in context.slots if slot.family is Family.BOOLEAN)
+    names = (slot.words for slot in context.slots if slot.family is Family.BOOLEAN or _switched(slot, is_on=True))
     return any(start == at for name in names for start, _ in noun_positions(context, name))
 
 
@@ -417,9 +437,13 @@ def _default_stems(slot: Slot) -> frozenset[str]:
 
 
 def _opposed(context: SlotContext, words: Sequence[str]) -> tuple[int, bool] | None:
-    """Return the token of the opposite of a flag's name, and no: incomplete, unread, offline."""
+    """Return the token of the opposite of a flag's name, and no: incomplete, unread, offline.
+
+    The words of the operation say nothing of its flags.
+    """
     name = "".join(words)
-    opposites = {*(f"{prefix}{name}" for prefix in _OPPOSING), re.sub("^on", "off", name)} - {name}
+    opposites = {*(f"{prefix}{name}" for prefix in _OPPOSING), re.sub("^on", "off", name)}
+    opposites -= {name, *context.operation_stems}
     at = next((at for at, word in enumerate(context.sentence.stems) if word in opposites), None)
     return None if at is None or len(words) != 1 else (at, False)
 

@@ -20,7 +20,7 @@ from nlapi.openapi.spec import Operation
 from nlapi.planner.slots.entities import named_resource
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.reading.clauses import find_value_changes
-from nlapi.reading.gazetteer import COUNTRIES, CURRENCY_NAMES, LANGUAGES, STATES, is_region, region_of
+from nlapi.reading.gazetteer import COUNTRIES, CURRENCY_CODES, CURRENCY_NAMES, LANGUAGES, STATES, is_region, region_of
 from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueChange, ValueMention
 from nlapi.resources.ids import IdKind, id_kind
 from nlapi.resources.nouns import VERSION, noun_of
@@ -33,7 +33,6 @@ _SKIPPED = lexicon.words("planner/slots/words", "skipped_before")
 _SAMPLES = 8
 # Word vectors less alike than this say nothing.
 _MIN_SIMILARITY = 0.35
-_CODES = frozenset(CURRENCY_NAMES.values())
 _KIND_LINES = (line.split(": ") for line in word_text("planner/slots/words", "world_kinds").strip().splitlines())
 _KINDS = {stem(word): kind for kind, names in _KIND_LINES for word in names.split()}
 _NEAR = lexicon.words("planner/slots/words", "near")
@@ -43,7 +42,7 @@ _NEAR = lexicon.words("planner/slots/words", "near")
 def world_kind(text: str) -> str:
     """Return the kind of what a text names: currency, language, country, state or town; "" for anything else."""
     lower = text.lower().removeprefix("the ")
-    if text in _CODES or lower in CURRENCY_NAMES:
+    if text in CURRENCY_CODES or lower in CURRENCY_NAMES:
         return "currency"
     if lower in LANGUAGES:
         return "language"
@@ -119,7 +118,8 @@ _WEIGHTS_BEHIND = (0.75, 0.5, 0.3)
 # Distance, in tokens, to a word that is not in the sentence.
 NO_DISTANCE = 12
 
-WeightedStems = list[tuple[str, float]]
+# A stem, its weight, and the position of its token.
+WeightedStems = list[tuple[str, float, int]]
 Surroundings = tuple[WeightedStems, WeightedStems, str]
 
 
@@ -324,7 +324,38 @@ class SlotContext:
         """The tokens of the sentence that are words of the name of each slot."""
         names = [{word, self.joined_stems.get(at, word)} for at, word in enumerate(self.sentence.stems)]
         weights = self.name_weights
-        return {slot: [at for at, words in enumerate(names) if words & weights[slot].keys()] for slot in self.slots}
+        return {
+            slot: [
+                at
+                for at, words in enumerate(names)
+                if words & weights[slot].keys() and at not in self.positions_of_longer_names(slot)
+            ]
+            for slot in self.slots
+        }
+
+    def positions_of_longer_names(self, slot: Slot) -> frozenset[int]:
+        """Return the tokens of the whole names of slots that have all words of the name of this one and more: the
+        [last name] is no `name`.
+        """
+        return self._longer_names[slot]
+
+    @cached_property
+    def _longer_names(self) -> dict[Slot, frozenset[int]]:
+        stems, names = self.sentence.stems, {slot.words for slot in self.slots if len(slot.words) > 1}
+        spoken = {
+            name: [at for at in range(len(stems) - len(name) + 1) if stems[at : at + len(name)] == name]
+            for name in names
+        }
+        return {
+            slot: frozenset(
+                at
+                for name, places in spoken.items()
+                if places and slot.words and set(slot.words) < set(name)
+                for place in places
+                for at in range(place, place + len(name))
+            )
+            for slot in self.slots
+        }
 
     def _rival_positions(self, slot: Slot) -> list[int]:
         """Return the tokens that are words of the name of another slot, and not of this one."""
@@ -368,13 +399,13 @@ def _before(sentence: Sentence, mention: ValueMention, joined: Mapping[int, str]
             break
         # Behind another number or date the words count less: they are likelier about that one.
         if at in sentence.value_positions and mention.kind is not MentionKind.PHRASE:
-            if at + 1 < mention.first and weighted and weighted[-1][0] == sentence.stems[at + 1]:
+            if at + 1 < mention.first and weighted and weighted[-1][2] == at + 1:
                 weighted.pop()
             step += 3
         elif at in sentence.title_positions:
             step += token.word
         elif token.word and token.lower not in _FILLERS:
-            weighted.append((joined.get(at, token.stem), _WEIGHTS_BEFORE[step]))
+            weighted.append((joined.get(at, token.stem), _WEIGHTS_BEFORE[step], at))
             step += 1
         elif token.text == ",":
             step += 1
@@ -394,7 +425,7 @@ def _behind(sentence: Sentence, mention: ValueMention) -> WeightedStems:
         ):
             break
         if token.word:
-            weighted.append((token.stem, _WEIGHTS_BEHIND[step]))
+            weighted.append((token.stem, _WEIGHTS_BEHIND[step], mention.last + step))
     return weighted
 
 

@@ -123,7 +123,7 @@ def _inside(context: SlotContext, mention: ValueMention) -> tuple[Sequence[str],
 
 def _similarity_beside(near_words: Mapping[str, float], before: WeightedStems, behind: WeightedStems) -> float:
     beside = (*before, *behind) if near_words else ()
-    return max((near_words[word] * weight for word, weight in beside if word in near_words), default=0.0)
+    return max((near_words[word] * weight for word, weight, _ in beside if word in near_words), default=0.0)
 
 
 def _addressed(context: SlotContext, mention: ValueMention, takes_address: bool) -> float:
@@ -263,10 +263,10 @@ def _counts_items(context: SlotContext, mention: ValueMention) -> bool:
 
 def _name_share(context: SlotContext, slot: Slot, before: WeightedStems, behind: WeightedStems) -> float:
     """Return the share of the name of a slot that stands beside a mention, by the weights of words and distances."""
-    weights = context.name_weights[slot]
+    weights, others = context.name_weights[slot], context.positions_of_longer_names(slot)
     near: dict[str, float] = {}
-    for word, nearness in (*before, *behind):
-        if word in weights:
+    for word, nearness, at in (*before, *behind):
+        if word in weights and at not in others:
             near[word] = max(near.get(word, 0.0), nearness)
     total = sum(weights.values()) or 1.0
     return sum(weights[word] * nearness for word, nearness in near.items()) / max(total, 0.5)
@@ -274,7 +274,7 @@ def _name_share(context: SlotContext, slot: Slot, before: WeightedStems, behind:
 
 def _prose_share(context: SlotContext, slot: Slot, before: WeightedStems, behind: WeightedStems) -> float:
     """Return how much of the description of a slot, without its name, stands beside a mention."""
-    words = {word: near for word, near in (*before, *behind) if word in slot.prose and word not in slot.words}
+    words = {word: near for word, near, _ in (*before, *behind) if word in slot.prose and word not in slot.words}
     return min(1.0, sum(near * context.prose_weight(word) for word, near in words.items() if word not in STOPWORDS))
 
 

@@ -36,7 +36,8 @@ from nlapi.planner.slots.values import slot_unit, wants_clock
 from nlapi.reading.gazetteer import COUNTRIES, DEMONYMS
 from nlapi.reading.names import find_item_name
 from nlapi.reading.numbers import unit_of_mention
-from nlapi.reading.text import MentionKind, Sentence, ValueMention
+from nlapi.reading.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention
+from nlapi.resources.command_verbs import leading_verbs
 from nlapi.resources.ids import code_nouns, is_id_of_other, item_nouns
 from nlapi.tools.quantities.units import RATES
 from nlapi.tools.sending.state_reads import updates_item
@@ -120,6 +121,7 @@ def _has_only_words(context: SlotContext, counted: frozenset[str], slot: Slot, a
 OVERRIDE_PROBABILITY = 0.95
 _VALUE = (stem("value"),)
 _NEW, _NAME = stem("new"), stem("name")
+_NAME_QUALIFIERS = stem_set("planner/slots/words", "name_qualifiers")
 _NAMING = word_set("planner/slots/words", "naming")
 _MOMENT_ENDS = lexicon.stems("planner/slots/words", "moment_ends")
 _AFTER_FIELD = lexicon.words("planner/slots/words", "after_field")
@@ -520,9 +522,9 @@ def is_elsewhere_in_reason(context: SlotContext, candidate: SlotCandidate) -> bo
 def _is_set(context: SlotContext, candidate: SlotCandidate) -> bool:
     """Return whether a mention is the new value of a field: change the [account] of example.org to [globex]."""
     mention, slot, tokens = candidate.mention, candidate.slot, context.sentence.tokens
-    if mention is None or candidate.conversion or slot.location == "path" or not updates_item(context.operation):
+    if mention is None or candidate.conversion or slot.location == "path" or not slot.words:
         return False
-    if not slot.words:
+    if not updates_item(context.operation) and UPDATE_VERBS.isdisjoint(leading_verbs(context.operation)):
         return False
     partly = mention.kind in (MentionKind.PHRASE, MentionKind.NAME) and mention.form not in ("whole", "")
     if partly or not mention.first or tokens[mention.first - 1].lower not in _SETTING:
@@ -538,7 +540,8 @@ def _is_set(context: SlotContext, candidate: SlotCandidate) -> bool:
     last = max((at + 1 for at in range(mention.first - 1) if tokens[at].lower in _SETTING), default=1)
     stems, ends = context.sentence.stems, range(last, mention.first)
     names = _spoken_names(context, slot, mention)
-    named = (end for name in names for end in ends if stems[end - len(name) : end] == name)
+    others = context.positions_of_longer_names(slot)
+    named = (end for name in names for end in ends if stems[end - len(name) : end] == name and end - 1 not in others)
     return any(tokens[end].lower in _AFTER_FIELD for end in named)
 
 
@@ -575,12 +578,14 @@ def _spoken_names(context: SlotContext, slot: Slot, mention: ValueMention) -> It
 
 
 def _is_labelled(context: SlotContext, candidate: SlotCandidate) -> bool:
-    """Return whether a value stands right behind all words of the name of its slot alone: longitude -0.12.
+    """Return whether a value stands right behind all words of the name of its slot alone: longitude -0.12, last name
+    Smith.
 
     The noun of the item itself may be left out: a server of type cx22, for server_type.
     """
     mention, noun = candidate.mention, context.noun
-    if mention is None or mention.kind not in _LITERALS:
+    is_name = mention is not None and mention.kind is MentionKind.NAME and mention.form == ""
+    if mention is None or not (mention.kind in _LITERALS or (is_name and len(candidate.slot.words) > 1)):
         return False
 
     def name(slot: Slot) -> tuple[str, ...]:
@@ -613,19 +618,30 @@ def is_topic(context: SlotContext, candidate: SlotCandidate) -> bool:
 
 
 def is_in_other_direction(context: SlotContext, candidate: SlotCandidate) -> bool:
-    """Return whether one of two codes follows `to` and the other is in the slot of a destination, or the other
-    way round: move [/a.txt] to [/archive].
+    """Return whether one of several codes follows `to` and another is in the slot of a destination, or the other way
+    round: move [/a.txt] to [/archive], issue [12] to project [99].
     """
-    mention, slot = candidate.mention, candidate.slot
-    if mention is None or mention.kind is not MentionKind.LITERAL or slot.location != "body":
-        return False
-    codes = [other for other in context.sentence.mentions if other.kind is MentionKind.LITERAL]
-    # Right behind the verb `to` is its own: subscribe to invoice_sent.
-    led = [other for other in codes if other.first > 2 and _word_before(context, other) in TO_WORDS]
+    mention, sentence = candidate.mention, context.sentence
     targets = [other for other in context.slots if other.location == "body" and _DESTINATIONS & set(other.words)]
-    if len(led) != 1 or len(codes) < 2 or len(targets) != 1:
+    if mention is None or mention.kind not in _CODES or len(targets) != 1:
         return False
-    return (mention is led[0]) is not (slot is targets[0])
+
+    def lead(code: ValueMention) -> str:
+        at = code.first - 1
+        skipped = {*ARTICLES, *targets[0].words} - TO_WORDS
+        while at > 0 and not skipped.isdisjoint((sentence.tokens[at].lower, sentence.stems[at])):
+            at -= 1
+        return sentence.tokens[at].lower
+
+    codes = [other for other in sentence.mentions if other.kind in _CODES and other.form not in ALTERNATIVE_FORMS]
+    # Right behind the verb `to` is its own: subscribe to invoice_sent.
+    led = [code for code in codes if code.first > 2 and lead(code) in TO_WORDS]
+    if len(led) != 1 or len(codes) < 2:
+        return False
+    if candidate.slot is targets[0]:
+        return mention is not led[0]
+    # A number may be the new name or amount too.
+    return mention is led[0] and (takes_id(candidate.slot) or all(code.kind is MentionKind.LITERAL for code in codes))
 
 
 def is_count_of_items(context: SlotContext, candidate: SlotCandidate) -> bool:
@@ -743,7 +759,7 @@ def naming_slot(context: SlotContext) -> Slot | None:
         return None
     noun = context.noun
     texts = [slot for slot in context.slots if slot.location == "body" and not slot.is_array]
-    names = [slot for slot in texts if _is_name(slot, noun)]
+    names = _name_slots(texts, noun)
     names = names or [slot for slot in texts if slot.family is Family.TEXT and _SAYS_NAME.match(slot.description)]
     # A label is a name only where nothing else is.
     return min(names, key=lambda slot: (len(slot.path), not slot.required, _NAME not in slot.words), default=None)
@@ -755,9 +771,7 @@ def _renaming_slot(context: SlotContext) -> Slot | None:
         return None
     if not noun_positions(context, context.noun):
         return None
-    names = [slot for slot in context.slots if slot.location == "body" and _is_name(slot, context.noun)]
-    outermost = min((len(slot.path) for slot in names), default=0)
-    names = [slot for slot in names if len(slot.path) == outermost]
+    names = _name_slots([slot for slot in context.slots if slot.location == "body"], context.noun)
     return names[0] if len(names) == 1 else None
 
 
@@ -770,8 +784,18 @@ def _ends_with_name(context: SlotContext, candidate: SlotCandidate) -> bool:
     return ends and tokens[mention.first - 1].lower in TO_WORDS
 
 
+def _name_slots(slots: Sequence[Slot], noun: tuple[str, ...]) -> list[Slot]:
+    """Return the outermost slots for the name of an item; a display name only where none is the name itself."""
+    names = [slot for slot in slots if _is_name(slot, noun)]
+    outermost = min((len(slot.path) for slot in names), default=0)
+    names = [slot for slot in names if len(slot.path) == outermost]
+    return [slot for slot in names if _NAME_QUALIFIERS.isdisjoint(slot.words)] or names
+
+
 def _is_name(slot: Slot, noun: tuple[str, ...]) -> bool:
-    words = tuple(word for word in slot.words if word not in noun and word != _NEW)
+    # The display name in an object is that of another thing: the author of a comment.
+    qualifiers = _NAME_QUALIFIERS if len(slot.path) == 1 else frozenset[str]()
+    words = tuple(word for word in slot.words if word not in {*noun, *qualifiers, _NEW})
     # The version of /models/{model}/versions is the name of a new one.
     is_noun = not words and slot.words == noun and slot.required_by_object
     return slot.family is Family.TEXT and (is_noun or (len(words) == 1 and words[0] in (*NAMELIKE, stem("topic"))))

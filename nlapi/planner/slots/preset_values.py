@@ -57,7 +57,7 @@ def complete_values(
             if slot.has_default:
                 completed[slot.path] = slot.schema["default"]
             elif slot.is_constant:
-                constant = slot.schema.get("const", slot.choices[0] if slot.choices else None)
+                constant = {} if slot.is_empty else slot.schema.get("const", slot.choices[0] if slot.choices else None)
                 completed[slot.path] = [constant] if slot.is_array else constant
             elif slot.is_nullable:
                 completed[slot.path] = None

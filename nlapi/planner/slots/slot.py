@@ -124,7 +124,12 @@ class Slot:
     @property
     def is_constant(self) -> bool:
         """Whether a single value is possible."""
-        return "const" in self.schema or len(self.choices) == 1
+        return "const" in self.schema or len(self.choices) == 1 or self.is_empty
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it is an object whose description states that it has no properties."""
+        return schema_type(self.schema) == "object" and self.schema.get("properties") == {}
 
 
 def slots_of(tool: Tool) -> tuple[Slot, ...]:
@@ -209,6 +214,9 @@ class _SlotWalk:
                 return
             parents = (*parents, ref)
         schema = resolve_schema(raw, self.root)
+        if self.location != "body" and _is_of_several_types(raw, self.root):
+            # Outside of a body every value is text: an id or a uuid.
+            schema = {"type": "string", "description": schema.get("description", "")}
         followed = _follow(raw, self.root)
         branches = [resolve_schema(part, self.root) for part in union_of(followed)] if len(path) <= _DEEPEST else []
         if (joined := join_variants(path, followed, branches)) is not None:
@@ -352,6 +360,14 @@ def resolve_schema(schema: object, root: Schema) -> Schema:
             continue
         return schema
     return {}
+
+
+def _is_of_several_types(schema: object, root: Schema) -> bool:
+    """Return whether a schema is a union of plain strings and numbers, of different types or formats."""
+    union = union_of(_follow(schema, root)) if isinstance(schema, Mapping) else []
+    parts = [resolve_schema(part, root) for part in union]
+    is_plain = all(schema_type(part) in ("string", "integer", "number") and "enum" not in part for part in parts)
+    return is_plain and len({(schema_type(part), part.get("format")) for part in parts}) > 1
 
 
 def _merged(schema: Schema, root: Schema) -> Schema:

@@ -503,6 +503,11 @@ def _calendar_part(mention: ValueMention, slot: Slot) -> int | None:
     return None
 
 
+# A scheme and what it defines (RFC 3986 §3); a URL has // behind it.
+_URI = lazy_pattern(r"[a-z][a-z0-9+.-]*:\S+", re.IGNORECASE)
+_URIS = frozenset(("uri", "urn", "iri"))
+
+
 def _text(mention: ValueMention, slot: Slot) -> str | None:
     if mention.kind is MentionKind.NUMBER:
         return _figures(mention, slot)
@@ -515,7 +520,8 @@ def _text(mention: ValueMention, slot: Slot) -> str | None:
     if slot.family is Family.EMAIL and mention.form != "email":
         return text if "@" in text and takes_text(slot, text) else None
     if slot.family is Family.URL and mention.form != "url":
-        plausible = "://" in text or text.startswith("www.") or mention.kind is MentionKind.QUOTED
+        is_uri = slot.words[-1] in _URIS and _URI.fullmatch(text) is not None
+        plausible = "://" in text or text.startswith("www.") or is_uri or mention.kind is MentionKind.QUOTED
         return text if plausible and takes_text(slot, text) else None
     return text if takes_text(slot, text) else None
 

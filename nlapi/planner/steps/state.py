@@ -96,9 +96,7 @@ def _completed_source(name: str, value: object, slot: Slot | None, known_values:
     if setting in known_values:
         origin = Origin.REPLY if is_remembered(known_values, setting) else Origin.SETTING
         return ValueSource(argument=name, value=_plain(value), origin=origin)
-    fixed = slot is not None and (
-        slot.has_default or "const" in slot.schema or len(slot.choices) == 1 or (slot.is_nullable and value is None)
-    )
+    fixed = slot is not None and (slot.has_default or slot.is_constant or (slot.is_nullable and value is None))
     return ValueSource(argument=name, value=_plain(value), origin=Origin.DESCRIPTION if fixed else Origin.NOBODY)
 
 
