@@ -47,6 +47,8 @@ _SIGILS = "#@~$€£¥"
 _POSSESSIVE = lazy_pattern(r"['’]s?$")
 # Separators of values that are written as one word: acme/web, nginx:1.25.
 _PAIR_SEPARATOR = lazy_pattern(r"[/:]")
+# The name of an argument as a description writes it: renewAuto, not GitHub.
+_CAMEL = lazy_pattern(r"[a-z]{2,}(?:[A-Z][a-z]+)+")
 _LABEL = lazy_pattern(r"([A-Za-z][\w.-]*)=")
 
 
@@ -69,7 +71,7 @@ class SentenceWord:
 
     @property
     def stems(self) -> tuple[str, ...]:
-        return tuple(map(stem, split_words(self.lower)))
+        return tuple(map(stem, split_words(self.text if _CAMEL.fullmatch(self.text) else self.lower)))
 
 
 @dataclass(frozen=True, kw_only=True)

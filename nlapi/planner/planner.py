@@ -68,7 +68,7 @@ from nlapi.planner.unplanned import (
 )
 from nlapi.reading.clauses import command_intent, opening_length
 from nlapi.reading.reader import read_sentence
-from nlapi.reading.text import Sentence, Token, foreign_language
+from nlapi.reading.text import Sentence, Token, foreign_language, parts_of_token
 from nlapi.resources.paths import segments
 from nlapi.tools.plan import Conversation, Plan, Round
 from nlapi.tools.search.index import find_misspelt
@@ -275,8 +275,9 @@ def read_question(question: str, catalogue: Catalogue, today: date, zone: tzinfo
     def read(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
         spellings = find_misspelt(text, index)
         spelt = tuple(
-            replace(token, lower=word, stem=stem(word)) if (word := spellings.get(token.start)) else token
+            replace(part, lower=word, stem=stem(word)) if (word := spellings.get(part.start)) else part
             for token in tokens
+            for part in parts_of_token(token, partial(catalogue.name_parts, text))
         )
         is_choice = partial(catalogue.is_choice, text)
         return read_command(spelt, opening_length(text), lambda: catalogue.command_verbs, index.has_word, is_choice)

@@ -52,7 +52,7 @@ _LITERAL = (
             rf"(?<![\w/.])(?=[\w\-:.]{{0,199}}\d)(?=[\w\-:.]{{0,199}}[A-Za-z_])[A-Za-z0-9](?:\w|[-:.](?=\w))*\w(?!\w){_PADDING}"
         ),
     ),
-    ("id", re.compile(r"(?<![\w/.])[A-Za-z0-9]+(?:_[A-Za-z0-9]+)+(?!\w)|(?<![\w/.])\d+(?:\.\d+){2,}(?!\w)")),
+    ("id", re.compile(r"(?<![\w/.#@])[A-Za-z0-9]+(?:_[A-Za-z0-9]+)+(?!\w)|(?<![\w/.])\d+(?:\.\d+){2,}(?!\w)")),
     ("id", re.compile(r"(?<![\w/.+-])(?:\d+(?:-\d+){2,}|\d{4,}-\d{5,}|\d{2,3}-\d{6,}|\d+@[A-Za-z]\w+)(?![\w-])")),
     ("host", re.compile(rf"(?<![\w@/.-])(?:[\w-]+\.)+(?:{_ENDINGS})\b(?![\w/@-])", re.IGNORECASE)),
     ("host", re.compile(r"(?<![\w@/.-])(?=[\w.-]*\w\w\.)(?:[\w-]+\.)+[a-z][\w-]*[a-z\d](?![\w/@-]|\.\w)")),
@@ -313,7 +313,11 @@ class _MentionFinder:
             # A zone behind a time is a part of it: 18:00 Europe/Berlin.
             if form in ("id", "path") and any(first <= start < end <= last for first, last in days):
                 continue
-            self._add(MentionKind.LITERAL, start, end, form=form, value=self.text[start:end])
+            value = self.text[start:end]
+            # The name of an argument is read as its words: set [night_mode] to auto.
+            is_field = value.replace("_", "").isalpha() and any(start < token.start < end for token in self.tokens)
+            form = "field" if form == "id" and is_field else form
+            self._add(MentionKind.LITERAL, start, end, take=form != "field", form=form, value=value)
 
     def _dates(self) -> None:
         for mention in self.moments:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, tzinfo
 from enum import StrEnum
@@ -76,6 +76,22 @@ def _tokens(text: str) -> Iterator[Token]:
         lower = piece.lower()
         base = lower[:-2] if lower.endswith(("'s", "’s")) else lower
         yield Token(text=piece, start=match.start(), end=match.end(), lower=lower, stem=stem(base), word=word)
+
+
+_COMPOUND = lazy_pattern(r"[a-z]+(?:[_-][A-Za-z]+)+|[A-Za-z]?[a-z]+(?:[A-Z][a-z]+)+")
+
+
+def parts_of_token(token: Token, words_of: Callable[[str], Sequence[str]]) -> Iterator[Token]:
+    """Yield a token for each of the words that a name is written of (renewAuto, renew_auto), by `words_of`; else the
+    token itself.
+    """
+    end = token.start
+    for word in words_of(token.text) if _COMPOUND.fullmatch(token.text) else ():
+        start = token.start + token.text.lower().index(word, end - token.start)
+        end = start + len(word)
+        yield Token(text=word, start=start, end=end, lower=word, stem=stem(word), word=True)
+    if end == token.start:
+        yield token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from nlapi.english import lexicon
 from nlapi.english.intents import STOPWORDS, VERBS
-from nlapi.english.words import split_words, stem
+from nlapi.english.words import name_words, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import UPDATE_METHODS, Effect, Operation, Spec
 from nlapi.planner.commands import operation_verbs
@@ -24,6 +24,7 @@ from nlapi.resources.id_sources import IdSource, id_sources
 from nlapi.resources.identity import NAMES
 from nlapi.resources.ids import code_nouns
 from nlapi.resources.nouns import target_noun
+from nlapi.resources.paths import segments
 from nlapi.tools.search.index import Index, TextIndex, build_postings, text_terms
 from nlapi.tools.search.phrase import read_phrase
 from nlapi.tools.tool import Tool
@@ -120,6 +121,22 @@ class Catalogue:
             for slot in (self.slots(tool) if tool is not None else ())
             for choice in slot.choices
         )
+
+    def name_parts(self, question: str, name: str) -> tuple[str, ...]:
+        """Return the words of the name of an argument as the description writes it, where a likely operation takes that
+        or a kind of item is called so: renew and auto of `renewAuto`; () for anything else.
+        """
+        words = name_words(name)
+        stems = tuple(map(stem, words))
+        if len(words) < 2 or not all(map(self.index.has_word, stems)):
+            return ()
+        for operation, _ in self.index.search(question, MAX_LIKELY):
+            slots = self.slots(tool) if (tool := self.tool(operation)) is not None else ()
+            nouns = (part.text for part in segments(operation.route) if part.parameter is None)
+            names = (*(part for slot in slots for part in slot.path), *nouns)
+            if any(tuple(map(stem, name_words(other))) == stems for other in names):
+                return words
+        return ()
 
     def api_catalogue(self, spec: Spec) -> Catalogue:
         """Return the catalogue of one of the APIs."""

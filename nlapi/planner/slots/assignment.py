@@ -128,6 +128,7 @@ def assign_slots(context: SlotContext) -> Assignment:
     )
     filled = {candidate.slot for candidate in assigned}
     remainders = dict.fromkeys(rest for candidate in assigned for rest in candidate.remainder)
+    stems = context.sentence.stems
     beside = {mention for candidate in assigned for mention in candidate.beside}
     missing = tuple(slot for slot in context.slots if slot.required and slot not in filled)
     mentions = (
@@ -136,6 +137,7 @@ def assign_slots(context: SlotContext) -> Assignment:
         if mention.kind not in (MentionKind.TITLE, MentionKind.PHRASE)
         and mention.form not in ALTERNATIVE_FORMS
         and not is_counted_by_answer(context, mention)
+        and not (mention.form == "spelt" and context.operation_stems.issuperset(stems[mention.first : mention.last]))
         and not _is_of_change_reason(context, mention)
     )
     unused = tuple(

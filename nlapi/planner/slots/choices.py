@@ -74,11 +74,13 @@ def choice_candidates(
         token = context.sentence.tokens[hit.first]
         if not hit.exact and token.lower in little_words:
             continue
-        # To close an issue sets its state, and no reason for it; to disable its alerts sets these, and no state; and to
-        # show songs asks for no TV shows.
+        # To close an issue sets its state, and no reason for it; to disable its alerts sets these, and no state; to
+        # show songs asks for no TV shows; and to delete a file by DELETE does not say that it is deleted for good.
         is_command = token.stem == command_verb(context.sentence)
-        is_read = VERBS.get(token.stem) is Intent.READ
-        if is_command and (is_read or not _REASONS.isdisjoint(slot.words) or _is_before_flag(context, hit.last)):
+        intent = VERBS.get(token.stem)
+        deletes = intent is Intent.DELETE and context.operation.method == "DELETE"
+        is_method = intent is Intent.READ or (deletes and _FOR_GOOD.isdisjoint(context.sentence.stem_set))
+        if is_command and (is_method or not _REASONS.isdisjoint(slot.words) or _is_before_flag(context, hit.last)):
             continue
         is_elsewhere = _names_rival_slot(context, slot, hit, str(value)) or _is_part_of_noun(context, hit, str(value))
         is_elsewhere = is_elsewhere or _is_object(context, hit)
@@ -313,6 +315,7 @@ _BEFORE_VALUE = word_set("planner/slots/words", "before_flag_value")
 _AFTER_FIELD = word_set("planner/slots/words", "after_field")
 _ON_VALUES, _OFF_VALUES = (word_set("planner/slots/words", name) for name in ("flag_on", "flag_off"))
 _ENABLED = stem("enabled")
+_FOR_GOOD = stem_set("planner/slots/words", "for_good")
 _AUXILIARY = stem_set("planner/slots/words", "flag_auxiliaries")
 _BY_DEFAULT = lazy_pattern(r"\bby default,?\s[^.]*", re.IGNORECASE)
 # Least similarity of word vectors of a word for one in the name of a flag: children for kids.

@@ -35,6 +35,8 @@ _ONLY = lexicon.pattern("planner/slots/words", "only", re.IGNORECASE)
 # Names of a path to a property, and slots of a tool, at most.
 _DEEPEST = 3
 _MOST = 80
+_LISTS = lexicon.pattern("planner/slots/words", "lists_values", re.IGNORECASE)
+_LISTED = lazy_pattern(r"`([\w.-]{2,40})`|<code>([\w.-]{2,40})</code>|\*{1,2}([\w.-]{2,40})\*{1,2}|'([\w.-]{2,40})'")
 _EXAMPLES = lexicon.pattern("planner/slots/words", "examples", re.IGNORECASE)
 _MAPPED = lexicon.pattern("planner/slots/words", "mapped")
 # Names of parameters that do not say whose id or name they are.
@@ -214,9 +216,8 @@ class _SlotWalk:
                 return
             parents = (*parents, ref)
         schema = resolve_schema(raw, self.root)
-        if self.location != "body" and _is_of_several_types(raw, self.root):
-            # Outside of a body every value is text: an id or a uuid.
-            schema = {"type": "string", "description": schema.get("description", "")}
+        if types := _types_of_union(raw, self.root):
+            schema = {"type": types, "description": schema.get("description", "")}
         followed = _follow(raw, self.root)
         branches = [resolve_schema(part, self.root) for part in union_of(followed)] if len(path) <= _DEEPEST else []
         if (joined := join_variants(path, followed, branches)) is not None:
@@ -252,6 +253,7 @@ class _SlotWalk:
             *(stem(word) for part in (path[-1], *leaf) for word in name_words(part)),
         )
         choices = tuple(value for value in item.get("enum", ()) if value is not None)
+        choices = choices or (_listed_values(description) if schema_type(item) == "string" and not leaf else ())
         samples = (*_samples(description, schema), *self._filtered_choices(path, item)) if not leaf else ()
         named = list(name_words((*path, *leaf)[-1]))
         form = moment_form(named, {**schema, **item}, description, is_half=_is_half(named, beside))
@@ -362,12 +364,15 @@ def resolve_schema(schema: object, root: Schema) -> Schema:
     return {}
 
 
-def _is_of_several_types(schema: object, root: Schema) -> bool:
-    """Return whether a schema is a union of plain strings and numbers, of different types or formats."""
+def _types_of_union(schema: object, root: Schema) -> list[str]:
+    """Return the types of a union of plain strings and integers, the strings first: of an id or a uuid; [] for any
+    other schema.
+    """
     union = union_of(_follow(schema, root)) if isinstance(schema, Mapping) else []
     parts = [resolve_schema(part, root) for part in union]
-    is_plain = all(schema_type(part) in ("string", "integer", "number") and "enum" not in part for part in parts)
-    return is_plain and len({(schema_type(part), part.get("format")) for part in parts}) > 1
+    types = {"" if "enum" in part else schema_type(part) for part in parts}
+    formats = {(schema_type(part), part.get("format")) for part in parts}
+    return sorted(types, reverse=True) if len(formats) > 1 and types <= {"string", "integer"} else []
 
 
 def _merged(schema: Schema, root: Schema) -> Schema:
@@ -437,6 +442,15 @@ def _samples(description: str, schema: Schema) -> tuple[str, ...]:
     values += [value for value in (listed if isinstance(listed, list) else ()) if isinstance(value, str)]
     clean = [value for text in values if 1 < len(value := text.strip(" .'\"")) <= 60]
     return tuple(dict.fromkeys([*clean, *(re.sub(r"(?<=[a-z])[-_](?=[a-z])", " ", value) for value in clean)]))
+
+
+def _listed_values(description: str) -> tuple[str, ...]:
+    """Return the values that a description lists as the only ones, each with marks around it; () for fewer than two."""
+    listed = _LISTS.search(description)
+    text = description[listed.end() :].replace("\\", "") if listed is not None else ""
+    values = (next(filter(None, match.groups())) for match in _LISTED.finditer(text))
+    found = tuple(dict.fromkeys(values))
+    return found if len(found) > 1 else ()
 
 
 def _glossary(description: str) -> Mapping[str, object]:

@@ -15,7 +15,7 @@ from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.units import Unit
 from nlapi.english.words import singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
-from nlapi.openapi.spec import Schema
+from nlapi.openapi.spec import Schema, as_list
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.reading.gazetteer import (
     COUNTRIES,
@@ -286,6 +286,8 @@ def _values(mention: ValueMention, slot: Slot, sentence: Sentence) -> Iterator[t
         return
     else:
         plain = _with_dot(mention, slot, sentence) or _text(mention, slot)
+        if mention.kind is MentionKind.NUMBER and plain is not None and "integer" in as_list(slot.schema.get("type")):
+            plain = _number(mention, slot, sentence)
         yield from (pair for pair in _converted_texts(mention, slot, sentence) if takes_text(slot, pair[0]))
     if plain is not None:
         yield plain, ""
