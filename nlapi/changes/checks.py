@@ -482,6 +482,7 @@ def _is_unsaid(case: Case, words: Sequence[str], kinds: Sequence[Sequence[str]])
     if len(nouns) > 1 and is_verb_form(nouns[-1]) and stem(nouns[-1]) == case.command:
         nouns = nouns[:-1]  # admin.conversations.archive
     by_argument = not kinds and _has_command_verb(case, words) and _mentions_argument(case)
+    by_argument = by_argument and not _begins_other_noun(case, words)  # send it to a chat: /sendSticker
     # cancel-send, where nothing else is cancelled
     by_argument = by_argument or (len(words) > 1 and stem(words[0]) == case.command and _is_only_change(case))
     if nouns:

@@ -33,9 +33,15 @@ class Statement:
 
     def is_like(self, other: Statement) -> bool:
         """Return whether two statements are of one action. Synonyms of a deletion may leave the item there."""
+        return self.nouns == other.nouns and self._has_verb_of(other)
+
+    def is_part_of(self, other: Statement) -> bool:
+        """Return whether another statement says more of the same object: an invoice, of a client invoice."""
+        return self.nouns != other.nouns and other.nouns.endswith(self.nouns) and self._has_verb_of(other)
+
+    def _has_verb_of(self, other: Statement) -> bool:
         deletes = DELETE_VERBS.intersection((self.verb, other.verb))
-        has_verb = self.verb == other.verb or (len(deletes) == 2 if deletes else are_synonyms(self.verb, other.verb))
-        return has_verb and self.nouns == other.nouns
+        return self.verb == other.verb or (len(deletes) == 2 if deletes else are_synonyms(self.verb, other.verb))
 
 
 @lru_cache(maxsize=4096)
@@ -78,11 +84,18 @@ def check_statement(case: Case) -> Iterator[str]:
     if any(entry.origin is Origin.SETTING and case.location(entry) == "path" for entry in case.account.sources):
         return
     statements = set(statements_of(case.operation))
+    command = sentence_statement(case)
+
+    def is_unsaid(operation: Operation) -> bool:
+        return command is not None and any(map(command.is_part_of, statements_of(operation)))
+
+    is_part = is_unsaid(case.operation)
     for other in case.operation.spec.operations:
         is_rival = other.effect is not Effect.READ and not other.deprecated and other.id != case.operation.id
         if not is_rival or not _has_form_of(other, case.operation):
             continue
-        if (not statements.isdisjoint(statements_of(other)) or is_stated(case, other)) and _is_apart(case, other):
+        is_stated_too = not statements.isdisjoint(statements_of(other)) or is_stated(case, other)
+        if (is_stated_too or (is_part and is_unsaid(other))) and _is_apart(case, other):
             yield f"{other.id} does what the sentence says as well"
             return
 

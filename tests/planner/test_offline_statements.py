@@ -493,3 +493,72 @@ def test_a_value_goes_where_its_words_say(question: str, operation: str, argumen
     (call,) = OfflinePlanner([club()]).plan(question).calls
     assert (call.operation_id, dict(call.arguments)) == (operation, arguments)
     assert reasons_against(call, call.account or Account(), question) == ()
+
+
+def ledger() -> Spec:
+    id, login = parameter("id", "path", TEXT), parameter("login", "query", TEXT, required=True)
+    number = {"oneOf": [{"type": "integer"}, {"type": "string", "format": "uuid"}]}
+    role = {"type": "integer", "enum": [0, 1], "description": "The role (Admin = `0`, Editor = `1`)"}
+    listed = {"type": "string", "description": "How it is sent. Possible values are: `slow_mail`, `courier`."}
+    user = {"renewAuto": {"type": "boolean"}, "night_mode": {"type": "string", "enum": ["auto", "on"]}, "role": role}
+    name = body({"properties": {"name": TEXT, "transport": listed}})
+    return spec(
+        {
+            "/clients/bills/{id}": {"delete": _node("delete_1", "Removes a client bill", id, login)},
+            "/vendors/bills/{id}": {"delete": _node("delete_2", "Removes a vendor bill", id, login)},
+            "/accounts/{id}": {"patch": _node("updateAccount", "Update an account", id, **body({"properties": user}))},
+            "/clips/{id}": {"delete": _node("deleteClip", "Delete a clip", parameter("id", "path", number))},
+            "/accounts/{id}/two-factor": {"delete": _node("disableTwoFactor", "Disable two factor", id)},
+            "/reviews/{id}/reviewers/{username}": {
+                "delete": _node("removeReviewer", "", id, parameter("username", "path", TEXT))
+            },
+            "/parcels/{id}": {"patch": _node("updateParcel", "Update a parcel", id, **name)},
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("question", "operation", "arguments"),
+    [
+        ("set renewAuto of account 17 to false", "updateAccount", {"id": "17", "renewAuto": False}),
+        ("enable renew_auto for account 17", "updateAccount", {"id": "17", "renewAuto": True}),
+        ("set night_mode of account 17 to auto", "updateAccount", {"id": "17", "night_mode": "auto"}),
+        ("change the role of account 17 to editor", "updateAccount", {"id": "17", "role": 1}),
+        ("delete clip 55", "deleteClip", {"id": 55}),
+        (
+            "delete clip 9c9de5e8-0a1e-484a-b099-e80766180a6d",
+            "deleteClip",
+            {"id": "9c9de5e8-0a1e-484a-b099-e80766180a6d"},
+        ),
+        ("disable two factor of account 17", "disableTwoFactor", {"id": "17"}),
+        ("remove the reviewer anna from review CR-42", "removeReviewer", {"id": "CR-42", "username": "anna"}),
+        ("set the transport of parcel 7 to slow mail", "updateParcel", {"id": "7", "transport": "slow_mail"}),
+    ],
+)
+def test_names_and_values_are_those_of_the_description(
+    question: str, operation: str, arguments: dict[str, Any]
+) -> None:
+    (call,) = OfflinePlanner([ledger()]).plan(question).calls
+    assert (call.operation_id, dict(call.arguments)) == (operation, arguments)
+    assert reasons_against(call, call.account or Account(), question) == ()
+
+
+def test_an_item_of_two_owners_is_not_deleted() -> None:
+    planner, question = OfflinePlanner([ledger()]), "delete bill 44"
+    plan = planner.plan(question, known={"login": "anna"})
+    assert all(reasons_against(call, call.account or Account(), question) for call in plan.calls)
+    (call,) = planner.plan("delete vendor bill 44", known={"login": "anna"}).calls
+    assert (call.operation_id, call.arguments["id"]) == ("delete_2", "44")
+
+
+def test_what_every_request_has_takes_no_words() -> None:
+    every = [parameter("login", "query", TEXT, required=True)]
+    order = body({"properties": {"rate": {"type": "number"}}})
+    shop = spec(
+        {
+            "/taxes": {"get": _node("listTaxes", "List taxes", *every)},
+            "/orders": {"post": _node("createOrder", "Create an order", *every, **order)},
+        }
+    )
+    for question in ("list the taxes of Chile", "create an order called VAT"):
+        assert all("login" not in call.arguments for call in OfflinePlanner([shop]).plan(question).calls)

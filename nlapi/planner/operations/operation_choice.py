@@ -10,7 +10,7 @@ from itertools import pairwise
 from nlapi.changes.checks import commands_deletion
 from nlapi.english import lexicon
 from nlapi.english.command_verbs import DELETE_VERBS, is_participle, is_verb, parse_command
-from nlapi.english.intents import VERBS, Intent
+from nlapi.english.intents import ARTICLES, VERBS, Intent
 from nlapi.english.lexicon import stems
 from nlapi.english.words import name_words, singular, stem
 from nlapi.lazy_pattern import lazy_pattern
@@ -51,6 +51,8 @@ _STATE_PROBABILITY = 0.9
 # How much less likely an operation may be that takes all names of the sentence: of who owns checkout-fraud the list
 # has a score of 4.7, and the read of the objective one of 1.3. An id may be of the answer as well.
 _NAMES_MARGIN, _IDS_MARGIN = 4.0, 1.5
+# And one whose noun alone the sentence has.
+_NOUN_MARGIN = 0.7
 # Letters of a verb that the name of a state begins with: paus of PAUSED.
 _MIN_VERB = 4
 
@@ -123,7 +125,7 @@ def choose_operation(
 ) -> tuple[OperationCandidate, list[OperationCandidate]]:
     """Return the candidate to plan and its rivals."""
     allowed = _without_reads(_without_changes(candidates, sentence, catalogue), sentence, catalogue)
-    allowed = _with_purpose(_with_all_names(allowed, catalogue), sentence)
+    allowed = _with_purpose(_with_said_noun(_with_all_names(allowed, catalogue), sentence), sentence)
     return rerank(allowed[0], allowed[1:], catalogue, known_values)
 
 
@@ -171,6 +173,21 @@ def _with_all_names(candidates: Sequence[OperationCandidate], catalogue: Catalog
         if is_same_kind and not rival.assignment.missing and is_complete:
             return _moved_first(candidates, [rival])
     return candidates
+
+
+def _with_said_noun(candidates: Sequence[OperationCandidate], sentence: Sentence) -> Sequence[OperationCandidate]:
+    """Return the candidates with one first whose noun alone stands before the first value, where the first has another:
+    delete [customer] 88, not its category. It is of the same method, and as likely.
+    """
+    best, values = candidates[0], sorted(sentence.value_positions)
+    words = [token.stem for token in command_words(sentence)[1:] if token.lower not in ARTICLES]
+    places = sentence.stems[: values[0]] if values else ()
+    said = next((tuple(words[:length]) for length in range(1, 4) if places[-length:] == tuple(words[:length])), ())
+    if not said or best.context.noun == said:
+        return candidates
+    near = (rival for rival in candidates[1:] if rival.score >= best.score - _NOUN_MARGIN)
+    first = [rival for rival in near if rival.context.noun == said and rival.operation.method == best.operation.method]
+    return _moved_first(candidates, first[:1])
 
 
 def _margin_of_unused(candidate: OperationCandidate) -> float:

@@ -25,7 +25,7 @@ from nlapi.planner.slots.overrides import (
     is_name_as_number,
     is_relation_of_item,
     is_topic,
-    is_unspoken_header,
+    is_unspoken_parameter,
     is_value_before,
 )
 from nlapi.planner.slots.preset_values import is_begun
@@ -66,7 +66,7 @@ _BARRED = (
     is_name_as_number,
     is_relation_of_item,
     is_topic,
-    is_unspoken_header,
+    is_unspoken_parameter,
     is_value_before,
 )
 

@@ -125,9 +125,14 @@ def _inside(hit: ChoiceMatch, longer: ChoiceMatch) -> bool:
 
 
 def _names_rival_slot(context: SlotContext, slot: Slot, hit: ChoiceMatch, value: str) -> bool:
-    """Return whether the word names another argument, and is not the very choice: masters, beside a kind `Master`."""
+    """Return whether the word names another argument, and is not the very choice: masters, beside a kind `Master`; in a
+    change it is no choice of a slot that is not spoken of.
+    """
     word = context.sentence.tokens[hit.first].lower
-    if word != value.lower() and any(word == rival.name.lower() for rival in context.slots if rival is not slot):
+    is_unspoken = context.operation.effect is not Effect.READ and set(slot.words).isdisjoint(context.sentence.stem_set)
+    if (word != value.lower() or is_unspoken) and any(
+        word == rival.name.lower() for rival in context.slots if rival is not slot
+    ):
         return True
     return _is_in_longer_name(context, slot, hit.first, hit.last)
 
@@ -428,9 +433,14 @@ def _describes_item(context: SlotContext, first: int, last: int, *, named: bool 
 
 
 def _is_of_other_name(context: SlotContext, slot: Slot, spoken: Sequence[str]) -> bool:
-    """Return whether words belong to another slot, whose whole name they have: [password], beside `changePassword`."""
-    names = (set(other.words) for other in context.slots if other is not slot)
-    return any(set(spoken) <= name <= context.sentence.stem_set for name in names)
+    """Return whether words belong to another slot, whose whole name the sentence has: [password], beside
+    `changePassword`, and [auto] of the night mode.
+    """
+    said = context.sentence.stem_set
+    named = (other for other in context.slots if other is not slot and other.words and said.issuperset(other.words))
+    return any(
+        {*other.words, *(stem(str(choice).lower()) for choice in other.choices)}.issuperset(spoken) for other in named
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -14,7 +14,7 @@ from nlapi.english.intents import ARTICLES, METHODS, STOPWORDS, VERBS, Intent
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.lexicon import words as word_set
 from nlapi.english.words import name_words, singular, stem
-from nlapi.openapi.spec import Effect
+from nlapi.openapi.spec import Effect, Spec
 from nlapi.planner.commands import command_verb
 from nlapi.planner.slots.choices import sets_commanded_flag
 from nlapi.planner.slots.context import LEADING_PREPOSITIONS, SlotContext
@@ -134,6 +134,8 @@ _LITERALS = frozenset((MentionKind.NUMBER, MentionKind.LITERAL, MentionKind.QUOT
 _RELATING = word_set("planner/slots/words", "relating")
 _ORIGINS = stem_set("changes/words", "from_arguments")
 _NAMES = frozenset((MentionKind.NAME, MentionKind.PHRASE, MentionKind.TITLE))
+# Operations of an API whose parameters are compared.
+_MOST_COMPARED = 50
 _NUMBER, _CURRENCY = stem("number"), stem("currency")
 _ADDRESS_FAMILIES = {"url": Family.URL, "email": Family.EMAIL}
 _REASONS = stem_set("planner/slots/words", "reasons")
@@ -176,6 +178,8 @@ def apply_overrides(
     naming, renaming = naming_slot(context), _renaming_slot(context)
     subject = next((slot for slot in context.slots if is_subject(context.operation, slot)), None)
     name = find_item_name(context.sentence, resource_stems(context.tool, subject)) if subject is not None else None
+    if name is None and subject is not None and subject.words and subject.words[-1] in NAMELIKE:
+        name = find_item_name(context.sentence, context.noun)  # the reviewer anna: /reviewers/{username}
     # A clear candidate may have been left out by the forests, so that all offered ones are looked at.
     rated = {(id(candidate.slot), id(candidate.mention), candidate.conversion) for candidate in candidates}
     dropped = [
@@ -720,11 +724,26 @@ def is_relation_of_item(context: SlotContext, candidate: SlotCandidate) -> bool:
     return is_behind_item and tokens[lead].lower in _RELATING
 
 
-def is_unspoken_header(context: SlotContext, candidate: SlotCandidate) -> bool:
-    """Return whether a header takes any text that the sentence does not name it for: topic [99] as `Api-Username`."""
-    slot = candidate.slot
-    is_open = slot.location == "header" and slot.family in (Family.TEXT, Family.ID, Family.OPEN)
-    return is_open and context.sentence.stem_set.isdisjoint(slot.words) and candidate.end > candidate.start
+def is_unspoken_parameter(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether a header, or what every request of the API has, takes any text that the sentence does not name it
+    for: topic [99] as `Api-Username`.
+    """
+    slot, spec = candidate.slot, context.operation.spec
+    is_open = slot.family in (Family.TEXT, Family.ID, Family.OPEN) and candidate.end > candidate.start
+    if not is_open or not context.sentence.stem_set.isdisjoint(slot.words):
+        return False
+    is_general = slot.location == "query" and slot.required and slot.name in spec.derive(_general_parameters)
+    return slot.location == "header" or is_general
+
+
+def _general_parameters(spec: Spec) -> frozenset[str]:
+    """Return the names of the parameters of a query that all operations require: a login, a version of the API."""
+    operations = spec.visible_operations[:_MOST_COMPARED]
+    required = [
+        {parameter.name for parameter in operation.parameters if parameter.required and parameter.location == "query"}
+        for operation in operations
+    ]
+    return frozenset.intersection(*map(frozenset, required)) if len(required) > 1 else frozenset()
 
 
 def is_id_of_item_before(context: SlotContext, candidate: SlotCandidate) -> bool:

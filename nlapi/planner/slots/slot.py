@@ -46,6 +46,8 @@ _SOUGHT = word_set("planner/slots/words", "search_texts") | word_set("planner/sl
 # References and unions of a schema that are followed, at most.
 _MOST_STEPS = 12
 _LANGUAGE = lazy_pattern(r"[a-z]{2}(?:[-_][A-Z]{2})?")
+# A number with marks around it behind its meaning: Moderator = `1`.
+_MAPPED_BEHIND = lazy_pattern(r"([A-Za-z][\w ]{1,40}?)\s*[=:]\s*[`'\"](-?\d{1,6})[`'\"]")
 _STANDS_FOR = lazy_pattern(r"(?:example|e\.g\.),?:? '?\d+'? for ", re.IGNORECASE)
 _AND_FOR = lazy_pattern(r"\band\s+(?=-?\d)")
 
@@ -459,6 +461,8 @@ def _glossary(description: str) -> Mapping[str, object]:
     for match in _MAPPED.finditer(_AND_FOR.sub("", description)):
         value, meaning = match.groups()
         values[meaning.strip().lower()] = int(value) if value.lstrip("-").isdigit() else value
+    for meaning, number in _MAPPED_BEHIND.findall(description):
+        values.setdefault(meaning.strip().lower(), int(number))
     numbers = all(isinstance(value, int) for value in values.values())
     return values if len(values) > 1 or (numbers and _STANDS_FOR.search(description)) else {}
 
