@@ -528,8 +528,6 @@ def _is_set(context: SlotContext, candidate: SlotCandidate) -> bool:
     mention, slot, tokens = candidate.mention, candidate.slot, context.sentence.tokens
     if mention is None or candidate.conversion or slot.location == "path" or not slot.words:
         return False
-    if not updates_item(context.operation) and UPDATE_VERBS.isdisjoint(leading_verbs(context.operation)):
-        return False
     partly = mention.kind in (MentionKind.PHRASE, MentionKind.NAME) and mention.form not in ("whole", "")
     if partly or not mention.first or tokens[mention.first - 1].lower not in _SETTING:
         return False
@@ -540,6 +538,8 @@ def _is_set(context: SlotContext, candidate: SlotCandidate) -> bool:
         and not _begins_item(context, mention.last)
     ):
         return False  # what follows may belong to it
+    if not updates_item(context.operation) and UPDATE_VERBS.isdisjoint(leading_verbs(context.operation)):
+        return False
     # Of `the payee to Bob and its memo to cash` each `to` is behind its own field.
     last = max((at + 1 for at in range(mention.first - 1) if tokens[at].lower in _SETTING), default=1)
     stems, ends = context.sentence.stems, range(last, mention.first)
@@ -626,8 +626,12 @@ def is_in_other_direction(context: SlotContext, candidate: SlotCandidate) -> boo
     round: move [/a.txt] to [/archive], issue [12] to project [99].
     """
     mention, sentence = candidate.mention, context.sentence
-    targets = [other for other in context.slots if other.location == "body" and _DESTINATIONS & set(other.words)]
-    if mention is None or mention.kind not in _CODES or len(targets) != 1:
+    if mention is None or mention.kind not in _CODES or TO_WORDS.isdisjoint(token.lower for token in sentence.tokens):
+        return False
+    targets = [
+        other for other in context.slots if other.location == "body" and not _DESTINATIONS.isdisjoint(other.words)
+    ]
+    if len(targets) != 1:
         return False
 
     def lead(code: ValueMention) -> str:
