@@ -134,8 +134,8 @@ _LITERALS = frozenset((MentionKind.NUMBER, MentionKind.LITERAL, MentionKind.QUOT
 _RELATING = word_set("planner/slots/words", "relating")
 _ORIGINS = stem_set("changes/words", "from_arguments")
 _NAMES = frozenset((MentionKind.NAME, MentionKind.PHRASE, MentionKind.TITLE))
-# Operations of an API whose parameters are compared.
-_MOST_COMPARED = 50
+# Operations of an API whose parameters are compared. Four searches may all require the place.
+_LEAST_COMPARED, _MOST_COMPARED = 10, 50
 _NUMBER, _CURRENCY = stem("number"), stem("currency")
 _ADDRESS_FAMILIES = {"url": Family.URL, "email": Family.EMAIL}
 _REASONS = stem_set("planner/slots/words", "reasons")
@@ -736,18 +736,24 @@ def is_unspoken_parameter(context: SlotContext, candidate: SlotCandidate) -> boo
     is_open = slot.family in (Family.TEXT, Family.ID, Family.OPEN) and candidate.end > candidate.start
     if not is_open or not context.sentence.stem_set.isdisjoint(slot.words):
         return False
-    is_general = slot.location == "query" and slot.required and slot.name in spec.derive(_general_parameters)
-    return slot.location == "header" or is_general
+    if slot.location == "header":
+        return True
+    is_general = slot.location == "query" and slot.required and slot not in context.list_operations
+    return is_general and slot.name in spec.derive(_general_parameters)
 
 
 def _general_parameters(spec: Spec) -> frozenset[str]:
-    """Return the names of the parameters of a query that all operations require: a login, a version of the API."""
+    """Return the names of the parameters of a query that all operations require, changes as well: a login. Where all
+    are searches, it is what they search for.
+    """
     operations = spec.visible_operations[:_MOST_COMPARED]
     required = [
         {parameter.name for parameter in operation.parameters if parameter.required and parameter.location == "query"}
         for operation in operations
     ]
-    return frozenset.intersection(*map(frozenset, required)) if len(required) > 1 else frozenset()
+    if len(required) < _LEAST_COMPARED or all(operation.effect is Effect.READ for operation in operations):
+        return frozenset()
+    return frozenset.intersection(*map(frozenset, required))
 
 
 def is_id_of_item_before(context: SlotContext, candidate: SlotCandidate) -> bool:
