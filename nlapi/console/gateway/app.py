@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from nlapi.console.gateway import objective_pages, record_pages, spend_pages
+from nlapi.console.gateway import objective_pages, record_pages
 from nlapi.console.gateway.reviews import Reviews
 from nlapi.console.gateway.session import TokenSignIn
 from nlapi.console.web import PageAnswer, PageApp, PageHandler, PageRequest
@@ -50,7 +50,7 @@ def _routes(sign_in: TokenSignIn) -> Mapping[tuple[str, str], PageHandler]:
         ("GET", "/revisions"): record_pages.list_revisions,
         ("GET", "/revisions/{revision}"): record_pages.show_revision,
         ("GET", "/audit"): record_pages.list_audit_entries,
-        ("GET", "/spend"): spend_pages.show_spend,
+        ("GET", "/spend"): record_pages.show_spend,
         ("GET", "/shards"): record_pages.list_shards,
         ("POST", "/sign-out"): sign_out,
     }
