@@ -46,8 +46,8 @@ def singular(word: str) -> str:
 
 _PLURALS = {singular_word: plural_word for plural_word, singular_word in _IRREGULAR.items()}
 _UNCOUNTABLE = lexicon.words(_FILE, "uncountable")
-# A noun of three letters or more and an id in one word (userid, orgid), and the ends of a period.
-_GLUED = lexicon.pattern(_FILE, "glued")
+# A noun of three letters or more and an id in one word: userid, orgid.
+_GLUED_ID = lexicon.pattern(_FILE, "glued_id")
 _ENDING_IN_ID = lexicon.words(_FILE, "ending_in_id")
 # Those that a name may end with: isvalid. The `maid` of schemaid is none.
 _LONG_ENDINGS = tuple(word for word in _ENDING_IN_ID if len(word) > 4)
@@ -72,8 +72,8 @@ def name_words(name: str) -> tuple[str, ...]:
     words = split_words(name)
     last = singular(words[-1]) if words else ""
     is_word = last in _ENDING_IN_ID or last.endswith(_LONG_ENDINGS)
-    glued = _GLUED.fullmatch(words[-1]) if words and not is_word else None
-    return tuple(words) if glued is None else (*words[:-1], *filter(None, glued.groups()))
+    glued = _GLUED_ID.fullmatch(words[-1]) if words and not is_word else None
+    return tuple(words) if glued is None else (*words[:-1], *glued.groups())
 
 
 @lru_cache(maxsize=65536)

@@ -451,7 +451,6 @@ def club() -> Spec:
                 "patch": _node("updateMember", "Update a member", id, **body({"properties": member})),
             },
             "/wallets": {"post": _node("createWallet", "Create a wallet", **body({"properties": wallet}))},
-            "/queues": {"post": _node("createQueue", "Create a queue", **body({"properties": {"FriendlyName": TEXT}}))},
             "/playlists/{id}/forks": {
                 "post": _node("fork", "Fork it", id, **body({"properties": {"name": optional_name, "team": TEXT}}))
             },
@@ -478,7 +477,6 @@ def club() -> Spec:
     [
         ("set the last name of member 55 to Smith", "updateMember", {"id": "55", "last_name": "Smith"}),
         ("create a wallet called Savings in EUR", "createWallet", {"name": "Savings", "currency": "EUR"}),
-        ("create a queue named 007", "createQueue", {"FriendlyName": "007"}),
         ("fork playlist 5 into the team red", "fork", {"id": "5", "team": "red"}),
         ("unban user 5", "unbanUser", {"id": "5", "body": {}}),
         ("unban chat 5", "post_unbanChat", {"chat_id": "5"}),

@@ -121,7 +121,6 @@ def _has_only_words(context: SlotContext, counted: frozenset[str], slot: Slot, a
 OVERRIDE_PROBABILITY = 0.95
 _VALUE = (stem("value"),)
 _NEW, _NAME = stem("new"), stem("name")
-_NAME_QUALIFIERS = stem_set("planner/slots/words", "name_qualifiers")
 _NAMING = word_set("planner/slots/words", "naming")
 _MOMENT_ENDS = lexicon.stems("planner/slots/words", "moment_ends")
 _AFTER_FIELD = lexicon.words("planner/slots/words", "after_field")
@@ -788,7 +787,7 @@ def naming_slot(context: SlotContext) -> Slot | None:
         return None
     noun = context.noun
     texts = [slot for slot in context.slots if slot.location == "body" and not slot.is_array]
-    names = _name_slots(texts, noun)
+    names = [slot for slot in texts if _is_name(slot, noun)]
     names = names or [slot for slot in texts if slot.family is Family.TEXT and _SAYS_NAME.match(slot.description)]
     # A label is a name only where nothing else is.
     return min(names, key=lambda slot: (len(slot.path), not slot.required, _NAME not in slot.words), default=None)
@@ -800,7 +799,9 @@ def _renaming_slot(context: SlotContext) -> Slot | None:
         return None
     if not noun_positions(context, context.noun):
         return None
-    names = _name_slots([slot for slot in context.slots if slot.location == "body"], context.noun)
+    names = [slot for slot in context.slots if slot.location == "body" and _is_name(slot, context.noun)]
+    outermost = min((len(slot.path) for slot in names), default=0)
+    names = [slot for slot in names if len(slot.path) == outermost]
     return names[0] if len(names) == 1 else None
 
 
@@ -813,18 +814,8 @@ def _ends_with_name(context: SlotContext, candidate: SlotCandidate) -> bool:
     return ends and tokens[mention.first - 1].lower in TO_WORDS
 
 
-def _name_slots(slots: Sequence[Slot], noun: tuple[str, ...]) -> list[Slot]:
-    """Return the outermost slots for the name of an item; a display name only where none is the name itself."""
-    names = [slot for slot in slots if _is_name(slot, noun)]
-    outermost = min((len(slot.path) for slot in names), default=0)
-    names = [slot for slot in names if len(slot.path) == outermost]
-    return [slot for slot in names if _NAME_QUALIFIERS.isdisjoint(slot.words)] or names
-
-
 def _is_name(slot: Slot, noun: tuple[str, ...]) -> bool:
-    # The display name in an object is that of another thing: the author of a comment.
-    qualifiers = _NAME_QUALIFIERS if len(slot.path) == 1 else frozenset[str]()
-    words = tuple(word for word in slot.words if word not in {*noun, *qualifiers, _NEW})
+    words = tuple(word for word in slot.words if word not in noun and word != _NEW)
     # The version of /models/{model}/versions is the name of a new one.
     is_noun = not words and slot.words == noun and slot.required_by_object
     return slot.family is Family.TEXT and (is_noun or (len(words) == 1 and words[0] in (*NAMELIKE, stem("topic"))))

@@ -48,6 +48,7 @@ _MOST_STEPS = 12
 _LANGUAGE = lazy_pattern(r"[a-z]{2}(?:[-_][A-Z]{2})?")
 # A number with marks around it behind its meaning: Moderator = `1`.
 _MAPPED_BEHIND = lazy_pattern(r"([A-Za-z][\w ]{1,40}?)\s*[=:]\s*[`'\"](-?\d{1,6})[`'\"]")
+_GLUED_ENDS = lazy_pattern(r"(start|end)(date|time)")
 _STANDS_FOR = lazy_pattern(r"(?:example|e\.g\.),?:? '?\d+'? for ", re.IGNORECASE)
 _AND_FOR = lazy_pattern(r"\band\s+(?=-?\d)")
 
@@ -252,7 +253,7 @@ class _SlotWalk:
         words = (
             *self._owner(path),
             *self._spelled_out(path),
-            *(stem(word) for part in (path[-1], *leaf) for word in name_words(part)),
+            *(stem(word) for part in (path[-1], *leaf) for name in name_words(part) for word in _split_end(name)),
         )
         choices = tuple(value for value in item.get("enum", ()) if value is not None)
         choices = choices or (_listed_values(description) if schema_type(item) == "string" and not leaf else ())
@@ -453,6 +454,12 @@ def _listed_values(description: str) -> tuple[str, ...]:
     values = (next(filter(None, match.groups())) for match in _LISTED.finditer(text))
     found = tuple(dict.fromkeys(values))
     return found if len(found) > 1 else ()
+
+
+def _split_end(word: str) -> Iterator[str]:
+    """Yield the words of the end of a period in one word: starttime."""
+    ends = _GLUED_ENDS.fullmatch(word)
+    yield from ends.groups() if ends is not None else (word,)
 
 
 def _glossary(description: str) -> Mapping[str, object]:

@@ -13,7 +13,7 @@ from nlapi.english import lexicon
 from nlapi.english.intents import STOPWORDS
 from nlapi.english.lexicon import stems as stem_set
 from nlapi.english.units import Unit
-from nlapi.english.words import singular, split_words, stem
+from nlapi.english.words import name_words, singular, split_words, stem
 from nlapi.lazy_pattern import lazy_pattern
 from nlapi.openapi.spec import Schema, as_list
 from nlapi.planner.slots.slot import Family, Slot
@@ -507,6 +507,7 @@ def _calendar_part(mention: ValueMention, slot: Slot) -> int | None:
 
 # A scheme and what it defines (RFC 3986 §3); a URL has // behind it.
 _URI = lazy_pattern(r"[a-z][a-z0-9+.-]*:\S+", re.IGNORECASE)
+_COUNTED_TIMES = frozenset((f"{unit}s",) for unit in ("second", "minute", "hour", "day", "week", "month", "year"))
 _URIS = frozenset(("uri", "urn", "iri"))
 
 
@@ -514,7 +515,10 @@ def _text(mention: ValueMention, slot: Slot) -> str | None:
     if mention.kind is MentionKind.NUMBER:
         return _figures(mention, slot)
     if mention.kind is MentionKind.DATE:
-        return mention.text if isinstance(mention.value, time) or slot.family is Family.TEXT else None
+        is_count = mention.form == "spelt" and name_words(slot.name)[-1:] in _COUNTED_TIMES  # 15 January as `dueDays`
+        return (
+            mention.text if isinstance(mention.value, time) or (slot.family is Family.TEXT and not is_count) else None
+        )
     if mention.kind not in _TEXTUAL:
         return None
     # ./models is a path.
