@@ -71,7 +71,9 @@ class SentenceWord:
 
     @property
     def stems(self) -> tuple[str, ...]:
-        return tuple(map(stem, split_words(self.text if _CAMEL.fullmatch(self.text) else self.lower)))
+        parts = self.text.removesuffix("'s").removesuffix("’s").split("=")
+        names = (part if _CAMEL.fullmatch(part) else part.lower() for part in parts)
+        return tuple(stem(word) for name in names for word in split_words(name))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -519,6 +519,8 @@ def ledger() -> Spec:
     ("question", "operation", "arguments"),
     [
         ("set renewAuto of account 17 to false", "updateAccount", {"id": "17", "renewAuto": False}),
+        ("update account 17 renewAuto=false", "updateAccount", {"id": "17", "renewAuto": False}),
+        ("update account 17 renewAuto: false", "updateAccount", {"id": "17", "renewAuto": False}),
         ("enable renew_auto for account 17", "updateAccount", {"id": "17", "renewAuto": True}),
         ("set night_mode of account 17 to auto", "updateAccount", {"id": "17", "night_mode": "auto"}),
         ("change the role of account 17 to editor", "updateAccount", {"id": "17", "role": 1}),

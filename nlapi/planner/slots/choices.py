@@ -404,6 +404,7 @@ def _stated_value(context: SlotContext, end: int) -> tuple[int, bool] | None:
     The `on` of `disable alerts on device 5` is none.
     """
     tokens = context.sentence.tokens
+    end += sum(token.text in ":=" for token in tokens[end : end + 1])  # active: false
     for at in range(end, len(tokens)):
         word = tokens[at].lower
         is_right_behind = at == end and word not in STOPWORDS
