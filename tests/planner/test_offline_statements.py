@@ -511,6 +511,19 @@ def ledger() -> Spec:
                 "delete": _node("removeReviewer", "", id, parameter("username", "path", TEXT))
             },
             "/parcels/{id}": {"patch": _node("updateParcel", "Update a parcel", id, **name)},
+            "/comments/{id}/replies": {
+                "post": _node(
+                    "replyToComment", "Post a reply for a comment", id, **body({"properties": {"comment": TEXT}})
+                )
+            },
+            "/users/me": {"get": _node("getMe", "The user")},
+            "/calls": {
+                "post": _node(
+                    "createCall",
+                    "Create a call",
+                    **body({"required": ["person_id"], "properties": {"person_id": TEXT, "selfLink": TEXT}}),
+                )
+            },
         }
     )
 
@@ -541,6 +554,21 @@ def test_names_and_values_are_those_of_the_description(
     (call,) = OfflinePlanner([ledger()]).plan(question).calls
     assert (call.operation_id, dict(call.arguments)) == (operation, arguments)
     assert reasons_against(call, call.account or Account(), question) == ()
+
+
+def test_the_number_of_a_comment_is_no_text() -> None:
+    (call,) = OfflinePlanner([ledger()]).plan('reply to comment 417 with "agreed"').calls
+    assert (call.operation_id, call.arguments["id"]) == ("replyToComment", "417")
+
+
+def test_what_nobody_said_is_not_looked_up() -> None:
+    plan = OfflinePlanner([ledger()]).plan("create a call")
+    assert [missing.argument for missing in plan.missing] == ["person_id"]
+
+
+def test_a_link_has_no_blanks() -> None:
+    plan = OfflinePlanner([ledger()]).plan('create a call "buy oat milk"')
+    assert all("selfLink" not in call.arguments for call in plan.calls)
 
 
 def test_an_item_of_two_owners_is_not_deleted() -> None:

@@ -115,11 +115,18 @@ def _same_api(best: OperationCandidate, catalogue: Catalogue) -> tuple[Operation
 
 
 def _caller_read(best: OperationCandidate, slot: Slot, catalogue: Catalogue) -> Operation | None:
-    """Return the read of the caller's account, where `slot` takes the id of a user; or None."""
+    """Return the read of the caller's account, where `slot` takes the id of a user; or None.
+
+    In a body it may be that of anybody else, unless the sentence says so: log [my] call.
+    """
     entity = named_resource(slot)
+    is_said = not _CALLER.isdisjoint(token.lower for token in best.context.sentence.tokens)
+    if slot.location == "body" and best.tool.effect is not Effect.READ and not is_said:
+        return None
     return catalogue.caller(best.operation.spec) if entity and set(entity) <= _PEOPLE else None
 
 
+_CALLER = lexicon.words("planner/operations/words", "caller")
 _AROUND_ALL = lexicon.stems("planner/operations/words", "around_all")
 
 

@@ -596,6 +596,9 @@ def _is_labelled(context: SlotContext, candidate: SlotCandidate) -> bool:
         return slot.words[len(noun) :] if is_own else slot.words
 
     words = name(candidate.slot)
+    items = (resource_stems(context.tool, slot) for slot in context.slots if slot.location == "path")
+    if mention.kind in _CODES and candidate.slot.location == "body" and words in items:
+        return False  # reply to comment 417: /comments/{id}/replies
     is_alone = [slot for slot in context.slots if name(slot) == words] == [candidate.slot]
     return bool(words) and is_alone and context.sentence.stems[: mention.first][-len(words) :] == words
 

@@ -527,7 +527,8 @@ def _text(mention: ValueMention, slot: Slot) -> str | None:
         return text if "@" in text and takes_text(slot, text) else None
     if slot.family is Family.URL and mention.form != "url":
         is_uri = slot.words[-1] in _URIS and _URI.fullmatch(text) is not None
-        plausible = "://" in text or text.startswith("www.") or is_uri or mention.kind is MentionKind.QUOTED
+        is_quoted = mention.kind is MentionKind.QUOTED and " " not in text  # no URI has a blank in it
+        plausible = "://" in text or text.startswith("www.") or is_uri or is_quoted
         return text if plausible and takes_text(slot, text) else None
     return text if takes_text(slot, text) else None
 
