@@ -429,7 +429,7 @@ def check_is_command(case: Case) -> Iterator[str]:
         yield "the sentence asks, and commands nothing"
         return
     wishes = (cue for cue in find_moods(text) if not (_is_specification(case, cue) or _states_value(case, cue)))
-    if wish := next(wishes, None):
+    if wish := next((cue for cue in wishes if not _is_of_field(case, cue)), None):
         yield f"the sentence says {wish.words.lower()!r}, which is not a command to do it now"
 
 
@@ -438,6 +438,13 @@ def _is_specification(case: Case, wish: Mention) -> bool:
     be = _BE_VALUE.match(case.text, wish.end)
     is_later = SECOND_SENTENCE.search(case.text[: wish.start]) is not None
     return be is not None and is_later and any(source.start == be.end() for source in case.account.sources)
+
+
+def _is_of_field(case: Case, cue: Mention) -> bool:
+    """Return whether a word is one of the whole name of a field that is sent: set [always] valid to false."""
+    names = (split_words(source.argument.rpartition(".")[2]) for source in case.account.sources)
+    stems = [set(map(stem, name)) for name in names if len(name) > 1]
+    return any(stem(cue.words.lower()) in name and name <= case.stems for name in stems)
 
 
 def _states_value(case: Case, wish: Mention) -> bool:
@@ -470,7 +477,7 @@ def check_negation(case: Case) -> Iterator[str]:
 def check_condition(case: Case) -> Iterator[str]:
     """Yield the condition in a sentence that no argument expresses."""
     cues = (cue for cue in find_scopes(case.text_without_values, CONDITIONS) if not leads_value(case, cue))
-    if cue := next(cues, None):
+    if cue := next((cue for cue in cues if not _is_of_field(case, cue)), None):
         yield f"the sentence makes a condition ({cue.words.lower()!r}) that the call does not express"
 
 

@@ -498,7 +498,12 @@ def ledger() -> Spec:
     number = {"oneOf": [{"type": "integer"}, {"type": "string", "format": "uuid"}]}
     role = {"type": "integer", "enum": [0, 1], "description": "The role (Admin = `0`, Editor = `1`)"}
     listed = {"type": "string", "description": "How it is sent. Possible values are: `slow_mail`, `courier`."}
-    user = {"renewAuto": {"type": "boolean"}, "night_mode": {"type": "string", "enum": ["auto", "on"]}, "role": role}
+    user = {
+        "renewAuto": {"type": "boolean"},
+        "alwaysValid": {"type": "boolean"},
+        "night_mode": {"type": "string", "enum": ["auto", "on"]},
+        "role": role,
+    }
     name = body({"properties": {"name": TEXT, "transport": listed}})
     return spec(
         {
@@ -536,6 +541,7 @@ def ledger() -> Spec:
         ("update account 17 renewAuto: false", "updateAccount", {"id": "17", "renewAuto": False}),
         ("enable renew_auto for account 17", "updateAccount", {"id": "17", "renewAuto": True}),
         ("set night_mode of account 17 to auto", "updateAccount", {"id": "17", "night_mode": "auto"}),
+        ("set always valid of account 17 to false", "updateAccount", {"id": "17", "alwaysValid": False}),
         ("change the role of account 17 to editor", "updateAccount", {"id": "17", "role": 1}),
         ("delete clip 55", "deleteClip", {"id": 55}),
         (
