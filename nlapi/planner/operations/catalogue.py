@@ -128,8 +128,6 @@ class Catalogue:
         """
         words = name_words(name)
         stems = tuple(map(stem, words))
-        if len(words) < 2 or not all(map(self.index.has_word, stems)):
-            return ()
         for operation, _ in self.index.search(question, MAX_LIKELY):
             slots = self.slots(tool) if (tool := self.tool(operation)) is not None else ()
             nouns = (part.text for part in segments(operation.route) if part.parameter is None)
